@@ -1,0 +1,29 @@
+# Two commands: `make bench` (the main job) and `make test` (checks and tests). Both build .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+SUITE ?= quick
+
+.PHONY: bench test benchmarks lock clean
+
+bench: .venv/installed
+	$(BIN)/optbench run $(SUITE)
+
+test: .venv/installed
+	scripts/check
+	scripts/test
+
+benchmarks: .venv/installed
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=results/benchmarks.json -s
+
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --quiet -o requirements.lock
+
+clean:
+	rm -rf .venv build dist
+
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("optbench needs Python 3.11 or newer, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@

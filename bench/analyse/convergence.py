@@ -1,0 +1,204 @@
+"""What a run's parts say: how far each tuned optimizer came, trial by trial and record by record."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.analyse.statistics import median, median_interval
+from bench.store.run_folder import Part, read_rows
+
+#: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
+BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
+AFTER = (
+    "train_loss",
+    "train_loss_low",
+    "train_loss_high",
+    "gap",
+    "test_loss",
+    "test_accuracy",
+    "steps_to_target",
+    "examples_to_target",
+    "diverged_fraction",
+    "at_edge",
+    "num_points",
+    "num_seeds",
+)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Say which part of the curves to look at."""
+
+    #: Look at the last record at or before this step.
+    at_step: int | None = None
+    #: Train loss that counts as reached, in place of the problem's own target.
+    target: float | None = None
+
+
+def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    """Summarise each cell by its report seeds: (columns, rows), best first within a problem.
+
+    A cell without report seeds is summarised by the selection seeds of its best point, a failed one by its names.
+    """
+    rows = [_convergence_row(part, view) for part in parts]
+    extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER})
+    order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
+    rows.sort(key=lambda row: (order[row["problem"]], _worst_last(row["train_loss"])))
+    return [*BEFORE, *extra, *AFTER], rows
+
+
+def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
+    footer = part.footer
+    row: dict[str, Any] = dict.fromkeys(AFTER) | {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
+    row |= {"num_points": footer["num_points"], "num_seeds": footer["report_seeds"] or footer["seeds"]}
+    if part.outcome == "failed":
+        return row | {"learning_rate": None, "weight_decay": None}
+    trials = best_trials(part)
+    ends = [_end(trial, view) for trial in trials]
+    loss, low, high = median_interval(np.array([end["train_loss"] for end in ends]))
+    if view.target is not None:
+        targets = {"train_loss": view.target}
+    else:
+        targets = footer["targets"]
+    steps = median(np.array([_steps_to(trial, targets) for trial in trials])) if targets else np.nan
+    best = footer["best"]
+    extra = {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
+    return (
+        row
+        | extra
+        | {
+            "learning_rate": best.get("learning_rate"),
+            "weight_decay": best.get("weight_decay", 0.0),
+            "train_loss": loss,
+            "train_loss_low": low,
+            "train_loss_high": high,
+            "gap": None if footer["optimum"] is None else loss - footer["optimum"],
+            "test_loss": _median_of(ends, "test_loss"),
+            "test_accuracy": _median_of(ends, "test_accuracy"),
+            "steps_to_target": steps,
+            "examples_to_target": steps * footer["examples_per_step"],
+            "diverged_fraction": float(np.mean([trial["status"] == "diverged" for trial in trials])),
+            "at_edge": footer["at_edge"],
+        }
+    )
+
+
+def best_trials(part: Part) -> list[dict[str, Any]]:
+    """Read the trials that speak for a cell: its report seeds, or its best point's selection seeds."""
+    footer = part.footer
+    rows = read_rows([part], phase="report" if footer["report_seeds"] else "select").to_pylist()
+    return [row for row in rows if footer["report_seeds"] or row["point"] == footer["best_point"]]
+
+
+def _end(trial: Mapping[str, Any], view: Slice) -> dict[str, float]:
+    """Take a trial's metrics at its last record, or at the last one of a slice; the worst there is once it diverged."""
+    steps = trial["step"]
+    record = len(steps) - 1 if view.at_step is None else max(int(np.searchsorted(steps, view.at_step, "right")) - 1, 0)
+    lost = trial["status"] == "diverged" and record == len(steps) - 1
+    ends = {}
+    for metric in ("train_loss", "test_loss", "test_accuracy"):
+        curve = trial.get(metric)
+        if curve is None:
+            continue
+        worst = 0.0 if metric.endswith("accuracy") else np.inf
+        value = curve[record]
+        ends[metric] = worst if lost or value is None or not np.isfinite(value) else value
+    return ends
+
+
+def _median_of(ends: Sequence[Mapping[str, float]], metric: str) -> float | None:
+    values = [end[metric] for end in ends if metric in end]
+    return median(np.array(values)) if values else None
+
+
+def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float]) -> float:
+    """Count the updates until the first target is met; infinity where it never is.
+
+    Counted at records; on full batches at every step, since the loss before each update is the train loss.
+    """
+    metric, target = next(iter(targets.items()))
+    if trial.get(metric) is None:
+        return np.inf
+    sign = -1.0 if metric.endswith("accuracy") else 1.0
+    steps = np.array(trial["step"])
+    reached = steps[sign * np.array(trial[metric], dtype=np.float64) <= sign * target]
+    if metric == "train_loss" and trial["step_loss"] is not None:
+        dense = np.flatnonzero(np.array(trial["step_loss"], dtype=np.float64) <= target)
+        reached = np.concatenate([reached, dense])
+    return float(reached.min()) if len(reached) else np.inf
+
+
+def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    """Name the best settings of each optimizer on each problem over all batch sizes, as one can type them again."""
+    columns, rows = convergence(parts, view)
+    settings = [name for name in columns if name not in AFTER and name not in ("problem", "optimizer", "batch_size")]
+    chosen = {(row["problem"], row["optimizer"]): row for row in reversed(rows)}
+    kept = [row for row in rows if chosen[row["problem"], row["optimizer"]] is row]
+    for row in kept:
+        row["settings"] = _settings(row, settings)
+    names = ["problem", "optimizer", "batch_size", "settings", "train_loss", "train_loss_low", "train_loss_high"]
+    return [*names, "test_loss", "test_accuracy", "at_edge"], kept
+
+
+def _settings(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    words = [f"--batch-size {row['batch_size']}"]
+    words += [f"--schedule {row['schedule']}"] if row.get("schedule") else []
+    given = {name: row[name] for name in names if name != "schedule" and row.get(name) is not None}
+    inside = ",".join(f"{name}={value!r}" for name, value in given.items())
+    name, _, static = row["optimizer"].partition("[")
+    both = ",".join(text for text in (static.removesuffix("]"), inside) if text)
+    return f"-o '{name}[{both}]' {' '.join(words)}"
+
+
+def trials(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    """List every trial with its settings and what it ended at."""
+    metrics = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    rows = []
+    for trial in _all_trials(parts):
+        steps = trial["step"] or []
+        end = len(steps) - 1 if view.at_step is None else int(np.searchsorted(steps, view.at_step, "right")) - 1
+        ends = {name: trial[name][end] if trial[name] and end >= 0 else None for name in metrics}
+        status = {name: trial[name] for name in ("status", "message", "diverged_at")}
+        rows.append(_names(trial) | status | ends)
+    fixed = ("phase", "problem", "optimizer", "batch_size", "seed")
+    extra = sorted({name for row in rows for name in row["hyperparameters"]} - {"learning_rate", "weight_decay"})
+    hyperparameters = ["learning_rate", "weight_decay", *extra]
+    rows = [row | {name: row["hyperparameters"].get(name) for name in hyperparameters} for row in rows]
+    return [*fixed, *hyperparameters, "schedule", "status", "message", *metrics, "diverged_at"], rows
+
+
+def curves(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    """List every record of every trial: step, examples, gradient evaluations and all metrics."""
+    rows = []
+    lists: dict[str, None] = dict.fromkeys(["step", "examples", "gradient_evaluations", "batch_loss"])
+    for trial in _all_trials(parts):
+        measured = [name for name, value in trial.items() if isinstance(value, list) and name != "step_loss"]
+        measured = [name for name in measured if name != "hyperparameters"]
+        lists |= dict.fromkeys(measured)
+        for record, step in enumerate(trial["step"] or []):
+            if view.at_step is None or step <= view.at_step:
+                rows.append(_names(trial) | {name: trial[name][record] for name in measured})
+    extra = sorted({name for row in rows for name in row["hyperparameters"]} - {"learning_rate", "weight_decay"})
+    hyperparameters = ["learning_rate", "weight_decay", *extra]
+    rows = [row | {name: row["hyperparameters"].get(name) for name in hyperparameters} for row in rows]
+    fixed = ("phase", "problem", "optimizer", "batch_size", "seed")
+    return [*fixed, *hyperparameters, "schedule", *lists], rows
+
+
+def _names(trial: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("phase", "problem", "optimizer", "batch_size", "seed", "schedule")
+    batch_size = trial["batch_size"]
+    batch_size = int(batch_size) if batch_size.isdigit() else batch_size
+    named = {name: trial[name] for name in names} | {"batch_size": batch_size}
+    return named | {"hyperparameters": dict(trial["hyperparameters"] or ())}
+
+
+def _all_trials(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    for part in parts:
+        yield from read_rows([part]).to_pylist()
+
+
+def _worst_last(value: float | None) -> float:
+    return np.inf if value is None or np.isnan(value) else value

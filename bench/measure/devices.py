@@ -1,0 +1,90 @@
+"""Devices, precision and the compilation cache: what a run stands on."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import platformdirs
+
+#: Share of a device's memory that a sweep may plan to use; the rest is for the allocator and what runs beside it.
+USABLE = 0.8
+
+
+@contextmanager
+def settings(dtype: str, device: jax.Device) -> Iterator[None]:
+    """Trace and run at a precision on a device; in each thread anew, since jax's settings belong to a thread."""
+    matmul = "default" if dtype == "bfloat16" else "highest"
+    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul), jax.default_device(device):
+        yield
+
+
+def pick(kind: str | None) -> jax.Device:
+    """Return the first device of a kind ("cpu", "gpu"), or jax's default one. Raises ValueError where there is none."""
+    if kind is None:
+        return jax.devices()[0]
+    try:
+        return jax.devices(kind)[0]
+    except RuntimeError as error:
+        found = sorted({device.platform for device in jax.devices()})
+        raise ValueError(f"device {kind!r} is not here; accepted: {', '.join(found)}") from error
+
+
+def memory_limit_bytes(device: jax.Device) -> int:
+    """Say how many bytes a sweep may plan for: of the device, or of the host's free memory where it is a CPU."""
+    stats = device.memory_stats() or {}
+    if "bytes_limit" in stats:
+        return int(USABLE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
+    return int(USABLE * _free_host_bytes())
+
+
+def cache_folder() -> Path:
+    """Locate the persistent compilation cache in the user's cache folder."""
+    return Path(platformdirs.user_cache_dir("optbench")) / "xla"
+
+
+def use_compile_cache() -> str | None:
+    """Turn the persistent compilation cache on; return why it is off where its folder can't be written."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} can't be written")
+    except OSError as error:
+        return f"compilation cache is off: {error}"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return None
+
+
+def describe(device: jax.Device) -> dict[str, str | int | None]:
+    """Describe the device and the host for a manifest."""
+    version = getattr(device.client, "platform_version", "")
+    return {
+        "platform": device.platform,
+        "device": device.device_kind,
+        "driver": version.splitlines()[0] if version else None,
+        "cpu": _cpu_model(),
+        "cpu_count": os.cpu_count(),
+        "host_memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "system": platform.platform(),
+    }
+
+
+def _free_host_bytes() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

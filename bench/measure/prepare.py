@@ -1,0 +1,143 @@
+"""What every cell of one problem shares: data on the device, initial parameters, evaluation; each compiled once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from bench.measure.seeds import batch_rows, key_data
+from problems.problem import Batch, Params, Problem
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Hold one problem at one precision on one device. Create inside `devices.settings(...)`."""
+
+    problem: Problem
+    dtype: str
+    train: Batch
+    metric_names: tuple[str, ...]
+    #: (keys [seed, 2]) -> parameters [seed, ...]
+    init: Callable[[Array], Params]
+    #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point]
+    evaluator: Callable[[int, int], Any]
+    #: What the evaluator takes besides the parameters.
+    evaluated: tuple[Any, Any]
+    #: (keys [step, seed, 2], steps [step], batch size) -> batches [step, seed, example, ...]
+    draw: Callable[[Array, Array, int], Batch]
+
+    @property
+    def params(self) -> PyTree[jax.ShapeDtypeStruct]:
+        """Shapes of one trial's parameters."""
+        return jax.eval_shape(self.problem.init, jax.random.key(0))
+
+    def batch(self, batch_size: int | Literal["full"]) -> PyTree[Any]:
+        """Shapes of one batch."""
+        if self.problem.sample is not None:
+            return jax.eval_shape(self.problem.sample, jax.random.key(0), batch_size, jnp.int32(0))
+        if batch_size == "full":
+            return jax.eval_shape(lambda: self.train)
+        return jax.tree.map(lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype), self.train)
+
+    def inputs(self, trials: Sequence[str], batch_size: int | Literal["full"], start: int, stop: int) -> Batch:
+        """Choose what the batches of steps [start, stop) are made of, with leading axes [step, seed].
+
+        Rows for data sets, drawn examples for streams, nothing where every batch is the whole set.
+        """
+        if self.problem.sample is not None:
+            keys = _step_keys(trials, f"sample/{batch_size}", start, stop)
+            return self.draw(keys, np.arange(start, stop, dtype=np.int32), batch_size)
+        if batch_size == "full":
+            return ()
+        return batch_rows(trials, self.problem.num_rows, batch_size, start, stop)
+
+    def keys(self, trials: Sequence[str], start: int, stop: int) -> np.ndarray:
+        """Draw the keys that the loss takes at steps [start, stop), as raw data [step, seed, 2]."""
+        return _step_keys(trials, "loss", start, stop)
+
+
+#: Steps whose keys are drawn together: keys of a step must not depend on where a chunk begins.
+BLOCK = 1024
+
+
+def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np.ndarray:
+    blocks = range(start // BLOCK, (stop - 1) // BLOCK + 1)
+    drawn = np.concatenate([key_data(trials, f"{purpose}/{block}", BLOCK) for block in blocks])
+    return drawn[start - blocks.start * BLOCK : stop - blocks.start * BLOCK]
+
+
+def prepare(problem: Problem, dtype: str, device: jax.Device) -> Prepared:
+    """Move a problem's data to the device and set up what all its cells share."""
+    put = partial(jax.device_put, device=device)
+    train = put(_as_run_dtype(() if problem.train is None else problem.train))
+    test = None if problem.test is None else put(_as_run_dtype(problem.test))
+    splits = {"train": train} if test is None else {"train": train, "test": test}
+    cast = to_bfloat16 if dtype == "bfloat16" else lambda tree: tree
+
+    def metrics(params: Params, data: dict[str, Batch]) -> dict[str, Array]:
+        measured = {split: problem.metrics(cast(params), cast(batch)) for split, batch in data.items()}
+        return {f"{split}_{name}": value for split, named in measured.items() for name, value in named.items()}
+
+    params = jax.eval_shape(problem.init, jax.random.key(0))
+    constants, lifted = lift(metrics, params, splits)
+    names = tuple(jax.eval_shape(metrics, params, splits))
+    constants = put(constants)
+
+    def evaluate(constants: Any, splits: Any, params: Params) -> Float[Array, "metric seed point"]:
+        def one(params: Params) -> Array:
+            measured = lifted(constants, params, splits)
+            return jnp.stack([measured[name] for name in names])
+
+        return jnp.moveaxis(jax.vmap(jax.vmap(one))(params), -1, 0)
+
+    @cache
+    def evaluator(num_seeds: int, num_points: int) -> Any:
+        batched = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, num_points, *a.shape), a.dtype), params)
+        return jax.jit(evaluate).lower(constants, splits, batched).compile()
+
+    @partial(jax.jit, static_argnums=2)
+    def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
+        assert problem.sample is not None
+        sample = lambda key, step: problem.sample(jax.random.wrap_key_data(key), batch_size, step)  # noqa: E731
+        return jax.vmap(jax.vmap(sample, (0, None)))(keys, steps)
+
+    return Prepared(
+        problem=problem,
+        dtype=dtype,
+        train=train,
+        metric_names=names,
+        init=jax.jit(jax.vmap(lambda key: problem.init(jax.random.wrap_key_data(key)))),
+        evaluator=evaluator,
+        evaluated=(constants, splits),
+        draw=draw,
+    )
+
+
+def lift(function: Callable, *example: PyTree) -> tuple[list[Any], Callable]:
+    """Turn the arrays a function closes over into an argument: (arrays, function of (arrays, *arguments)).
+
+    A closed-over array would be a constant of the program: copied into it, folded at compile time, and part of the
+    compilation cache's key (a 500 x 500 matrix makes 2 MB of program text).
+    """
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*example)
+    structure = jax.tree.structure(shapes)
+
+    def call(constants: list[Any], *arguments: PyTree) -> PyTree:
+        leaves = jax.core.eval_jaxpr(closed.jaxpr, constants, *jax.tree.leaves(arguments))
+        return jax.tree.unflatten(structure, leaves)
+
+    return [np.asarray(constant) for constant in closed.consts], call
+
+
+def to_bfloat16(tree: PyTree) -> PyTree:
+    """Cast the floating-point leaves."""
+    return jax.tree.map(lambda a: a.astype(jnp.bfloat16) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+
+
+def _as_run_dtype(tree: PyTree) -> PyTree:
+    return jax.tree.map(lambda a: np.asarray(a, jax.dtypes.canonicalize_dtype(np.asarray(a).dtype)), tree)

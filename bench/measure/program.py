@@ -1,0 +1,196 @@
+"""The compiled step of one cell: one trial's update, batched over [seed, point] and scanned over a chunk of steps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from bench.measure.prepare import Prepared, lift, to_bfloat16
+from optimizers.optimizer import Optimizer
+from optimizers.weight_decay import decoupled
+from problems.problem import Batch, Params
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Name everything a cell's program depends on, besides the shapes of its grid."""
+
+    prepared: Prepared
+    optimizer: Optimizer
+    batch_size: int | Literal["full"]
+    steps: int
+    #: Steps between two records: the length of a chunk.
+    record_every: int
+    #: Add weight_decay/2 * |x|^2 to the objective in place of decaying the parameters beside the update.
+    coupled: bool = False
+    #: Hyperparameters that shape the program (flags, counts), bound before tracing.
+    static: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Carry(NamedTuple):
+    """Hold one trial between two steps."""
+
+    params: Params
+    state: optax.OptState
+    #: Updates made when the loss was first found not finite; -1 while it is finite.
+    diverged_at: Int[Array, ""]
+    gradient_evaluations: Int[Array, ""]
+
+
+class Chunk(NamedTuple):
+    """Feed a chunk of steps; all but `multipliers` lead with [step, seed] or [step]."""
+
+    batches: Batch
+    keys: Array
+    index: Int[Array, " step"]
+    multipliers: Float[Array, "step schedule"]
+
+
+class Grid(NamedTuple):
+    """Feed the grid: hyperparameters [point], the schedule each point follows, a number per seed."""
+
+    hyperparameters: dict[str, Float[Array, " point"]]
+    schedule: Int[Array, " point"]
+    seeds: Int[Array, " seed"]
+
+
+class Shown(NamedTuple):
+    """Hand out what a chunk leaves behind, apart from the carry that the next chunk consumes."""
+
+    losses: Float[Array, "step seed point"]
+    gradient_evaluations: Int[Array, "seed point"]
+    #: The parameters to evaluate where they are not the carry's own.
+    params: Params | None
+
+
+class Program(NamedTuple):
+    """Hold a cell's two functions, still to be jitted, and the constants of its loss."""
+
+    constants: Any
+    #: (parameters [seed, ...], Grid) -> Carry [seed, point]
+    start: Callable
+    #: (constants, data, Carry, Chunk, Grid) -> Carry, Shown
+    chunk: Callable
+
+
+def program(recipe: Recipe) -> Program:
+    """Write the program of a cell. Call inside `devices.settings(...)`."""
+    prepared, optimizer = recipe.prepared, recipe.optimizer
+    constants, loss = _lifted_loss(prepared, prepared.batch(recipe.batch_size))
+    single = _lifted_loss(prepared, _one_example(prepared, recipe))[1] if "per_example_grad" in optimizer.needs else None
+    step = _step(recipe, loss, single)
+
+    def start(params: Params, grid: Grid) -> Carry:
+        def one(params: Params, hyperparameters: dict[str, Array], seed: Array) -> Carry:
+            transformation = _build(recipe, hyperparameters, seed)
+            never, none = jnp.int32(-1), jnp.int32(0)
+            return Carry(params, transformation.init(params), never, none)
+
+        return jax.vmap(jax.vmap(one, (None, 0, None)), (0, None, 0))(params, grid.hyperparameters, grid.seeds)
+
+    def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
+        def trial(carry, batch, key, hyperparameters, schedule, multipliers, index, seed):
+            scaled = hyperparameters | {"learning_rate": hyperparameters["learning_rate"] * multipliers[schedule]}
+            return step(constants, carry, batch, key, scaled, index, seed)
+
+        points = jax.vmap(trial, (0, None, None, 0, 0, None, None, None))
+        seeds = jax.vmap(points, (0, 0, 0, None, None, None, None, 0))
+        whole = jax.vmap(points, (0, None, 0, None, None, None, None, 0))
+
+        def body(carry: Carry, now: Chunk) -> tuple[Carry, Array]:
+            rest = (now.keys, grid.hyperparameters, grid.schedule, now.multipliers, now.index, grid.seeds)
+            if prepared.problem.sample is not None:
+                return seeds(carry, now.batches, *rest)
+            if recipe.batch_size == "full":
+                return whole(carry, data, *rest)
+            return seeds(carry, jax.vmap(lambda rows: _take(data, rows))(now.batches), *rest)
+
+        carry, losses = jax.lax.scan(body, carry, chunk)
+        shown = None
+        if optimizer.evaluation_params is not None:
+            shown = jax.vmap(jax.vmap(optimizer.evaluation_params))(carry.state, carry.params)
+        return carry, Shown(losses, carry.gradient_evaluations, shown)
+
+    return Program(constants, start, chunk)
+
+
+def _step(recipe: Recipe, loss: Callable, single: Callable | None) -> Callable:
+    """Write one update of one trial."""
+    optimizer, project = recipe.optimizer, recipe.prepared.problem.project
+
+    def step(constants, carry: Carry, batch, key, hyperparameters, index, seed) -> tuple[Carry, Array]:
+        key = jax.random.wrap_key_data(key)
+        penalty = hyperparameters.get("weight_decay", 0.0) / 2 if recipe.coupled else None
+
+        def objective(params: Params, loss=loss, batch=batch) -> tuple[Array, Array]:
+            value = loss(constants, params, batch, key)
+            return (value if penalty is None else value + penalty * optax.tree.norm(params, squared=True)), value
+
+        def value_fn(params: Params, **_: Any) -> Array:
+            return objective(params)[0]
+
+        (value, batch_loss), gradient = jax.value_and_grad(objective, has_aux=True)(carry.params)
+        updates = gradient
+        if single is not None:
+            rows = jax.tree.map(lambda a: a[:, None], batch) if jax.tree.leaves(batch) else ()
+            each = lambda row: jax.grad(lambda p: objective(p, single, row)[0])(carry.params)  # noqa: E731
+            updates = jax.vmap(each)(rows) if jax.tree.leaves(rows) else jax.tree.map(lambda g: g[None], gradient)
+        offered = {
+            "value": value,
+            "grad": gradient,
+            "value_fn": value_fn,
+            "obj_fn": value_fn,
+            "grad_fn": lambda params, _: jax.grad(value_fn)(params),
+        }
+        extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
+        transformation = _build(recipe, hyperparameters, seed)
+        updates, state = transformation.update(updates, carry.state, carry.params, **extra)
+        params = optax.apply_updates(carry.params, updates)
+        params = params if project is None else project(params)
+
+        finite = jnp.isfinite(batch_loss)
+        live = (carry.diverged_at < 0) & (index < recipe.steps)
+        moves = live & finite
+        new = Carry(
+            params=params,
+            state=state,
+            diverged_at=jnp.where(live & ~finite, index, carry.diverged_at),
+            gradient_evaluations=carry.gradient_evaluations + jnp.int32(optimizer.gradient_evaluations(state)),
+        )
+        # A select reads what the update reads anyway: XLA fuses it, and freezing a trial costs next to nothing.
+        kept = jax.tree.map(lambda a, b: jnp.where(moves, a, b), new, carry)
+        return kept._replace(diverged_at=new.diverged_at), batch_loss
+
+    return step
+
+
+def _build(recipe: Recipe, hyperparameters: Mapping[str, Array], seed: Array) -> optax.GradientTransformationExtraArgs:
+    hyperparameters = {**recipe.static, **hyperparameters}
+    if "seed" in recipe.optimizer.needs:
+        hyperparameters["seed"] = seed
+    if recipe.coupled:
+        hyperparameters.pop("weight_decay", None)
+    build = decoupled(recipe.optimizer) if "weight_decay" in hyperparameters else recipe.optimizer.build
+    return optax.with_extra_args_support(build(**hyperparameters))
+
+
+def _lifted_loss(prepared: Prepared, batch: PyTree) -> tuple[list[Any], Callable]:
+    cast = to_bfloat16 if prepared.dtype == "bfloat16" else lambda tree: tree
+
+    def loss(params: Params, batch: Batch, key: Array) -> Array:
+        return prepared.problem.loss(cast(params), cast(batch), key)
+
+    return lift(loss, prepared.params, batch, jax.random.key(0))
+
+
+def _one_example(prepared: Prepared, recipe: Recipe) -> PyTree:
+    shapes = prepared.batch(recipe.batch_size)
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), shapes)
+
+
+def _take(data: Batch, rows: Int[Array, " row"]) -> Batch:
+    return jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data)

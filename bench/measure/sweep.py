@@ -1,0 +1,191 @@
+"""Train every point of a cell's grid with every seed, as one compiled program: the heart of the suite."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from bench.measure.prepare import Prepared
+from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
+from bench.measure.seeds import key_data
+
+
+@dataclass(frozen=True)
+class Points:
+    """Hold a cell's grid: values [point] per hyperparameter, and the schedule that each point follows."""
+
+    hyperparameters: Mapping[str, Float[np.ndarray, " point"]]
+    schedule: Int[np.ndarray, " point"]
+    #: Multipliers [step, schedule].
+    multipliers: Float[np.ndarray, "step schedule"]
+
+    def __len__(self) -> int:
+        return len(self.schedule)
+
+    def take(self, index: Sequence[int] | np.ndarray) -> "Points":
+        """Select points by position."""
+        chosen = {name: values[index] for name, values in self.hyperparameters.items()}
+        return Points(chosen, self.schedule[index], self.multipliers)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Hold what a sweep measured; record r is taken after `step[r]` updates, record 0 before the first."""
+
+    step: Int[np.ndarray, " record"]
+    metrics: Mapping[str, Float[np.ndarray, "seed point record"]]
+    #: Mean batch loss over the steps since the previous record; NaN at record 0.
+    batch_loss: Float[np.ndarray, "seed point record"]
+    #: Batch loss before each update.
+    step_loss: Float[np.ndarray, "seed point step"]
+    gradient_evaluations: Int[np.ndarray, "seed point record"]
+    #: Updates made when the loss was first found not finite; -1 where it never was.
+    diverged_at: Int[np.ndarray, "seed point"]
+
+
+class Compiled(NamedTuple):
+    """Hold a cell's programs, compiled for `num_points` points at a time."""
+
+    recipe: Recipe
+    program: Program
+    start: Any
+    chunk: Any
+    evaluate: Any
+    trials: tuple[str, ...]
+    num_points: int
+    trace_seconds: float
+    compile_seconds: float
+    memory_bytes: int
+
+
+def compile_sweep(recipe: Recipe, points: Points, trials: Sequence[str], limit_bytes: int, parts: int = 1) -> Compiled:
+    """Compile a cell for its whole grid, or for the largest equal part of it that fits into memory.
+
+    Call inside `devices.settings(...)`.
+    """
+    while True:
+        num_points = ceil(len(points) / parts)
+        compiled = _compile(recipe, points.take(np.arange(num_points)), tuple(trials))
+        if compiled.memory_bytes <= limit_bytes or num_points == 1:
+            return compiled
+        parts = max(parts + 1, ceil(parts * compiled.memory_bytes / limit_bytes))
+
+
+def _compile(recipe: Recipe, points: Points, trials: tuple[str, ...]) -> Compiled:
+    prepared = recipe.prepared
+    began = time.perf_counter()
+    written = program(recipe)
+    grid = _grid(points, trials)
+    params = jax.eval_shape(prepared.init, _init_keys(trials))
+    start = jax.jit(written.start).lower(params, grid)
+    carry = jax.eval_shape(written.start, params, grid)
+    first = _chunk(recipe, points, trials, 0)
+    chunk = jax.jit(written.chunk, donate_argnums=2).lower(written.constants, prepared.train, carry, first, grid)
+    traced = time.perf_counter()
+    start, chunk, evaluate = start.compile(), chunk.compile(), prepared.evaluator(len(trials), len(points))
+    done = time.perf_counter()
+    memory = max(memory_bytes(chunk), memory_bytes(evaluate))
+    return Compiled(
+        recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory
+    )
+
+
+def memory_bytes(compiled: Any) -> int:
+    """Count what one call of a compiled program holds at its peak, by the compiler's own analysis."""
+    use = compiled.memory_analysis()
+    inputs_outputs = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
+    return inputs_outputs + use.temp_size_in_bytes
+
+
+def sweep(compiled: Compiled, points: Points) -> Curves:
+    """Run a compiled cell over its points, part by part. Call inside `devices.settings(...)`."""
+    num, total = compiled.num_points, len(points)
+    parts = []
+    for first in range(0, total, num):
+        # The last part repeats its last point, so that every part has the compiled shape.
+        index = np.minimum(np.arange(first, first + num), total - 1)
+        parts.append(_sweep_part(compiled, points.take(index)))
+    join = lambda arrays: np.concatenate(arrays, axis=1)[:, :total]  # noqa: E731
+    return Curves(
+        step=parts[0].step,
+        metrics={name: join([part.metrics[name] for part in parts]) for name in parts[0].metrics},
+        batch_loss=join([part.batch_loss for part in parts]),
+        step_loss=join([part.step_loss for part in parts]),
+        gradient_evaluations=join([part.gradient_evaluations for part in parts]),
+        diverged_at=join([part.diverged_at for part in parts]),
+    )
+
+
+def _sweep_part(compiled: Compiled, points: Points) -> Curves:
+    recipe, trials = compiled.recipe, compiled.trials
+    prepared, constants = recipe.prepared, compiled.program.constants
+    grid = _grid(points, trials)
+    carry: Carry = compiled.start(prepared.init(_init_keys(trials)), grid)
+    records = [compiled.evaluate(*prepared.evaluated, carry.params)]
+    shown: list[Shown] = []
+    # Nothing in this loop waits for the device: chunks and evaluations queue up behind one another.
+    for first in range(0, recipe.steps, recipe.record_every):
+        fed = _chunk(recipe, points, trials, first)
+        carry, out = compiled.chunk(constants, prepared.train, carry, fed, grid)
+        records.append(compiled.evaluate(*prepared.evaluated, carry.params if out.params is None else out.params))
+        shown.append(out._replace(params=None))
+    return _curves(recipe, records, shown, carry.diverged_at)
+
+
+def _curves(recipe: Recipe, records: list[Any], shown: list[Shown], diverged_at: Any) -> Curves:
+    steps, every = recipe.steps, recipe.record_every
+    step = np.minimum(np.arange(len(records)) * every, steps)
+    diverged_at = np.asarray(diverged_at)
+    never = np.where(diverged_at < 0, steps + 1, diverged_at)[..., None]
+    measured = np.stack([np.asarray(record) for record in records], axis=-1).astype(np.float64)
+    # A frozen trial keeps the parameters that gave a loss which is not finite: what they score means nothing.
+    measured = np.where(step >= never, np.nan, measured)
+    losses = np.concatenate([np.asarray(out.losses) for out in shown])[:steps].astype(np.float64)
+    losses = np.where(np.arange(steps) >= never, np.nan, np.moveaxis(losses, 0, -1))
+    evaluations = np.stack([np.asarray(out.gradient_evaluations) for out in shown], axis=-1)
+    sums = np.add.reduceat(losses, step[:-1], axis=-1) / np.diff(step)
+    return Curves(
+        step=step,
+        metrics=dict(zip(recipe.prepared.metric_names, measured, strict=True)),
+        batch_loss=np.concatenate([np.full((*sums.shape[:-1], 1), np.nan), sums], axis=-1),
+        step_loss=losses,
+        gradient_evaluations=np.concatenate([np.zeros_like(evaluations[..., :1]), evaluations], axis=-1),
+        diverged_at=diverged_at,
+    )
+
+
+def _init_keys(trials: Sequence[str]) -> np.ndarray:
+    return key_data(trials, "init")[0]
+
+
+def _grid(points: Points, trials: Sequence[str]) -> Grid:
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    hyperparameters = {name: values.astype(dtype) for name, values in points.hyperparameters.items()}
+    seeds = key_data(trials, "optimizer")[0, :, 0].view(np.int32) & np.int32(2**31 - 1)
+    return Grid(hyperparameters, points.schedule.astype(np.int32), seeds)
+
+
+def _chunk(recipe: Recipe, points: Points, trials: Sequence[str], first: int) -> Chunk:
+    """Feed the steps [first, first + record_every): past the last step they are fed too, and leave no trace."""
+    stop = first + recipe.record_every
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    index = np.arange(first, stop, dtype=np.int32)
+    return Chunk(
+        batches=recipe.prepared.inputs(trials, recipe.batch_size, first, stop),
+        keys=recipe.prepared.keys(trials, first, stop),
+        index=index,
+        multipliers=points.multipliers[np.minimum(index, recipe.steps - 1)].astype(dtype),
+    )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that the device's memory was not enough."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+__all__ = ["Compiled", "Curves", "Points", "Prepared", "compile_sweep", "memory_bytes", "out_of_memory", "sweep"]

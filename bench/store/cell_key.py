@@ -1,0 +1,55 @@
+"""The identity of a cell: a digest of everything that determines its numbers."""
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+def cell_key(request: Mapping[str, Any], sources: Iterable[Path], environment: Mapping[str, Any]) -> str:
+    """Digest a request, the files that compute its numbers, and the versions they run on: 24 hexadecimal digits.
+
+    The order in which things were typed does not matter; the content of every file does, its place does not.
+    """
+    digests = sorted({(path.name, _file_digest(path)) for path in sources})
+    text = json.dumps([request, digests, environment], sort_keys=True, allow_nan=False)
+    return sha256(text.encode()).hexdigest()[:24]
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def engine_sources() -> tuple[Path, ...]:
+    """List the files that every cell depends on: how it is measured, and all optimizers."""
+    return tuple(sorted([*(ROOT / "bench" / "measure").glob("*.py"), *(ROOT / "optimizers").glob("*.py")]))
+
+
+def problem_sources(file: Path) -> tuple[Path, ...]:
+    """List a problem's file and the modules of `problems` that it imports, directly or not."""
+    found: dict[Path, None] = {}
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found[path] = None
+            waiting += _imported_problem_files(path)
+    return tuple(sorted(found))
+
+
+def _imported_problem_files(path: Path) -> list[Path]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    paths = [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("problems.")]
+    return [path for path in paths if path.is_file()]

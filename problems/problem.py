@@ -1,0 +1,64 @@
+"""The contract of a problem: what is minimised, written for one training run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+import jax
+from jaxtyping import Array, Float, PyTree
+
+Batch = PyTree[Any]
+Params = PyTree[Any]
+
+#: What a metric's name must not be confused with: everything is lower-is-better but these.
+HIGHER_IS_BETTER = frozenset({"accuracy", "train_accuracy", "test_accuracy"})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Describe one objective; pure functions of one training run, with no seed or point axis.
+
+    A problem is of one of three kinds:
+
+    - data: `train` holds arrays that share a leading row axis; `loss` sees a batch of rows.
+    - stream: `sample(key, batch_size, step)` draws a batch with a leading example axis.
+    - deterministic: neither; `loss` gets an empty tuple as its batch, and the batch size is "full".
+
+    Arrays that functions close over are lifted into arguments by the sweep, so a factory may keep
+    float64 numpy arrays: they take the precision of the run when they meet the parameters.
+    """
+
+    #: Draw initial parameters, at the precision of the run.
+    init: Callable[[jax.Array], Params]
+    #: Mean loss per example of a batch; the key feeds dropout and noise.
+    loss: Callable[[Params, Batch, jax.Array], Float[Array, ""]]
+    #: Evaluate parameters on a whole data split (`()` for streams and deterministic problems), without
+    #: noise. Must hold "loss", and may hold others such as "accuracy".
+    metrics: Callable[[Params, Batch], Mapping[str, Float[Array, ""]]]
+    #: Where it comes from: author, title, year.
+    source: str
+    train: Batch | None = None
+    test: Batch | None = None
+    sample: Callable[[jax.Array, int, jax.Array], Batch] | None = None
+    #: Updates a run makes unless it is told otherwise.
+    steps: int = 200
+    batch_size: int | Literal["full"] = "full"
+    #: Find the smallest reachable train loss in float64, or None where it is unknown. Called when needed.
+    optimum: Callable[[], float | None] = lambda: None
+    #: Metric name -> the value that counts as reached; the first is the one that tables show.
+    targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    #: Map parameters back into the feasible set after each update.
+    project: Callable[[Params], Params] | None = None
+    #: True where `loss` keeps its reductions in float32 when parameters and inputs arrive in bfloat16.
+    mixed_precision: bool = False
+    #: True where `loss` on the whole training set differs from `metrics(...)["loss"]` (dropout, noise).
+    noisy_loss: bool = False
+
+    @property
+    def num_rows(self) -> int:
+        """Count the training examples: 1 for deterministic problems, 0 for streams (no end)."""
+        if self.sample is not None:
+            return 0
+        leaves = jax.tree.leaves(self.train)
+        return int(leaves[0].shape[0]) if leaves else 1
