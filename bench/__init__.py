@@ -1,0 +1,19 @@
+"""Benchmark optimizers: `from bench import run, load`."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.execute import run
+    from bench.tables import Run, load
+
+__all__ = ["Run", "load", "run"]
+
+_HOMES = {"run": "bench.execute", "load": "bench.tables", "Run": "bench.tables"}
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that what needs no jax doesn't wait for it.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

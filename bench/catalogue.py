@@ -1,0 +1,132 @@
+"""Find what a request may name: every problem family and optimizer, and the plug-ins it asks for."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import optax
+
+import optimizers
+import problems
+from bench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
+from optimizers.optimizer import Optimizer
+from problems.problem import Problem
+
+#: Where a plug-in says nothing of its learning rates: wide enough for anything from Adam to gradient descent.
+PLUGIN_LEARNING_RATES = (1e-4, 1.0)
+
+
+class Known(NamedTuple):
+    """Name -> problem factory, and name -> optimizer; plug-ins under the text that named them."""
+
+    problems: dict[str, Callable[..., Problem]]
+    optimizers: dict[str, Optimizer]
+
+    def catalogue(self) -> Catalogue:
+        """Bring it to plain data, for a request to be checked against."""
+        return Catalogue(
+            {name: problems.parameters(factory) for name, factory in self.problems.items()},
+            {name: _info(optimizer) for name, optimizer in self.optimizers.items()},
+        )
+
+
+def known(suite: Suite | None = None) -> Known:
+    """Load the catalogues, and the plug-ins that a suite names."""
+    factories = {name: problems.factory(name) for name in problems.families()}
+    entries = dict(optimizers.catalogue())
+    if suite is not None:
+        factories |= {name: load_plugin(name) for name in _plugins(entry.spec for entry in suite.problems)}
+        named = _plugins(entry.spec for entry in suite.optimizers)
+        entries |= {name: _plugin_optimizer(name, load_plugin(name)) for name in named}
+    return Known(factories, entries)
+
+
+def _plugins(specs: Iterable[str]) -> list[str]:
+    return [name for name in (parse_spec(spec).name for spec in specs) if ":" in name]
+
+
+def load_plugin(text: str) -> Any:
+    """Load what `./file.py:name` or `package.module:name` stands for. Its code runs with the user's rights.
+
+    Raises RequestError, in one line, where there is no such file, module or name, or importing it fails.
+    """
+    place, _, name = text.rpartition(":")
+    try:
+        module = _module(place)
+    except RequestError:
+        raise
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        raise RequestError(f"plug-in {text}: importing it raised {type(error).__name__}: {first}") from error
+    if not hasattr(module, name):
+        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise RequestError(f"plug-in {text}: {place} has no {name!r}{nearest(name, public)}")
+    return getattr(module, name)
+
+
+@cache
+def _module(place: str) -> ModuleType:
+    if not place.endswith(".py"):
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        return importlib.import_module(place)
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise RequestError(f"plug-in file {place} is not here; accepted: ./file.py:name or package.module:name")
+    spec = importlib.util.spec_from_file_location(f"optbench_plugin_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _plugin_optimizer(text: str, made: Any) -> Optimizer:
+    if isinstance(made, Optimizer):
+        return made
+    if not callable(made):
+        raise RequestError(f"plug-in {text} is {type(made).__name__}; accepted: make(learning_rate, **hyperparameters)")
+    checked = _checked(made, f"plug-in {text}", optax.GradientTransformation)
+    return Optimizer(checked, PLUGIN_LEARNING_RATES, source=f"plug-in {text}")
+
+
+def _checked(make: Callable[..., Any], what: str, kind: type) -> Callable[..., Any]:
+    """Wrap a plug-in's function so that returning the wrong thing says so; its signature stays."""
+
+    def checked(*arguments: Any, **keywords: Any) -> Any:
+        made = make(*arguments, **keywords)
+        if not isinstance(made, kind):
+            raise TypeError(f"{what} returned {type(made).__name__}; expected {kind.__name__}")
+        return made
+
+    return wraps(make)(checked)
+
+
+def make_problem(name: str, factory: Callable[..., Any], parameters: dict[str, Any]) -> Problem:
+    """Build a problem. Raises RequestError where a family refuses its parameters."""
+    if ":" in name:
+        return _checked(factory, f"plug-in {name}", Problem)(**parameters)
+    try:
+        return factory(**parameters)
+    except ValueError as error:
+        raise RequestError(f"{name}: {error}") from error
+
+
+def source_file(made: Any) -> Path | None:
+    """Locate the file that defines a factory or builder, where it has one."""
+    try:
+        return Path(inspect.getsourcefile(inspect.unwrap(made)) or "").resolve()
+    except TypeError:
+        return None
+
+
+def _info(optimizer: Optimizer) -> OptimizerInfo:
+    signature = inspect.signature(optimizer.build).parameters.values()
+    is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature)
+    return OptimizerInfo(optimizer.learning_rates, optimizer.hyperparameters, is_open)

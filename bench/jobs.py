@@ -1,0 +1,128 @@
+"""Turn a request into jobs: cells with their problem, budget and key, checked before any work."""
+
+import dataclasses
+from hashlib import sha256
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from bench.catalogue import Known, known, make_problem, source_file
+from bench.measure import devices
+from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
+from bench.store import cell_key
+from problems.problem import Problem
+
+
+class Job(NamedTuple):
+    """A cell with what it needs to run; `problem` is the error where a plug-in failed to make one."""
+
+    cell: Cell
+    key: str
+    problem: Problem | Exception
+    known: Known
+    steps: int
+    record_every: int
+
+    @property
+    def num_trials(self) -> int:
+        return len(self.cell.points) * self.cell.seeds + self.cell.report_seeds
+
+
+def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
+    """Load a suite and apply what is asked on top of it.
+
+    None stands for `quick`, or for its problems or optimizers alone where the others are given: then every other word
+    has its default.
+    """
+    if suite is None:
+        quick = load_suite("quick")
+        named = bool(overrides.get("problems") or overrides.get("optimizers"))
+        suite = Suite(problems=quick.problems, optimizers=quick.optimizers) if named else quick
+    return override(load_suite(suite) if isinstance(suite, str) else suite, **overrides)
+
+
+def run_name(suite: str | Suite | None, asked: Suite) -> str:
+    """Name a run's folder: the suite as packaged keeps its name, anything else gets a digest of what it asks for."""
+    packaged = "quick" if suite is None else suite
+    if isinstance(packaged, str) and load_suite(packaged) == asked:
+        return asked.name
+    return f"{asked.name}-{sha256(asked.model_dump_json().encode()).hexdigest()[:6]}"
+
+
+def pick_device(kind: str | None) -> jax.Device:
+    """Return the device to run on. Raises RequestError where it isn't there."""
+    try:
+        return devices.pick(kind)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+
+def plan_jobs(asked: Suite, device: jax.Device) -> list[Job]:
+    """Expand a suite into jobs with keys; every fault that can be known before any work is raised here."""
+    everything = known(asked)
+    cells = expand(asked, *everything.catalogue())
+    built: dict[str, Problem | Exception] = {}
+    jobs: dict[str, Job] = {}
+    for cell in cells:
+        if cell.problem not in built:
+            built[cell.problem] = _build_problem(cell, everything)
+        job = _job(cell, built[cell.problem], everything, device)
+        jobs.setdefault(job.key, job)
+    return list(jobs.values())
+
+
+def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
+    try:
+        return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
+    except RequestError:
+        raise
+    except Exception as error:
+        return error
+
+
+def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: jax.Device) -> Job:
+    steps, record_every = cell.steps or 1, cell.record_every or 1
+    if isinstance(problem, Problem):
+        cell = dataclasses.replace(cell, batch_size=_batch_size(cell, problem))
+        steps = _steps(cell, problem)
+        record_every = min(cell.record_every or ceil(steps / (cell.records or 1)), steps)
+        cell = dataclasses.replace(cell, steps=steps, epochs=None, records=None, record_every=record_every)
+        if cell.dtype == "bfloat16" and not problem.mixed_precision:
+            raise RequestError(f"{cell.problem}: dtype 'bfloat16' is not accepted; accepted: float32, float64")
+    factory = everything.problems[cell.problem_name]
+    optimizer = everything.optimizers[cell.optimizer_name]
+    sources = {*cell_key.engine_sources()}
+    if file := source_file(factory):
+        sources |= {*cell_key.problem_sources(file)}
+    if ":" in cell.optimizer_name and (file := source_file(optimizer.build)):
+        sources.add(file)
+    given = [Path(value) for value in cell.problem_parameters.values() if isinstance(value, str)]
+    sources |= {path for path in given if path.is_file()}
+    environment = {package: version(package) for package in ("jax", "jaxlib", "optax", "flax")}
+    environment |= {"device": device.device_kind}
+    key = cell_key.cell_key(canonical(cell), sources, environment)
+    return Job(cell, key, problem, everything, steps, record_every)
+
+
+def _batch_size(cell: Cell, problem: Problem) -> Any:
+    """Settle a cell's batch size; where there is no data, every batch is the whole problem."""
+    if problem.sample is None and problem.train is None:
+        return "full"
+    size = cell.batch_size or problem.batch_size
+    if problem.sample is not None and size == "full":
+        raise RequestError(f"{cell.problem}: a stream has no end, so batch size 'full' is not accepted; accepted: >= 1")
+    if size != "full" and problem.sample is None and size > problem.num_rows:
+        raise RequestError(f"{cell.problem}: batch size {size} is larger than its {problem.num_rows} training rows")
+    return size
+
+
+def _steps(cell: Cell, problem: Problem) -> int:
+    if cell.epochs is None:
+        return cell.steps or problem.steps
+    if problem.sample is not None:
+        raise RequestError(f"{cell.problem}: a stream has no epochs; accepted: --steps")
+    per_epoch = 1 if cell.batch_size == "full" else problem.num_rows // int(cell.batch_size or 1)
+    return max(1, round(cell.epochs * per_epoch))

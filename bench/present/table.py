@@ -1,0 +1,222 @@
+"""Tables that render to a terminal, Markdown, LaTeX, HTML, CSV and JSON."""
+
+import csv
+import difflib
+import html
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+FORMATS = ("plain", "github", "latex", "html", "csv", "json")
+
+_NUMBER = re.compile(r"-|[+-]?(?:inf|\d[\d.]*(?:e[+-]?\d+)?)")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Titled columns and rows; a row is a mapping by column (gaps allowed) or a tuple in column order.
+
+    `x_low` and `x_high` beside a column `x` are its interval: one cell for people, three for machines.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Any] | tuple[Any, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def format_table(table: Table, format: str = "plain") -> str:
+    """Render a table, without a newline at the end."""
+    _check(format, FORMATS, "format")
+    if format == "csv":
+        return _format_csv(table)
+    if format == "json":
+        return _format_json(table)
+    headers, rows = _for_people(table)
+    if format == "github":
+        # tabulate's "github" drops the alignment of numbers, which its "pipe" keeps and GitHub understands.
+        return _around(table, _tabulate(headers, rows, "pipe", _escape_markdown), _escape_markdown)
+    if format == "html":
+        return _format_html(table, headers, rows)
+    if format == "latex":
+        return _tabulate(headers, rows, "latex_booktabs")
+    return _around(table, _tabulate(headers, rows, "simple"), _clean)
+
+
+def select(table: Table, columns: Sequence[str] | None = None, sort: str | None = None) -> Table:
+    """Choose columns and order rows by one of them, descending with "-name"; missing values come last."""
+    rows = [_by_name(table, row) for row in table.rows]
+    if sort is not None:
+        name = sort.removeprefix("-")
+        _check(name, table.columns, "column")
+        present = [row for row in rows if not _is_missing(row[name])]
+        present.sort(key=lambda row: _sort_key(row[name]), reverse=sort.startswith("-"))
+        rows = present + [row for row in rows if _is_missing(row[name])]
+    for name in columns or ():
+        _check(name, table.columns, "column")
+    return replace(table, columns=tuple(columns or table.columns), rows=tuple(rows))
+
+
+def to_records(table: Table) -> list[dict[str, Any]]:
+    """Return one dict a row, with exactly the table's columns."""
+    rows = (_by_name(table, row) for row in table.rows)
+    return [{name: row[name] for name in table.columns} for row in rows]
+
+
+def to_pandas(table: Table) -> "pandas.DataFrame":
+    """Convert to a pandas frame."""
+    import pandas
+
+    return pandas.DataFrame(to_records(table), columns=list(table.columns))
+
+
+def to_arrow(table: Table) -> "pyarrow.Table":
+    """Convert to an Arrow table; a column of mixed types (batch size 32 and "full") becomes text."""
+    import pyarrow
+
+    def column(name: str) -> "pyarrow.Array":
+        values = [row[name] for row in records]
+        try:
+            return pyarrow.array(values)
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+            return pyarrow.array([None if value is None else str(value) for value in values])
+
+    records = to_records(table)
+    return pyarrow.table({name: column(name) for name in table.columns})
+
+
+def _check(name: str, accepted: Sequence[str], noun: str) -> None:
+    if name not in accepted:
+        close = difflib.get_close_matches(name, accepted, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"unknown {noun} {name!r}; {hint}accepted: {', '.join(accepted)}")
+
+
+def _by_name(table: Table, row: Mapping[str, Any] | tuple[Any, ...]) -> dict[str, Any]:
+    given = dict(row) if isinstance(row, Mapping) else dict(zip(table.columns, row, strict=True))
+    return {name: None for name in table.columns} | {name: _plain(value) for name, value in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy's scalars and arrays into Python's values, without importing numpy."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _sort_key(value: Any) -> tuple[int, Any]:
+    return (0, value) if isinstance(value, int | float) else (1, str(value))
+
+
+def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Fold intervals into their column; numbers and texts become short texts, gaps stay gaps."""
+    names = set(table.columns)
+    folded = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
+    hidden = {f"{name}_{end}" for name in folded for end in ("low", "high")}
+    columns = [name for name in table.columns if name not in hidden]
+
+    def cell(row: dict[str, Any], name: str) -> str:
+        low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+        value = _show(row[name])
+        if name not in folded or _is_missing(row[name]) or _is_missing(low) or _is_missing(high):
+            return value
+        return f"{value} [{_show(low)}, {_show(high)}]"
+
+    rows = [_by_name(table, row) for row in table.rows]
+    return [_clean(name) for name in columns], [[cell(row, name) for name in columns] for row in rows]
+
+
+def _show(value: Any) -> str:
+    if _is_missing(value):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_show, value))
+    return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    """Keep a text on its line, and terminal escapes out of it."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\|*`])", r"\\\1", text).replace("<", "&lt;")
+
+
+def _align(rows: list[list[str]]) -> list[str]:
+    return ["right" if all(map(_NUMBER.fullmatch, column)) else "left" for column in zip(*rows, strict=True)]
+
+
+def _tabulate(headers: list[str], rows: list[list[str]], style: str, escape: Callable[[str], str] = str) -> str:
+    # Here, so that naming a format doesn't load it.
+    from tabulate import tabulate
+
+    cells = [list(map(escape, row)) for row in rows]
+    # tabulate refuses alignments where there are no rows to align.
+    options: dict[str, Any] = {"colalign": _align(rows)} if rows and headers else {}
+    return str(tabulate(cells, list(map(escape, headers)), style, disable_numparse=True, **options))
+
+
+def _around(table: Table, body: str, escape: Callable[[str], str]) -> str:
+    notes = "\n".join(escape(_clean(note)) for note in table.notes)
+    return "\n\n".join(part for part in (escape(_clean(table.title)), body, notes) if part)
+
+
+def _format_html(table: Table, headers: list[str], rows: list[list[str]]) -> str:
+    styles = [' style="text-align: right"' if side == "right" else "" for side in _align(rows)] or [""] * len(headers)
+
+    def line(tag: str, cells: list[str]) -> str:
+        pairs = zip(styles, cells, strict=True)
+        return f"<tr>{''.join(f'<{tag}{style}>{html.escape(cell)}</{tag}>' for style, cell in pairs)}</tr>"
+
+    caption = [f"<caption>{html.escape(_clean(table.title))}</caption>"] if table.title else []
+    body = [line("td", row) for row in rows]
+    notes = [f"<p>{html.escape(_clean(note))}</p>" for note in table.notes]
+    head = ["<thead>", line("th", headers), "</thead>"]
+    return "\n".join(["<table>", *caption, *head, "<tbody>", *body, "</tbody>", "</table>", *notes])
+
+
+def _format_csv(table: Table) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    for row in to_records(table):
+        writer.writerow(map(_csv_cell, row.values()))
+    return text.getvalue().removesuffix("\n")
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(_strict(value), allow_nan=False) if isinstance(value, list | tuple | dict) else value
+
+
+def _format_json(table: Table) -> str:
+    """One row a line: strict JSON, where what is not finite is null."""
+    rows = [json.dumps(_strict(row), allow_nan=False) for row in to_records(table)]
+    return "[\n" + ",\n".join(rows) + "\n]" if rows else "[]"
+
+
+def _strict(value: Any) -> Any:
+    value = _plain(value)
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_strict(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

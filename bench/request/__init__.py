@@ -1,0 +1,32 @@
+"""What is asked: names and numbers only, without jax."""
+
+from bench.request.catalogue import Catalogue, OptimizerInfo
+from bench.request.cells import Cell, canonical, expand
+from bench.request.errors import RequestError, nearest
+from bench.request.grammar import DefaultRange, Spec, Value, format_spec, format_value, parse_spec, parse_values
+from bench.request.schedule import Schedule, parse_schedule
+from bench.request.suite import Suite, list_suites, load_suite, override, parse_suite
+
+__all__ = [
+    "Catalogue",
+    "Cell",
+    "DefaultRange",
+    "OptimizerInfo",
+    "RequestError",
+    "Schedule",
+    "Spec",
+    "Suite",
+    "Value",
+    "canonical",
+    "expand",
+    "format_spec",
+    "format_value",
+    "list_suites",
+    "load_suite",
+    "nearest",
+    "override",
+    "parse_schedule",
+    "parse_spec",
+    "parse_suite",
+    "parse_values",
+]

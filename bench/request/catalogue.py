@@ -1,0 +1,119 @@
+"""What may be asked for, as plain data, and what a spec means in it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from bench.request.errors import RequestError, nearest, quote
+from bench.request.grammar import LARGEST_INTEGER, DefaultRange, Spec, Value
+from bench.request.grid import check_rates, is_number, unique
+
+#: Every optimizer takes these, whatever its own hyperparameters are.
+RATES = ("learning_rate", "weight_decay")
+
+_KINDS: dict[type, str] = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
+
+
+class OptimizerInfo(NamedTuple):
+    """What a request needs to know of an optimizer; `open` accepts any further keyword."""
+
+    learning_rates: tuple[float, float]
+    hyperparameters: Mapping[str, Any]
+    open: bool = False
+
+
+class Catalogue(NamedTuple):
+    """Every problem family with its parameters' defaults, and every optimizer, by name."""
+
+    problems: Mapping[str, Mapping[str, Any]]
+    optimizers: Mapping[str, OptimizerInfo]
+
+
+@dataclass(frozen=True)
+class OptimizerMatch:
+    """One optimizer that a spec names; `traced` values share a program, `static` ones need their own."""
+
+    name: str
+    traced: dict[str, tuple[Any, ...]]
+    static: dict[str, tuple[Value, ...]]
+
+
+def match_problems(
+    spec: Spec, problems: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, dict[str, tuple[Value, ...]]]]:
+    """Find the families that a spec names, with its values in the types of their defaults."""
+    found = []
+    for name in _names(spec, "problem", problems, lambda name: problems[name]):
+        defaults = problems[name]
+        found.append((name, {key: _typed(name, key, spec, defaults[key]) for key in spec.parameters}))
+    return found
+
+
+def match_optimizers(spec: Spec, optimizers: Mapping[str, OptimizerInfo]) -> list[OptimizerMatch]:
+    """Find the optimizers that a spec names, with its values split into traced and static ones."""
+
+    def accepted(name: str) -> Iterable[str]:
+        info = optimizers[name]
+        return [*RATES, *info.hyperparameters, *(spec.parameters if info.open else ())]
+
+    names = _names(spec, "optimizer", optimizers, accepted)
+    return [_match_optimizer(name, spec, optimizers[name]) for name in names]
+
+
+def _match_optimizer(name: str, spec: Spec, info: OptimizerInfo) -> OptimizerMatch:
+    traced: dict[str, tuple[Any, ...]] = {}
+    static: dict[str, tuple[Value, ...]] = {}
+    for key, values in spec.parameters.items():
+        if key in RATES:
+            traced[key] = check_rates(values, key)
+            continue
+        default = info.hyperparameters.get(key)
+        # Without a default to tell: a float is traced; an integer may be a shape, but not where we know nothing.
+        if default is None and all(map(is_number, values)):
+            if key not in info.hyperparameters or any(isinstance(value, float) for value in values):
+                default = 0.0
+        (traced if isinstance(default, float) else static)[key] = _typed(name, key, spec, default)
+    return OptimizerMatch(name, traced, static)
+
+
+def _names(spec: Spec, noun: str, known: Iterable[str], accepted: Callable[[str], Iterable[str]]) -> list[str]:
+    """Find what an exact name or a shell pattern stands for, where it has the parameters."""
+    known = list(known)
+    if spec.name in known:
+        for key in spec.parameters:
+            if key not in accepted(spec.name):
+                raise RequestError(f"{spec.name}: unknown parameter {quote(key)}{nearest(key, accepted(spec.name))}")
+        return [spec.name]
+    if "*" not in spec.name and "?" not in spec.name:
+        raise RequestError(f"unknown {noun} {quote(spec.name)}{nearest(spec.name, known)}")
+    # A plug-in is asked for by its own text: '*' means what optbench comes with.
+    names = [name for name in known if fnmatchcase(name, spec.name) and (":" not in name or ":" in spec.name)]
+    if not names:
+        raise RequestError(f"no {noun} matches {quote(spec.name)}{nearest(spec.name, known)}")
+    having = [name for name in names if set(spec.parameters) <= set(accepted(name))]
+    if not having:
+        every = {key for name in names for key in accepted(name)}
+        lone = next((key for key in spec.parameters if key not in every), "")
+        what = f"parameter {quote(lone)}{nearest(lone, every)}" if lone else f"all of {', '.join(spec.parameters)}"
+        raise RequestError(f"no {noun} that matches {quote(spec.name)} has {what}")
+    return having
+
+
+def _typed(owner: str, key: str, spec: Spec, default: Any) -> tuple[Value, ...]:
+    return unique(_convert(owner, key, value, type(default)) for value in spec.parameters[key])
+
+
+def _convert(owner: str, key: str, value: Value | DefaultRange, kind: type) -> Value:
+    if isinstance(value, DefaultRange):
+        raise RequestError(f"{owner}: {key} takes no default:{value.count}; only learning_rate does")
+    if kind not in _KINDS:
+        return value
+    if kind in (int, float) and is_number(value):
+        if kind is float:
+            return float(value)
+        if value == int(value) and abs(value) <= LARGEST_INTEGER:
+            return int(value)
+    elif isinstance(value, kind):
+        return value
+    raise RequestError(f"{owner}: {key} takes {_KINDS[kind]}, got {quote(value)}")

@@ -1,0 +1,181 @@
+"""Cells: a suite expanded against the catalogues into units of work."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from bench.request.catalogue import OptimizerInfo, match_optimizers, match_problems
+from bench.request.errors import RequestError
+from bench.request.grammar import DefaultRange, Value, format_spec, geometric, parse_spec, parse_values
+from bench.request.grid import check_rates, parse_batch_sizes, points
+from bench.request.suite import OptimizerEntry, ProblemEntry, Suite
+
+DEFAULT_RECORDS = 50
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (problem, optimizer, batch size, dtype): what is compiled, cached, resumed, scheduled."""
+
+    #: Canonical texts, with what was given only.
+    problem: str
+    optimizer: str
+    problem_name: str
+    problem_parameters: dict[str, Value]
+    optimizer_name: str
+    optimizer_static: dict[str, Value]
+    #: Each holds learning_rate, weight_decay, the other traced hyperparameters, and schedule (text); sorted.
+    points: tuple[dict[str, Any], ...]
+    #: None is the problem's own.
+    batch_size: int | Literal["full"] | None
+    dtype: str
+    decay: str
+    #: Both None: the problem's own number of steps.
+    steps: int | None
+    epochs: float | None
+    seeds: int
+    report_seeds: int
+    #: Exactly one of the two is a number.
+    records: int | None
+    record_every: int | None
+    seed: int
+
+
+class _ProblemChoice(NamedTuple):
+    name: str
+    parameters: dict[str, Value]
+    batch_size: Any
+    steps: int | None
+    epochs: float | None
+
+
+class _OptimizerChoice(NamedTuple):
+    name: str
+    static: dict[str, Value]
+    points: tuple[dict[str, Any], ...]
+
+
+def expand(
+    suite: Suite, problems: Mapping[str, Mapping[str, Any]], optimizers: Mapping[str, OptimizerInfo]
+) -> tuple[Cell, ...]:
+    """Expand patterns and grids into cells, by problem, then batch size, then optimizer; all faults at once."""
+    faults: list[str] = []
+    tasks = _gather(suite.problems, lambda entry: _problem_choices(entry, suite, problems), faults)
+    choices = _gather(suite.optimizers, lambda entry: _optimizer_choices(entry, suite, optimizers), faults)
+    if faults:
+        raise RequestError("; ".join(dict.fromkeys(faults)))
+    merged = _merge(choices, optimizers)
+    unique_tasks = {json.dumps(task, sort_keys=True): task for task in tasks}.values()
+    return tuple(_cell(suite, task, choice) for task in unique_tasks for choice in merged)
+
+
+def canonical(cell: Cell) -> dict[str, Any]:
+    """Bring a cell to plain JSON data that doesn't depend on the order things were typed in."""
+    fields = asdict(cell)
+    fields["points"] = sorted((_by_key(point) for point in cell.points), key=json.dumps)
+    fields["problem_parameters"] = _by_key(cell.problem_parameters)
+    fields["optimizer_static"] = _by_key(cell.optimizer_static)
+    return _by_key(fields)
+
+
+def _gather(entries: Iterable[Any], choices: Callable[[Any], Iterable[Any]], faults: list[str]) -> list[Any]:
+    gathered: list[Any] = []
+    for entry in entries:
+        try:
+            gathered.extend(choices(entry))
+        except RequestError as error:
+            faults.append(str(error))
+    return gathered
+
+
+def _problem_choices(
+    entry: ProblemEntry, suite: Suite, problems: Mapping[str, Mapping[str, Any]]
+) -> Iterator[_ProblemChoice]:
+    own_budget = entry.steps is not None or entry.epochs is not None
+    steps, epochs = (entry.steps, entry.epochs) if own_budget else (suite.steps, suite.epochs)
+    text = entry.batch_size or suite.batch_size
+    for name, grid in match_problems(parse_spec(entry.spec), problems):
+        for parameters in points(grid):
+            for batch_size in parse_batch_sizes(text) if text else (None,):
+                yield _ProblemChoice(name, _by_key(parameters), batch_size, steps, epochs)
+
+
+def _optimizer_choices(
+    entry: OptimizerEntry, suite: Suite, optimizers: Mapping[str, OptimizerInfo]
+) -> Iterator[_OptimizerChoice]:
+    for match in match_optimizers(parse_spec(entry.spec), optimizers):
+        asked = {
+            "learning_rate": entry.learning_rate or suite.learning_rate,
+            "weight_decay": entry.weight_decay or suite.weight_decay,
+        }
+        grid: dict[str, Any] = {key: check_rates(parse_values(text), key) for key, text in asked.items()}
+        grid |= {"schedule": suite.schedule} | match.traced
+        grid["learning_rate"] = _resolve(grid["learning_rate"], optimizers[match.name].learning_rates)
+        for static in points(match.static):
+            yield _OptimizerChoice(match.name, _by_key(static), points(grid))
+
+
+def _resolve(rates: Iterable[float | DefaultRange], ends: tuple[float, float]) -> list[float]:
+    resolved: list[float] = []
+    for rate in rates:
+        if not isinstance(rate, DefaultRange):
+            resolved.append(rate)
+        elif rate.count == 1:
+            # One value of a range is best taken from its middle.
+            resolved.append(geometric(*ends, 3)[1])
+        else:
+            resolved.extend(geometric(*ends, rate.count))
+    return resolved
+
+
+def _merge(choices: Iterable[_OptimizerChoice], optimizers: Mapping[str, OptimizerInfo]) -> list[_OptimizerChoice]:
+    """Unite the points of repeated optimizers, so that a label stands for one cell.
+
+    `-o adam -o adam[b1=0.8]` is one grid, where b1's default fills the gap. An axis without a default
+    to fill it keeps its own cell.
+    """
+    groups: dict[tuple[Any, ...], list[_OptimizerChoice]] = {}
+    for choice in choices:
+        defaults = optimizers[choice.name].hyperparameters
+        unfilled = sorted(key for key in choice.points[0] if defaults.get(key) is None)
+        label = format_spec(choice.name, choice.static)
+        groups.setdefault((label, *unfilled), []).append(choice)
+    return [
+        group[0]._replace(points=_unite((choice.points for choice in group), optimizers[group[0].name]))
+        for group in groups.values()
+    ]
+
+
+def _unite(grids: Iterable[tuple[dict[str, Any], ...]], info: OptimizerInfo) -> tuple[dict[str, Any], ...]:
+    every = [point for grid in grids for point in grid]
+    first, last = ["learning_rate", "weight_decay"], ["schedule"]
+    axes = [*first, *sorted({key for point in every for key in point} - {*first, *last}), *last]
+    rows = {tuple(point[axis] if axis in point else info.hyperparameters[axis] for axis in axes) for point in every}
+    return tuple(dict(zip(axes, row, strict=True)) for row in sorted(rows))
+
+
+def _cell(suite: Suite, task: _ProblemChoice, choice: _OptimizerChoice) -> Cell:
+    return Cell(
+        problem=format_spec(task.name, task.parameters),
+        optimizer=format_spec(choice.name, choice.static),
+        problem_name=task.name,
+        problem_parameters=task.parameters,
+        optimizer_name=choice.name,
+        optimizer_static=choice.static,
+        points=choice.points,
+        batch_size=task.batch_size,
+        dtype=suite.dtype,
+        decay=suite.decay,
+        steps=task.steps,
+        epochs=task.epochs,
+        seeds=suite.seeds,
+        report_seeds=suite.report_seeds,
+        records=None if suite.record_every else suite.records or DEFAULT_RECORDS,
+        record_every=suite.record_every,
+        seed=suite.seed,
+    )
+
+
+def _by_key(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: fields[key] for key in sorted(fields)}

@@ -1,0 +1,30 @@
+"""A user's mistake, told in one line."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+_MANY = 12
+_LONG = 80
+
+
+class RequestError(ValueError):
+    """A mistake in what was asked; its text is one line."""
+
+
+def nearest(name: str, accepted: Iterable[str]) -> str:
+    """Return the tail of a message: the accepted name that is closest, and what else is accepted."""
+    names = sorted(set(accepted))
+    if not names:
+        return "; none is accepted here"
+    lowered = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name[:_LONG].lower(), lowered, n=1)
+    hint = f"; did you mean {lowered[close[0]]!r}?" if close else ";"
+    more = f", ... ({len(names)} in all)" if len(names) > _MANY else ""
+    return f"{hint} accepted: {', '.join(names[:_MANY])}{more}"
+
+
+def quote(value: Any) -> str:
+    """Show a value as given, on one line and not at length."""
+    text = repr(value)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 4]}...{text[-1]}"

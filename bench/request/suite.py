@@ -1,0 +1,173 @@
+"""A suite: problems, optimizers, grids and budgets in the words of the command line."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+
+from bench.request.catalogue import Catalogue, match_optimizers, match_problems
+from bench.request.errors import RequestError, nearest, quote
+from bench.request.grammar import DefaultRange, format_value, parse_spec, parse_values
+from bench.request.grid import check_rates, parse_batch_sizes
+from bench.request.schedule import parse_schedules
+
+_FOLDER = Path(__file__).parent / "suites"
+_RIVALS = {"steps": "epochs", "epochs": "steps", "records": "record_every", "record_every": "records"}
+
+
+def _text(value: Any) -> str:
+    """Bring a number, a text or a list of them to the one text that the grammar reads."""
+    items = value if isinstance(value, list | tuple) else [value]
+    if not items or not all(isinstance(item, str | int | float | DefaultRange) for item in items):
+        raise RequestError("takes a number, a text, or a list of them")
+    return ",".join(item.strip() if isinstance(item, str) else format_value(item) for item in items)
+
+
+def _rates(text: str, info: ValidationInfo) -> str:
+    check_rates(parse_values(text), str(info.field_name))
+    return text
+
+
+def _batch_sizes(text: str) -> str:
+    parse_batch_sizes(text)
+    return text
+
+
+def _entries(value: Any) -> Any:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        return value
+    return [{"spec": item} if isinstance(item, str) else item for item in items]
+
+
+def _problem(text: str, info: ValidationInfo) -> str:
+    spec = parse_spec(text)
+    # Plug-ins (they have a colon) are loaded only once the suite is known.
+    if isinstance(info.context, Catalogue) and ":" not in spec.name:
+        match_problems(spec, info.context.problems)
+    return text.strip()
+
+
+def _optimizer(text: str, info: ValidationInfo) -> str:
+    spec = parse_spec(text)
+    if isinstance(info.context, Catalogue) and ":" not in spec.name:
+        match_optimizers(spec, info.context.optimizers)
+    return text.strip()
+
+
+def _excludes(rival: str) -> Callable[[Any, ValidationInfo], Any]:
+    def check(value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get(rival) is not None:
+            raise RequestError(f"{rival} is given too, and only one of them may be")
+        return value
+
+    return check
+
+
+_Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+_Epochs = Annotated[float, Field(strict=True, gt=0, le=1e9)]
+_Rates = Annotated[str, BeforeValidator(_text), AfterValidator(_rates)]
+_BatchSizes = Annotated[str, BeforeValidator(_text), AfterValidator(_batch_sizes)]
+
+
+class ProblemEntry(BaseModel):
+    """One problem, and what it overrides of its suite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spec: Annotated[str, AfterValidator(_problem)]
+    batch_size: _BatchSizes | None = None
+    steps: _Count | None = None
+    epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
+
+
+class OptimizerEntry(BaseModel):
+    """One optimizer, and what it overrides of its suite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spec: Annotated[str, AfterValidator(_optimizer)]
+    learning_rate: _Rates | None = None
+    weight_decay: _Rates | None = None
+
+
+class Suite(BaseModel):
+    """A request as a person writes it; None stands for the problem's own value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "custom"
+    description: str = ""
+    problems: Annotated[tuple[ProblemEntry, ...], BeforeValidator(_entries), Field(min_length=1)]
+    optimizers: Annotated[tuple[OptimizerEntry, ...], BeforeValidator(_entries), Field(min_length=1)]
+    learning_rate: _Rates = "default:5"
+    weight_decay: _Rates = "0"
+    batch_size: _BatchSizes | None = None
+    schedule: Annotated[tuple[str, ...], BeforeValidator(lambda value: parse_schedules(_text(value)))] = ("constant",)
+    steps: _Count | None = None
+    epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
+    seeds: _Count = 3
+    report_seeds: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 10
+    #: How many records a run makes; 50 unless `record_every` says after how many steps one comes.
+    records: _Count | None = None
+    record_every: Annotated[_Count | None, AfterValidator(_excludes("records"))] = None
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    decay: Literal["decoupled", "coupled"] = "decoupled"
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
+
+
+def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogue | None = None) -> Suite:
+    """Validate a suite; with a catalogue, unknown names are among the faults that one RequestError lists."""
+    try:
+        return Suite.model_validate(dict(values), context=catalogue)
+    except ValidationError as error:
+        faults = "; ".join(dict.fromkeys(map(_fault, error.errors(include_url=False))))
+        raise RequestError(f"{origin}: {faults}" if origin else faults) from None
+
+
+def load_suite(name_or_path: str | Path, catalogue: Catalogue | None = None) -> Suite:
+    """Read a packaged suite by name, or a TOML file by its path."""
+    text = str(name_or_path)
+    packaged = {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+    is_path = text.endswith(".toml") or "/" in text or "\\" in text
+    if not is_path and text not in packaged:
+        raise RequestError(f"unknown suite {quote(text)}{nearest(text, packaged)}; or a path to a .toml file")
+    path = Path(text) if is_path else packaged[text]
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"suite {quote(text)}: {error.strerror or 'cannot be read'}") from None
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"suite {quote(text)} is not valid TOML: {' '.join(str(error).split())}") from None
+    return parse_suite({"name": path.stem} | values, f"suite {quote(text)}", catalogue)
+
+
+def override(suite: Suite, catalogue: Catalogue | None = None, **given: Any) -> Suite:
+    """Apply what the command line gives (None and empty lists are not given), also over the entries' tables."""
+    given = {key: value for key, value in given.items() if value is not None and value not in ((), [])}
+    dropped = set(given) | {_RIVALS[key] for key in given if key in _RIVALS}
+    values = {key: value for key, value in suite.model_dump(exclude_none=True).items() if key not in dropped}
+    for kind in {"problems", "optimizers"} & set(values):
+        values[kind] = [{key: entry[key] for key in entry if key not in dropped} for entry in values[kind]]
+    return parse_suite(values | given, catalogue=catalogue)
+
+
+def list_suites() -> list[Suite]:
+    """Read every packaged suite, by name."""
+    return [load_suite(path.stem) for path in sorted(_FOLDER.glob("*.toml"))]
+
+
+def _fault(error: Any) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    if error["type"] == "extra_forbidden":
+        models = {"problems": ProblemEntry, "optimizers": OptimizerEntry}
+        model = models.get(error["loc"][0], Suite) if len(error["loc"]) > 1 else Suite
+        return f"{quote(path)[1:-1]}: unknown key{nearest(str(error['loc'][-1]), model.model_fields)}"
+    if error["type"] == "missing":
+        return f"{path}: is missing"
+    if error["type"] == "value_error":
+        message = str(error["ctx"]["error"])
+        return message if message.startswith(f"{path}: ") else f"{path}: {message}"
+    return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {quote(error['input'])}"

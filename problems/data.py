@@ -1,0 +1,114 @@
+"""Load data sets by name or path, and split and scale them: float64 in numpy, the same split for every seed."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from problems.data_files import READERS, Table, read
+
+#: Sets that scikit-learn carries with it, and whether their target is a class.
+BUNDLED = {"breast_cancer": True, "diabetes": False, "digits": True, "iris": True, "wine": True}
+
+Rows = tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"] | Int[np.ndarray, " row"]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Hold training and test rows; `num_classes` is 0 where the target is a number."""
+
+    train: Rows
+    test: Rows | None
+    num_classes: int = 0
+
+
+def load(data: str, also: tuple[str, ...] = ()) -> Table:
+    """Load a bundled set or a file; `also` are names that the caller accepts itself. Raise ValueError.
+
+    The pixels of digits are divided by 16; the other sets come in their raw units.
+    """
+    data = str(data)
+    if data in BUNDLED:
+        return _bundled(data)
+    path = Path(data).expanduser()
+    if path.suffix.lower() in READERS:
+        return read(path)
+    names = sorted([*BUNDLED, *also])
+    near = get_close_matches(data, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    suffixes = ", ".join(READERS)
+    raise ValueError(f"data={data!r} is not known: {hint}expected {', '.join(names)}, or a path ending in {suffixes}")
+
+
+def regression(table: Table, *, standardize: bool, standardize_target: bool, test_fraction: float) -> Split:
+    """Split rows with a number as target; raise ValueError where one isn't."""
+    if table.y.dtype.kind != "f":
+        raise table.fault(0, f"expected a number as target, found {str(table.y[0])!r}")
+    train, test = _split(table, test_fraction)
+    x = _standardize(table.x, train) if standardize else table.x
+    y = _standardize(table.y, train) if standardize_target else table.y
+    return Split((x[train], y[train]), (x[test], y[test]) if len(test) else None)
+
+
+def classification(table: Table, *, standardize: bool, test_fraction: float, label_noise: float = 0.0) -> Split:
+    """Split rows with a class as target, mapped to 0..k-1 in sorted order; raise ValueError where one isn't.
+
+    `label_noise` is the share of training rows whose label becomes another class, drawn uniformly.
+    """
+    y, num_classes = _classes(table)
+    train, test = _split(table, test_fraction)
+    x = _standardize(table.x, train) if standardize else table.x
+    labels = _flip(y[train], label_noise, num_classes)
+    return Split((x[train], labels), (x[test], y[test]) if len(test) else None, num_classes)
+
+
+def _bundled(name: str) -> Table:
+    from sklearn import datasets
+
+    # diabetes comes scaled over all its rows unless told otherwise, test rows included
+    loaded: Any = datasets.load_diabetes(scaled=False) if name == "diabetes" else getattr(datasets, f"load_{name}")()
+    x = loaded.data / 16 if name == "digits" else loaded.data
+    return Table(name, x.astype(np.float64), loaded.target.astype(np.float64), np.arange(len(x)) + 1)
+
+
+def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw training and test rows; RandomState because its stream is frozen across numpy releases."""
+    num_rows = len(table.x)
+    num_test = round(num_rows * test_fraction)
+    if num_test == num_rows or (test_fraction > 0) != (num_test > 0):
+        raise ValueError(f"{table.name}: test_fraction={test_fraction} leaves one side of {num_rows} rows empty")
+    order = np.random.RandomState(0).permutation(num_rows)
+    return order[num_test:], order[:num_test]
+
+
+def _standardize(values: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Give each column mean 0 and population standard deviation 1 over the training rows; constants become 0."""
+    rows = values[train]
+    # the spread, as a constant's standard deviation is rounding and not always 0
+    constant = np.ptp(rows, axis=0) == 0
+    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, rows.std(axis=0)))
+    return (values - rows.mean(axis=0)) * scale
+
+
+def _classes(table: Table) -> tuple[Int[np.ndarray, " row"], int]:
+    if not BUNDLED.get(table.name, True):
+        names = ", ".join(name for name, has_classes in BUNDLED.items() if has_classes)
+        raise ValueError(f"data={table.name!r} has a number as target: expected classes, as in {names} or a file")
+    if table.y.dtype.kind == "f" and (table.y % 1).any():
+        index = int(np.argmax(table.y % 1 != 0))
+        raise table.fault(index, f"expected a class, a whole number or a word, found {table.y[index]}")
+    labels, y = np.unique(table.y, return_inverse=True)
+    if len(labels) < 2:
+        raise ValueError(f"{table.name}: expected at least two classes, found only {str(labels[0])!r}")
+    return y.astype(np.int32), len(labels)
+
+
+def _flip(y: Int[np.ndarray, " row"], share: float, num_classes: int) -> Int[np.ndarray, " row"]:
+    random = np.random.RandomState(1)
+    flipped = random.permutation(len(y))[: round(share * len(y))]
+    noisy = y.copy()
+    noisy[flipped] = (y[flipped] + random.randint(1, num_classes, size=len(flipped))) % num_classes
+    return noisy

@@ -1,0 +1,161 @@
+import csv
+import io
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench.present.table import FORMATS, Table, format_table, select, to_arrow, to_pandas, to_records
+
+NASTY = "a|b<script>_x&\\"
+
+TABLE = Table(
+    title="Convergence",
+    columns=("optimizer", "train_loss", "train_loss_low", "train_loss_high", "learning_rate", "at_edge", "gap"),
+    rows=(
+        {
+            "optimizer": "adam",
+            "train_loss": 0.123456789,
+            "train_loss_low": 0.1201,
+            "train_loss_high": 0.13099,
+            "learning_rate": 1e-3,
+            "at_edge": True,
+            "gap": math.inf,
+        },
+        ("sgd", 2.0, math.nan, None, 10, False, math.nan),
+    ),
+    notes=("medians over 10 seeds",),
+)
+
+
+def one_cell(value):
+    return Table("", ("x",), ((value,),))
+
+
+def test_plain():
+    assert format_table(TABLE) == "\n".join(
+        [
+            "Convergence",
+            "",
+            "optimizer    train_loss                learning_rate  at_edge      gap",
+            "-----------  ----------------------  ---------------  ---------  -----",
+            "adam         0.1235 [0.1201, 0.131]            0.001  yes          inf",
+            "sgd          2                                    10                 -",
+            "",
+            "medians over 10 seeds",
+        ]
+    )
+
+
+def test_github():
+    lines = format_table(TABLE, "github").splitlines()
+    assert lines[0] == "Convergence"
+    assert lines[2].split("|")[1].strip() == "optimizer"
+    assert lines[3].split("|")[3].endswith(":")
+    assert lines[-1] == "medians over 10 seeds"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), (math.nan, "-"), (math.inf, "inf"), (-math.inf, "-inf"), (True, "yes"), (12345.678, "1.235e+04")]
+    + [(100000, "100000"), (1e-5, "1e-05"), ("two\nlines\x1b[31m", "two lines [31m"), ([1, 0.25], "1, 0.25")]
+    + [(np.float32(0.5), "0.5"), (np.int64(3), "3"), (np.bool_(True), "yes")],
+    ids=repr,
+)
+def test_cells_for_people(value, shown):
+    assert format_table(one_cell(value)).splitlines()[-1].strip() == shown
+
+
+def test_json_is_strict_and_exact():
+    rows = json.loads(format_table(TABLE, "json"), parse_constant=pytest.fail)
+    assert rows[0]["train_loss"] == 0.123456789
+    assert rows[0]["gap"] is None
+    assert rows[1] == {
+        "optimizer": "sgd",
+        "train_loss": 2.0,
+        "train_loss_low": None,
+        "train_loss_high": None,
+        "learning_rate": 10,
+        "at_edge": False,
+        "gap": None,
+    }
+
+
+def test_json_reaches_into_curves():
+    text = format_table(one_cell(np.array([1.0, np.nan])), "json")
+    assert json.loads(text) == [{"x": [1.0, None]}]
+
+
+def test_csv_is_exact():
+    rows = list(csv.DictReader(io.StringIO(format_table(TABLE, "csv"))))
+    assert float(rows[0]["train_loss"]) == 0.123456789
+    assert rows[0]["at_edge"] == "true"
+    assert rows[1]["train_loss_high"] == ""
+    assert "Convergence" not in format_table(TABLE, "csv")
+
+
+def test_names_do_not_break_markdown():
+    table = Table(NASTY, ("x", NASTY), ((NASTY, 1),), (NASTY,))
+    lines = format_table(table, "github").splitlines()
+    assert lines[-3].replace("\\\\", "").replace("\\|", "").count("|") == 3
+    assert "<" not in "".join(lines)
+
+
+def test_names_do_not_break_html():
+    text = format_table(Table(NASTY, (NASTY,), ((NASTY,),), (NASTY,)), "html")
+    assert "<script" not in text
+    assert text.count("a|b&lt;script&gt;_x&amp;\\") == 4
+
+
+def test_names_do_not_break_latex():
+    text = format_table(one_cell("sgd_momentum & 5%"), "latex")
+    assert r"sgd\_momentum \& 5\%" in text
+    assert r"\toprule" in text
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("columns", [(), ("a", "b")], ids=len)
+def test_empty_tables_render(format, columns):
+    assert isinstance(format_table(Table("", columns, ()), format), str)
+
+
+def test_missing_keys_are_gaps():
+    assert json.loads(format_table(Table("", ("a", "b"), ({"a": 1},)), "json")) == [{"a": 1, "b": None}]
+
+
+def test_select_orders_and_chooses():
+    table = Table("", ("name", "loss"), (("a", 2.0), ("b", None), ("c", 1.0), ("d", math.nan), ("e", math.inf)))
+    assert [row["name"] for row in select(table, sort="loss").rows] == ["c", "a", "e", "b", "d"]
+    assert [row["name"] for row in to_records(select(table, ["name"], "-loss"))] == ["e", "a", "c", "b", "d"]
+    assert to_records(select(table, ["name"]))[0] == {"name": "a"}
+
+
+def test_select_orders_mixed_columns():
+    table = Table("", ("batch_size",), (("full",), (128,), (32,)))
+    assert [row["batch_size"] for row in to_records(select(table, sort="batch_size"))] == [32, 128, "full"]
+
+
+@pytest.mark.parametrize("given", [{"columns": ["los"]}, {"sort": "-los"}], ids=str)
+def test_unknown_column_names_the_nearest(given):
+    with pytest.raises(ValueError, match="unknown column 'los'; did you mean 'loss'") as caught:
+        select(Table("", ("name", "loss"), ()), **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_format_names_the_accepted():
+    with pytest.raises(ValueError, match="accepted: plain, github"):
+        format_table(TABLE, "markdwon")
+
+
+def test_conversions():
+    table = Table("", ("batch_size", "loss"), ((32, 1.5), ("full", None)))
+    assert list(to_pandas(table)["loss"])[0] == 1.5
+    assert to_arrow(table).to_pylist() == [{"batch_size": "32", "loss": 1.5}, {"batch_size": "full", "loss": None}]
+
+
+def test_import_is_light():
+    code = "import sys, bench.present.table; print([m for m in ('jax', 'numpy', 'tabulate') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,187 @@
+"""Hold every entry to the contract."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import optimizers
+from optimizers import NEEDS, Optimizer, catalogue, decoupled
+from optimizers.exclusions import EXCLUSIONS, public_optimizers
+
+ENTRIES = catalogue()
+every_entry = pytest.mark.parametrize("name", ENTRIES)
+
+
+def floats(optimizer):
+    """Return the hyperparameters that are traced over a grid."""
+    return {name: value for name, value in optimizer.hyperparameters.items() if isinstance(value, float)}
+
+
+def test_every_public_optimizer_of_optax_is_registered_or_excluded():
+    missing = {path for path in public_optimizers() if path.split(".")[-1] not in ENTRIES}
+    assert missing == EXCLUSIONS.keys()
+
+
+def test_walk_finds_optimizers_by_their_signature(monkeypatch):
+    def brand_new(learning_rate) -> optax.GradientTransformation: ...
+    def unannotated(max_learning_rate): ...
+    def wrapper(base_optimizer) -> optax.GradientTransformationExtraArgs: ...
+    def schedule(learning_rate) -> optax.Schedule: ...
+    def scale_by_part(learning_rate) -> optax.GradientTransformation: ...
+
+    before = public_optimizers()
+    for function in (brand_new, unannotated, wrapper, schedule, scale_by_part):
+        monkeypatch.setattr(optax, function.__name__, function, raising=False)
+    assert public_optimizers() - before == {"optax.brand_new", "optax.unannotated", "optax.wrapper"}
+
+
+def test_catalogue_is_sorted_and_refuses_a_name_given_twice():
+    assert list(ENTRIES) == sorted(ENTRIES)
+    table = {"sgd": ENTRIES["sgd"]}
+    with pytest.raises(ValueError, match="twice: sgd"):
+        optimizers.merge([table, table])
+
+
+@every_entry
+def test_entry_is_complete(name):
+    optimizer = ENTRIES[name]
+    low, high = optimizer.learning_rates
+    assert 0 < low < high
+    assert re.search(r"\b(19|20)\d\d; \S", optimizer.source)
+    assert optimizer.needs <= NEEDS
+    assert all(isinstance(value, bool | int | float | str | None) for value in optimizer.hyperparameters.values())
+    # Only `weight_decay`, which `decoupled` owns, may decay the parameters.
+    assert not {key for key in optimizer.hyperparameters if "weight_decay" in key}
+    if optimizer.decay == "anchored":  # the state these two would see is not the entry's own
+        fields = Optimizer.__dataclass_fields__
+        assert optimizer.evaluation_params is None
+        assert optimizer.gradient_evaluations is fields["gradient_evaluations"].default
+
+
+@every_entry
+def test_trains_over_a_batch_of_traced_points(name, make_network, network_loss, train):
+    optimizer = ENTRIES[name]
+    params, batch = make_network(jnp.float32)
+    low, high = optimizer.learning_rates
+    points = {key: jnp.full(2, value, jnp.float32) for key, value in floats(optimizer).items()}
+    points["learning_rate"] = jnp.array([low, (low * high) ** 0.5], jnp.float32)
+    points["weight_decay"] = jnp.array([0.0, 0.1], jnp.float32)
+
+    def run(point):
+        return train(optimizer, decoupled(optimizer), params, batch, network_loss, steps=3, **point)
+
+    outcome = jax.jit(jax.vmap(run))(points)
+    for before, after in zip(jax.tree.leaves(params), jax.tree.leaves(outcome.params), strict=True):
+        assert after.dtype == jnp.float32
+        assert np.isfinite(after).all()
+        assert (np.asarray(after) != np.asarray(before)).any(axis=tuple(range(1, after.ndim))).all()
+
+
+@every_entry
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_keeps_dtypes_where_float64_is_enabled(name, dtype, make_network, network_loss, train):
+    optimizer = ENTRIES[name]
+    with jax.enable_x64(True):
+        scalar = jax.ShapeDtypeStruct((), dtype)
+        params, batch = jax.eval_shape(lambda: make_network(dtype))
+        outcome = jax.eval_shape(
+            lambda params, batch, rate: train(
+                optimizer, decoupled(optimizer), params, batch, network_loss, rate, steps=1, weight_decay=rate
+            ),
+            params,
+            batch,
+            scalar,
+        )
+    assert {leaf.dtype for leaf in jax.tree.leaves(outcome.params)} == {np.dtype(dtype)}
+
+
+@every_entry
+def test_decays_nothing_unless_asked(name, make_network, network_loss, train):
+    optimizer = ENTRIES[name]
+    params, batch = make_network(jnp.float32)
+    rate = jnp.float32(optimizer.learning_rates[0])
+    no_decay = {"weight_decay": 0.0} if optimizer.decay == "native" else {}
+
+    def run(build, **hyperparameters):
+        return train(optimizer, build, params, batch, network_loss, rate, steps=2, **hyperparameters).params
+
+    # Optimizations off: 1 rather than 5 s for lbfgs, and the two programs round alike.
+    compiled = jax.jit(
+        lambda: (run(optimizer.build), run(optimizer.build, **no_decay), run(decoupled(optimizer), weight_decay=0.0)),
+        compiler_options={"xla_backend_optimization_level": 0},
+    )
+    default, undecayed, through_wrapper = compiled()
+    jax.tree.map(np.testing.assert_array_equal, default, undecayed)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), default, through_wrapper)
+
+
+def test_evaluation_params_of_schedule_free_are_the_average_of_its_steps():
+    # From 1 with gradient 1 and rate 0.5, z visits 0.5, 0, -0.5; x is their mean.
+    optimizer = ENTRIES["schedule_free_sgd"]
+    transformation = decoupled(optimizer)(0.5)
+    params = jnp.array([1.0])
+    state = transformation.init(params)
+    for mean in (0.5, 0.25, 0.0):
+        updates, state = transformation.update(jnp.array([1.0]), state, params)
+        params = optax.apply_updates(params, updates)
+        np.testing.assert_allclose(optimizer.evaluation_params(state, params), [mean], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("adam", [1] * 12),
+        ("sam", [2] * 12),
+        ("sophia", [2, *[1] * 9, 2, 1]),  # the curvature is estimated at every tenth step
+    ],
+)
+def test_gradient_evaluations(name, expected, train):
+    optimizer = ENTRIES[name]
+    outcome = train(
+        optimizer,
+        decoupled(optimizer),
+        jnp.array([1.0]),
+        None,
+        lambda params, _: jnp.sum(params**2),
+        jnp.float32(1e-3),
+        steps=12,
+    )
+    assert outcome.gradient_evaluations.tolist() == expected
+
+
+def test_gradient_evaluations_of_lbfgs_count_the_line_search(train):
+    optimizer = ENTRIES["lbfgs"]
+    calls = []
+
+    def loss(params, _):
+        jax.debug.callback(lambda: calls.append(1))
+        return jnp.sum((params - jnp.array([1.0, 2.0])) ** 2 * jnp.array([1.0, 50.0]))
+
+    outcome = train(optimizer, decoupled(optimizer), jnp.zeros(2), None, loss, jnp.float32(1.0), steps=4)
+    jax.effects_barrier()
+    assert sum(outcome.gradient_evaluations.tolist()) == len(calls)
+
+
+def test_seeded_entries_draw_by_their_seed(make_network, network_loss, train):
+    seeded = {name for name, optimizer in ENTRIES.items() if "seed" in optimizer.needs}
+    assert seeded == {"dpsgd", "noisy_sgd", "sophia"}
+    params, batch = make_network(jnp.float32)
+    for name in seeded:
+        optimizer = ENTRIES[name]
+        run = jax.jit(
+            lambda seed, optimizer=optimizer: train(
+                optimizer, decoupled(optimizer), params, batch, network_loss, 0.01, steps=2, seed=seed
+            ).params["hidden"]["weights"]
+        )
+        first, again, other = (np.asarray(run(jnp.uint32(seed))) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).any(), name
+
+
+def test_mechanize_names_the_inner_optimizers_it_accepts():
+    with pytest.raises(ValueError, match="adam, sgd"):
+        ENTRIES["mechanize"].build(1.0, inner="adams")

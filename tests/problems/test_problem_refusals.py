@@ -1,0 +1,42 @@
+"""Parameters out of range raise one line that says what was given and what is accepted."""
+
+import re
+
+import pytest
+
+import problems
+
+REFUSED = [
+    ("quadratic", {"dim": 0}, "dim=0 .*at least 1"),
+    ("quadratic", {"dim": 2.5}, "dim=2.5 .*whole number"),
+    ("quadratic", {"condition": 0.5}, "condition=0.5 .*at least 1"),
+    ("quadratic", {"condition": float("nan")}, "condition=nan .*at least 1"),
+    ("quadratic", {"dim": 1, "condition": 10}, "condition=10 .*1 where dim=1"),
+    ("quadratic", {"spectrum": "flat"}, "spectrum='flat' .*log, linear, two_cluster, powerlaw"),
+    ("quadratic", {"rotated": 1}, "rotated=1 .*true or false"),
+    ("quadratic", {"noise": -1}, "noise=-1 .*at least 0"),
+    ("quadratic", {"seed": -1}, "seed=-1 .*at least 0"),
+    ("linear_regression", {"l2": -1.0}, "l2=-1.0 .*at least 0"),
+    ("linear_regression", {"test_fraction": 1.0}, "test_fraction=1.0 .*at least 0 and below 1"),
+    ("linear_regression", {"test_fraction": 1e-9}, "test_fraction=1e-09 leaves one side of 442 rows empty"),
+    ("linear_regression", {"rows": 10}, "data='diabetes' .*synthetic"),
+    ("linear_regression", {"data": "synthetic", "rows": 1}, "rows=1 .*at least 2"),
+    ("linear_regression", {"data": "sinthetic"}, "data='sinthetic' .*'synthetic'.*diabetes.*[.]csv"),
+    ("linear_regression", {"standardize": "yes"}, "standardize='yes' .*true or false"),
+    ("logistic_regression", {"data": "diabetes"}, "'diabetes' .*breast_cancer, digits"),
+    ("logistic_regression", {"data": "irish"}, "did you mean 'iris'"),
+    ("logistic_regression", {"l2": True}, "l2=True .*a number"),
+    ("mlp", {"width": 0}, "width=0 .*at least 1"),
+    ("mlp", {"depth": -1}, "depth=-1 .*at least 0"),
+    ("mlp", {"activation": "sin"}, "activation='sin' .*relu, gelu, tanh, silu"),
+    ("mlp", {"label_noise": 1.0}, "label_noise=1.0 .*below 1"),
+    ("mlp", {"init_scale": 0.0}, "init_scale=0.0 .*above 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "message"), REFUSED, ids=[f"{n}-{g}" for n, g, _ in REFUSED])
+def test_refusals_name_what_is_accepted(name, given, message):
+    with pytest.raises(ValueError) as caught:
+        problems.factory(name)(**given)
+    assert "\n" not in str(caught.value)
+    assert re.search(message, str(caught.value))
