@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -80,7 +79,7 @@ def run(
     return load(folder)
 
 
-class _Ready(NamedTuple):
+class Ready(NamedTuple):
     """A job compiled for both phases."""
 
     points: Points
@@ -92,14 +91,14 @@ def _run_jobs(
     waiting: Sequence[tuple[Job, str]], folder: Path, device: jax.Device, on_progress: Callable[[Progress], None]
 ) -> None:
     """Run jobs one after another, while a second thread compiles the one that comes next."""
-    prepared = lru_cache(maxsize=2)(lambda label, dtype, problem: prepare(problem.value, dtype, device))
+    prepared = preparer(device)
     pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
     try:
         ahead: Future | None = None
         for place, (job, note) in enumerate(waiting):
-            current = ahead or pool.submit(_compile, job, device, prepared)
+            current = ahead or pool.submit(compile_job, job, device, prepared)
             following = waiting[place + 1][0] if place + 1 < len(waiting) else None
-            ahead = pool.submit(_compile, following, device, prepared) if following else None
+            ahead = pool.submit(compile_job, following, device, prepared) if following else None
             on_progress(Progress(job, "started", note))
             outcome, message = _run_job(job, current, folder, device)
             on_progress(Progress(job, outcome, message))
@@ -107,25 +106,30 @@ def _run_jobs(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _ByIdentity(NamedTuple):
-    """Carry a problem through a cache that looks at its label alone."""
+def preparer(device: jax.Device) -> Callable[[Problem, str], Prepared]:
+    """Return `prepare` with a short memory: cells come problem by problem, one ahead of the other."""
+    # A problem holds arrays, which have no hash; it is the same problem where it is the same object.
+    recent: dict[tuple[int, str], tuple[Problem, Prepared]] = {}
 
-    value: Problem
+    def prepared(problem: Problem, dtype: str) -> Prepared:
+        key = (id(problem), dtype)
+        if key not in recent:
+            while len(recent) > 1:
+                del recent[next(iter(recent))]
+            recent[key] = (problem, prepare(problem, dtype, device))
+        return recent[key][1]
 
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return True
+    return prepared
 
 
-def _compile(job: Job, device: jax.Device, prepared: Callable[..., Prepared]) -> _Ready:
+def compile_job(job: Job, device: jax.Device, prepared: Callable[[Problem, str], Prepared]) -> Ready:
+    """Compile a job's programs for both phases."""
     if isinstance(job.problem, Exception):
         raise job.problem
     cell = job.cell
     with devices.settings(cell.dtype, device):
         recipe = Recipe(
-            prepared=prepared(cell.problem, cell.dtype, _ByIdentity(job.problem)),
+            prepared=prepared(job.problem, cell.dtype),
             optimizer=job.known.optimizers[cell.optimizer_name],
             batch_size=cell.batch_size or "full",
             steps=job.steps,
@@ -138,7 +142,7 @@ def _compile(job: Job, device: jax.Device, prepared: Callable[..., Prepared]) ->
         report = None
         if cell.report_seeds:
             report = compile_sweep(recipe, points.take([0]), _trials(cell, "report"), limit)
-    return _Ready(points, select, report)
+    return Ready(points, select, report)
 
 
 def points_of(cell: Cell, steps: int) -> Points:
@@ -170,7 +174,7 @@ def _run_job(job: Job, compiled: Future, folder: Path, device: jax.Device) -> tu
         "report_seeds": cell.report_seeds,
     }
     try:
-        ready: _Ready = compiled.result()
+        ready: Ready = compiled.result()
         with devices.settings(cell.dtype, device):
             rows, measured, message = _measure(job, ready, devices.memory_limit_bytes(device))
         footer |= {"outcome": "finished"} | measured
@@ -186,7 +190,7 @@ def _run_job(job: Job, compiled: Future, folder: Path, device: jax.Device) -> tu
     return footer["outcome"], message
 
 
-def _measure(job: Job, ready: _Ready, limit: int) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+def _measure(job: Job, ready: Ready, limit: int) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     """Train a cell's grid on the selection seeds and its best point on the report seeds: (rows, footer, message)."""
     cell, points, problem = job.cell, ready.points, job.problem
     assert isinstance(problem, Problem)

@@ -70,7 +70,9 @@ class Run:
         return self.table("best", **options)
 
     def _notes(self, kind: str) -> list[str]:
-        notes = [f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in self.failed]
+        notes = [
+            f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in self.failed
+        ]
         notes += [f"{path} is torn and left out; `optbench run` computes it again" for path in self.torn]
         if self.missing:
             notes.append(f"{self.missing} of {len(self.manifest['cells'])} cells are not finished")

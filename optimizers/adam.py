@@ -89,16 +89,16 @@ TABLE = {
     ),
     "ademamix": Optimizer(
         build=optax.contrib.ademamix,
-        learning_rates=(1e-4, 3e-2),
+        learning_rates=(1e-4, 1e-1),
         source="Pagliardini, Ablin, Grangier, The AdEMAMix Optimizer: Better, Faster, Older, 2024; "
-        "below adam's, for the slow average adds up to 5 steps more",
+        "as adam, for the slow average adds little in less than 1/(1 - b3) steps",
         decay="native",
     ),
     "simplified_ademamix": Optimizer(
         build=optax.contrib.simplified_ademamix,
-        learning_rates=(1e-6, 1e-3),
+        learning_rates=(1e-5, 1e-2),
         source="Morwani, Vyas, Zhang, Kakade, Connections between Schedule-Free Optimizers, AdEMAMix, and Accelerated "
-        "SGD Variants, 2025; adam's over 100, for its momentum is a sum, not an average",
+        "SGD Variants, 2025; adam's over 10, for its momentum sums gradients instead of averaging them",
         decay="native",
     ),
     "adopt": Optimizer(
@@ -109,8 +109,8 @@ TABLE = {
     ),
     "optimistic_adam_v2": Optimizer(
         build=optax.optimistic_adam_v2,
-        learning_rates=(1e-4, 3e-2),
-        source="Daskalakis, Ilyas, Syrgkanis, Zeng, Training GANs with Optimism, 2017; below adam's, for it "
-        "extrapolates the last change of the step",
+        learning_rates=(1e-4, 1e-1),
+        source="Daskalakis, Ilyas, Syrgkanis, Zeng, Training GANs with Optimism, 2017; as adam, whose steps it "
+        "extrapolates",
     ),
 }

@@ -79,7 +79,7 @@ TABLE = {
         build=optax.novograd,
         learning_rates=(1e-4, 1e-1),
         source="Ginsburg, Castonguay, Hrinchuk, Kuchaiev, Lavrukhin, Leary, Li, Nguyen, Zhang, Cohen, Stochastic "
-        "Gradient Methods with Layer-wise Adaptive Moments for Training of Deep Networks, 2019; the paper's 1e-2 within",
+        "Gradient Methods with Layer-wise Adaptive Moments for Training of Deep Networks, 2019; about the paper's 1e-2",
     ),
     "muon": Optimizer(
         build=muon,

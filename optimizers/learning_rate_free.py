@@ -75,7 +75,8 @@ TABLE = {
     "cocob": Optimizer(
         build=optax.contrib.cocob,
         learning_rates=(0.5, 2.0),
-        source="Orabona, Tommasi, Training Deep Networks without Learning Rates Through Coin Betting, 2017; naturally 1",
+        source="Orabona, Tommasi, Training Deep Networks without Learning Rates Through Coin Betting, 2017; "
+        "naturally 1",
         decay="anchored",
     ),
     # optax's own weight decay is multiplied by the estimated step size as well; so is prodigy's.

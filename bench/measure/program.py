@@ -81,7 +81,9 @@ def program(recipe: Recipe) -> Program:
     """Write the program of a cell. Call inside `devices.settings(...)`."""
     prepared, optimizer = recipe.prepared, recipe.optimizer
     constants, loss = _lifted_loss(prepared, prepared.batch(recipe.batch_size))
-    single = _lifted_loss(prepared, _one_example(prepared, recipe))[1] if "per_example_grad" in optimizer.needs else None
+    single = (
+        _lifted_loss(prepared, _one_example(prepared, recipe))[1] if "per_example_grad" in optimizer.needs else None
+    )
     step = _step(recipe, loss, single)
 
     def start(params: Params, grid: Grid) -> Carry:

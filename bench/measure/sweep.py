@@ -90,9 +90,7 @@ def _compile(recipe: Recipe, points: Points, trials: tuple[str, ...]) -> Compile
     start, chunk, evaluate = start.compile(), chunk.compile(), prepared.evaluator(len(trials), len(points))
     done = time.perf_counter()
     memory = max(memory_bytes(chunk), memory_bytes(evaluate))
-    return Compiled(
-        recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory
-    )
+    return Compiled(recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory)
 
 
 def memory_bytes(compiled: Any) -> int:

@@ -102,7 +102,7 @@ def _check(name: str, accepted: Sequence[str], noun: str) -> None:
 
 def _by_name(table: Table, row: Mapping[str, Any] | tuple[Any, ...]) -> dict[str, Any]:
     given = dict(row) if isinstance(row, Mapping) else dict(zip(table.columns, row, strict=True))
-    return {name: None for name in table.columns} | {name: _plain(value) for name, value in given.items()}
+    return dict.fromkeys(table.columns) | {name: _plain(value) for name, value in given.items()}
 
 
 def _plain(value: Any) -> Any:

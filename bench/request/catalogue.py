@@ -70,9 +70,9 @@ def _match_optimizer(name: str, spec: Spec, info: OptimizerInfo) -> OptimizerMat
             continue
         default = info.hyperparameters.get(key)
         # Without a default to tell: a float is traced; an integer may be a shape, but not where we know nothing.
-        if default is None and all(map(is_number, values)):
-            if key not in info.hyperparameters or any(isinstance(value, float) for value in values):
-                default = 0.0
+        numbers = default is None and all(map(is_number, values))
+        if numbers and (key not in info.hyperparameters or any(isinstance(value, float) for value in values)):
+            default = 0.0
         (traced if isinstance(default, float) else static)[key] = _typed(name, key, spec, default)
     return OptimizerMatch(name, traced, static)
 
@@ -109,11 +109,11 @@ def _convert(owner: str, key: str, value: Value | DefaultRange, kind: type) -> V
         raise RequestError(f"{owner}: {key} takes no default:{value.count}; only learning_rate does")
     if kind not in _KINDS:
         return value
-    if kind in (int, float) and is_number(value):
+    if kind in (bool, str) and isinstance(value, kind):
+        return value
+    if kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
         if kind is float:
             return float(value)
         if value == int(value) and abs(value) <= LARGEST_INTEGER:
             return int(value)
-    elif isinstance(value, kind):
-        return value
     raise RequestError(f"{owner}: {key} takes {_KINDS[kind]}, got {quote(value)}")

@@ -1,9 +1,9 @@
 """The one grammar of names, parameters and values; nothing in it is evaluated.
 
-    values  0,1e-4:1e-1:4    numbers, and start:stop:count, which is geometric and holds both ends
-            true,relu,"a,b"  text needs quotes where it holds one of , : = [ ] "
-            default:8        the optimizer's own learning-rate range in 8 values
-    spec    adamw[b1=0.8:0.95:3,weight_decay=0,0.1]
+values  0,1e-4:1e-1:4    numbers, and start:stop:count, which is geometric and holds both ends
+        true,relu,"a,b"  text needs quotes where it holds one of , : = [ ] "
+        default:8        the optimizer's own learning-rate range in 8 values
+spec    adamw[b1=0.8:0.95:3,weight_decay=0,0.1]
 """
 
 import math

@@ -56,14 +56,18 @@ def quadratic(
     target = max(1e-6, 0.6 * noise * math.sqrt(dim / (batch_size * steps)))
 
     def init(key: jax.Array) -> Float[Array, " dim"]:
-        return spread * jax.random.normal(key, (dim,)) + minimiser
+        return spread * jax.random.normal(key, (dim,)) + jnp.asarray(minimiser)
+
+    # asarray, as a jitted function that met a bare numpy array in float32 fails when it is called again in float64
+    def away(x: Float[Array, " dim"]) -> Float[Array, " dim"]:
+        return x - jnp.asarray(minimiser, x.dtype)
 
     def value(x: Float[Array, " dim"]) -> Float[Array, ""]:
-        d = x - minimiser
-        return 0.5 * jnp.sum((d @ root if rotated else d * root) ** 2)
+        scale = jnp.asarray(root, x.dtype)
+        return 0.5 * jnp.sum((away(x) @ scale if rotated else away(x) * scale) ** 2)
 
     def loss(x: Float[Array, " dim"], batch: Batch, key: jax.Array) -> Float[Array, ""]:
-        return value(x) + jnp.mean(batch, axis=0) @ (x - minimiser) if noise else value(x)
+        return value(x) + jnp.mean(batch, axis=0) @ away(x) if noise else value(x)
 
     def sample(key: jax.Array, batch_size: int, step: jax.Array) -> Float[Array, "example dim"]:
         return noise * jax.random.normal(key, (batch_size, dim))

@@ -14,8 +14,15 @@ ENTRIES = catalogue()
 RATE, DECAY, STEPS = 0.5, 0.2, 4
 #: 0.9 a step: (1 - 0.5 * 0.2)^4
 LEFT = 0.6561
-#: Divide zero by zero at a zero gradient.
-UNDEFINED_AT_ZERO = {"dadapt_adamw", "prodigy"}
+#: What doesn't stand still where the gradient is zero, and why.
+MOVING = {
+    "dadapt_adamw": "divides zero by zero",
+    "dpsgd": "adds noise",
+    "fromage": "shrinks parameters by itself",
+    "noisy_sgd": "adds noise",
+    "prodigy": "divides zero by zero",
+    "yogi": "its averages start above zero",
+}
 
 
 def flat_loss(params, _):
@@ -23,12 +30,20 @@ def flat_loss(params, _):
     return sum(jnp.sum(0.0 * leaf) for leaf in jax.tree.leaves(params))
 
 
-def decay_on_flat_ground(optimizer, train, weight_decay):
+def decay_on_flat_ground(optimizer, train, weight_decay, **hyperparameters):
     params = {"vector": jnp.array([1.0, -2.0]), "matrix": jnp.array([[3.0, 4.0], [5.0, -6.0]])}
     batch = jnp.zeros((2, 1))
     run = jax.jit(
         lambda rate, weight_decay: train(
-            optimizer, decoupled(optimizer), params, batch, flat_loss, rate, STEPS, weight_decay=weight_decay
+            optimizer,
+            decoupled(optimizer),
+            params,
+            batch,
+            flat_loss,
+            rate,
+            STEPS,
+            weight_decay=weight_decay,
+            **hyperparameters,
         )
     )
     return params, run(jnp.float32(RATE), jnp.float32(weight_decay))
@@ -38,8 +53,8 @@ def decay_on_flat_ground(optimizer, train, weight_decay):
 def test_shrinks_by_the_rate_where_the_optimizer_stands_still(name, train):
     optimizer = ENTRIES[name]
     _, undecayed = decay_on_flat_ground(optimizer, train, 0.0)
-    if not undecayed.scale < 1e-6:
-        assert name in UNDEFINED_AT_ZERO | {"dpsgd", "noisy_sgd", "fromage", "yogi"}, "moves without a gradient"
+    assert bool(undecayed.scale < 1e-6) == (name not in MOVING)
+    if name in MOVING:
         return
     params, decayed = decay_on_flat_ground(optimizer, train, DECAY)
     jax.tree.map(
@@ -49,9 +64,11 @@ def test_shrinks_by_the_rate_where_the_optimizer_stands_still(name, train):
 
 @pytest.mark.parametrize("name", [name for name, optimizer in ENTRIES.items() if optimizer.decay == "anchored"])
 def test_anchored_decay_accumulates_and_wrapped_would_not(name, train):
-    params, outcome = decay_on_flat_ground(replace(ENTRIES[name], decay="wrapped"), train, DECAY)
+    # mechanize forgets eps / scale of a displacement a step: only a large eps shows it in few steps.
+    settings = {"eps": 1e-6} if name == "mechanize" else {}
+    params, outcome = decay_on_flat_ground(replace(ENTRIES[name], decay="wrapped"), train, DECAY, **settings)
     assert (np.abs(outcome.params["vector"]) > 1.05 * LEFT * np.abs(params["vector"])).all()
-    params, outcome = decay_on_flat_ground(ENTRIES[name], train, DECAY)
+    params, outcome = decay_on_flat_ground(ENTRIES[name], train, DECAY, **settings)
     np.testing.assert_allclose(outcome.params["vector"], LEFT * params["vector"], rtol=1e-5)
     np.testing.assert_allclose(outcome.state.own_params["vector"], params["vector"], rtol=1e-6)
 
@@ -73,9 +90,7 @@ def test_native_decay_means_the_same_as_wrapped(name, make_network, network_loss
         return train(optimizer, decoupled(optimizer), params, batch, network_loss, rate, 5, weight_decay=weight_decay)
 
     native, wrapped, undecayed = jax.jit(lambda: (run("native", 5.0), run("wrapped", 5.0), run("native", 0.0)))()
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), native.params, wrapped.params
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), native.params, wrapped.params)
     differences = jax.tree.map(lambda a, b: np.abs(a - b).max(), native.params, undecayed.params)
     assert min(jax.tree.leaves(differences)) > 1e-4
 

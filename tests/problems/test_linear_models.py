@@ -43,16 +43,8 @@ def test_a_minibatch_holds_the_penalty_whole():
 
 
 def test_synthetic_data_has_the_stated_size_and_conditioning():
-    problem = linear_regression(
-        data="synthetic",
-        rows=20000,
-        dim=4,
-        condition=100,
-        standardize=False,
-        standardize_target=False,
-        noise=0.5,
-        l2=0.0,
-    )
+    raw = {"standardize": False, "standardize_target": False}
+    problem = linear_regression(data="synthetic", rows=20000, dim=4, condition=100, noise=0.5, l2=0.0, **raw)
     assert problem.train[0].shape == (16000, 4) and problem.test[0].shape == (4000, 4)
     eigenvalues = np.linalg.eigvalsh(np.cov(problem.train[0].T))
     np.testing.assert_allclose(eigenvalues, np.geomspace(0.01, 1, 4), rtol=0.05)
@@ -72,6 +64,11 @@ def test_softmax_optimum_by_hand(tmp_path):
     problem = logistic_regression(data=csv(tmp_path / "d.csv", rows), l2=0.3, test_fraction=0.0)
     shares = np.array([1, 2, 5]) / 8
     assert problem.optimum() == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-12)
+
+
+def test_digits_have_an_optimum_though_pixels_are_constant():
+    problem = logistic_regression(data="digits")
+    assert 0 < problem.optimum() < problem.targets["train_loss"] < np.log(10) / 10
 
 
 def test_separable_classes_without_penalty_have_no_optimum(tmp_path):

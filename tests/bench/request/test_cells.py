@@ -153,7 +153,7 @@ def test_mistakes_are_one_line(problems, optimizers, message):
 
 
 def test_all_unknown_names_are_told_at_once():
-    with pytest.raises(RequestError, match="quadratc.*adm.*lbfg"):
+    with pytest.raises(RequestError, match=r"quadratc.*adm.*lbfg"):
         cells(["quadratc", "quadratic"], ["adm", "lbfg", "adm"])
 
 

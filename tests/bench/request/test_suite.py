@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 
@@ -73,14 +74,28 @@ def test_all_faults_are_named_in_one_line(tmp_path):
         assert fault in text
 
 
+BAD = {
+    "problems": [[], 3, [""]],
+    "optimizers": [[3], ["a,b"]],
+    "learning_rate": [-0.1, "x", math.nan, {}, [True]],
+    "weight_decay": ["default:3", "-1", ""],
+    "batch_size": [0, "-32", 1.5, "ful", []],
+    "schedule": ["cosin", 3],
+    "steps": [0, True, "10", 10**30],
+    "epochs": [0, math.nan, math.inf],
+    "seeds": [0],
+    "report_seeds": [-1],
+    "records": [0],
+    "dtype": ["float16"],
+    "decay": ["both"],
+    "seed": [-1],
+    "new\nkey": [1],
+}
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("steps", 0), ("steps", True), ("steps", "10"), ("steps", 10**30), ("epochs", 0), ("epochs", float("nan"))]
-    + [("seeds", 0), ("report_seeds", -1), ("seed", -1), ("dtype", "float16"), ("decay", "both"), ("records", 0)]
-    + [("batch_size", 0), ("batch_size", "-32"), ("batch_size", 1.5), ("batch_size", "ful"), ("batch_size", [])]
-    + [("learning_rate", -0.1), ("learning_rate", "x"), ("learning_rate", float("nan")), ("learning_rate", {})]
-    + [("weight_decay", "default:3"), ("weight_decay", "-1"), ("schedule", "cosin"), ("problems", []), ("problems", 3)]
-    + [("optimizers", [3]), ("optimizers", ["a,b"]), ("learning_rate", [True]), ("new\nkey", 1), ("weight_decay", "")],
+    [(key, value) for key, values in BAD.items() for value in values],
     ids=repr,
 )
 def test_a_bad_value_names_its_key(key, value):
@@ -165,12 +180,16 @@ json_like = st.recursive(
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(["problems", "optimizers", "learning_rate", "steps", "x"]) | st.text(), json_like))
+@given(
+    st.dictionaries(st.sampled_from(["problems", "optimizers", "learning_rate", "steps", "x"]) | st.text(), json_like)
+)
 def test_noise_gives_nothing_but_request_errors(values):
+    message = ""
     try:
         parse_suite(values)
     except RequestError as error:
-        assert len(str(error).splitlines()) == 1
+        message = str(error)
+    assert len(message.splitlines()) <= 1
 
 
 def test_import_is_light():

@@ -1,0 +1,62 @@
+"""The application, and how every mistake becomes one line on stderr and exit code 2."""
+
+import os
+import sys
+from importlib.metadata import version
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError
+
+app = App(
+    name="optbench",
+    help="Benchmark optimizers: every optax optimizer over grids of learning rate, batch size and weight decay.",
+    version=lambda: version("optbench"),
+    # The plain formatter keeps help readable in a pipe, and loads in half the time.
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+)
+#: Command -> where it is, and its line in `--help`, which then needs to load none of them.
+COMMANDS = {
+    "run": ("bench.cli.run:run", "Train every cell of a suite and print the convergence table."),
+    "plan": ("bench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
+    "list": ("bench.cli.show:list_app", "List problems, optimizers, suites or runs."),
+    "table": ("bench.cli.show:table", "Print a table of a run."),
+    "doctor": ("bench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),
+    "new": ("bench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
+    "completion": ("bench.cli.tools:completion", "Print the completion script of a shell."),
+}
+for _name, (_place, _help) in COMMANDS.items():
+    app.command(_place, name=_name, help=_help, sort_key=list(COMMANDS).index(_name))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line. Returns the exit code: 0 done, 1 some cells failed, 2 a mistake, 130 interrupted."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _fail(f"{error} (see: optbench --help)")
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished cells are kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`optbench table ... | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if _is_mistake(error):
+            return _fail(str(error))
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def _is_mistake(error: Exception) -> bool:
+    # Here, so that `--help` loads neither.
+    from bench.request import RequestError
+    from bench.store.run_folder import StoreError
+
+    return isinstance(error, RequestError | StoreError)
+
+
+def _fail(message: str) -> int:
+    print("optbench: " + " ".join(message.split()), file=sys.stderr)
+    return 2

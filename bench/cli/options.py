@@ -1,0 +1,63 @@
+"""The words of a request, shared by `run` and `plan`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+#: A value may begin with a minus: it is refused by what reads it, which can say what is accepted.
+Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
+Count = Annotated[int | None, Parameter(allow_leading_hyphen=True)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Say what to run. G is a comma list of numbers and of start:stop:count (geometric)."""
+
+    problem: Annotated[list[str] | None, Parameter(alias="-p")] = None
+    """Problem, as in quadratic[condition=1e4,dim=1000] or ./file.py:make; repeat for several; patterns work."""
+    optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None
+    """Optimizer, as in adamw[b1=0.8:0.95:3], 'adam*' or ./file.py:make; repeat for several."""
+    learning_rate: Text = None
+    """G, or default:N for each optimizer's own range in N values."""
+    weight_decay: Text = None
+    """G."""
+    batch_size: Text = None
+    """Comma list of integers and full."""
+    schedule: Text = None
+    """Comma list of constant, cosine, linear, wsd; each may have a warmup fraction: cosine[warmup=0.1]."""
+    steps: Count = None
+    """Updates, the same for every batch size."""
+    epochs: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
+    """Passes over the data, the same for every batch size; in place of --steps."""
+    seeds: Count = None
+    """Seeds that choose the best point."""
+    report_seeds: Count = None
+    """Fresh seeds that the best point is reported on; 0 leaves this phase out."""
+    records: Count = None
+    """Records along each curve."""
+    record_every: Count = None
+    """Steps between records; in place of --records."""
+    dtype: Literal["float32", "float64", "bfloat16"] | None = None
+    """Precision; bfloat16 is mixed precision, for networks."""
+    decay: Literal["decoupled", "coupled"] | None = None
+    """Decay the parameters beside the update, or add weight_decay/2 |x|^2 to the objective."""
+    device: Literal["cpu", "gpu"] | None = None
+    """Device; jax's own choice where not given."""
+    seed: Count = None
+    """Base of all seeds."""
+    name: str | None = None
+    """Name of the run's folder."""
+    results: Path = Path("results")
+    """Folder of all runs."""
+    compile_cache: bool = True
+    """Keep compiled programs in the user's cache folder."""
+
+    def overrides(self) -> dict[str, Any]:
+        """Return what is given of a suite's own words."""
+        words = ("learning_rate", "weight_decay", "batch_size", "schedule", "steps", "epochs", "seeds", "report_seeds")
+        words += ("records", "record_every", "dtype", "decay", "seed")
+        given = {word: getattr(self, word) for word in words}
+        return given | {"problems": self.problem, "optimizers": self.optimizer}

@@ -1,0 +1,78 @@
+"""Progress on stderr: a bar on a terminal, a line per cell elsewhere."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.execute import Progress
+    from bench.jobs import Job
+
+
+class Reporter:
+    """Show cells done, trials per second and the time left. A context: the bar goes when it ends."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._total = self._done = self._kept = self._trials = 0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Reporter":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            columns = (BarColumn(), TextColumn("{task.completed}/{task.total} cells  {task.description}"))
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        computed = self._done - self._kept
+        took = time.monotonic() - self._began
+        if self._total:
+            print(f"{computed} cells computed, {self._kept} kept from before, {took:.1f} s", file=sys.stderr)
+
+    def plan(self, jobs: "Sequence[Job]") -> None:
+        """Take note of all that is to be done."""
+        self._total = len(jobs)
+        if self._bar is not None:
+            self._task = self._bar.add_task("", total=self._total)
+
+    def progress(self, progress: "Progress") -> None:
+        """Show what happened to a cell."""
+        cell = progress.job.cell
+        label = f"{cell.problem} / {cell.optimizer}" + ("" if cell.batch_size == "full" else f" / {cell.batch_size}")
+        if progress.outcome == "started":
+            self._say(progress.message, label)
+            return
+        self._done += 1
+        self._kept += progress.outcome == "kept"
+        self._trials += progress.job.num_trials * (progress.outcome != "kept")
+        message = f"{label}: {progress.outcome} {progress.message}".rstrip() if progress.message else ""
+        self._say(message, f"{self._speed()}  {label}")
+        if self._bar is None and progress.outcome != "kept":
+            print(f"[{self._done:{len(str(self._total))}}/{self._total}] {self._speed()}  {label}", file=sys.stderr)
+
+    def _speed(self) -> str:
+        took = max(time.monotonic() - self._began, 1e-9)
+        left = took / max(self._done - self._kept, 1) * (self._total - self._done)
+        return f"{self._trials / took:.0f} trials/s, {_duration(left)} left"
+
+    def _say(self, message: str, label: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, description=label)
+        if message:
+            (self._bar.console.print if self._bar is not None else _print)(message)
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

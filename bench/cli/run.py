@@ -1,0 +1,84 @@
+"""`optbench run` and `optbench plan`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bench.cli.options import Options
+
+
+def run(
+    suite: str | None = None,
+    *,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    force: bool = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Train every cell of a suite that isn't finished yet, and print the convergence table.
+
+    Parameters
+    ----------
+    suite
+        Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+    force
+        Compute finished cells again.
+    json
+        Print the convergence table as JSON, and nothing else, on stdout.
+    """
+    from bench.cli.progress import Reporter
+    from bench.execute import run as execute
+    from bench.present.table import format_table
+
+    with Reporter() as reporter:
+        done = execute(
+            suite,
+            results=options.results,
+            name=options.name,
+            device=options.device,
+            force=force,
+            compile_cache=options.compile_cache,
+            on_plan=reporter.plan,
+            on_progress=reporter.progress,
+            **options.overrides(),
+        )
+    print(format_table(done.convergence(), "json" if json else "plain"))
+    if not json:
+        print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best")
+    return 1 if done.failed else 0
+
+
+def _typed(folder: Path) -> str:
+    return folder.name if folder.parent == Path("results") else str(folder)
+
+
+def plan(
+    suite: str | None = None,
+    *,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Count a suite's cells, trials and compiles, and estimate minutes and memory from a short calibration.
+
+    Parameters
+    ----------
+    suite
+        Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+    json
+        Print JSON.
+    """
+    from bench.plan import plan as estimate
+    from bench.present.table import format_table
+
+    say = lambda text: print(text, file=sys.stderr)  # noqa: E731
+    table = estimate(
+        suite,
+        results=options.results,
+        name=options.name,
+        device=options.device,
+        compile_cache=options.compile_cache,
+        say=say,
+        **options.overrides(),
+    )
+    print(format_table(table, "json" if json else "plain"))

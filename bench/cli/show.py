@@ -1,0 +1,132 @@
+"""`optbench list` and `optbench table`: what there is, and what was found; without jax where it isn't needed."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from bench.present.table import Table
+
+Json = Annotated[bool, Parameter(negative=())]
+list_app = App(name="list", help="List what there is.")
+
+
+@list_app.command
+def problems(*, json: Json = False) -> None:
+    """List the problem families, with their parameters and defaults."""
+    import problems as families
+    from bench.present.table import Table
+
+    rows = []
+    for name in families.families():
+        factory = families.factory(name)
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in families.parameters(factory).items())
+        rows.append((name, families.families()[name].split(".")[1], shown, _first_line(factory)))
+    _print(Table("problems", ("problem", "kind", "parameters", "what it is"), tuple(rows)), json)
+
+
+@list_app.command
+def optimizers(*, json: Json = False) -> None:
+    """List the optimizers, with their learning rates, hyperparameters and sources."""
+    from bench.present.table import Table
+    from optimizers import catalogue
+
+    rows = []
+    for name, entry in catalogue().items():
+        shown = ", ".join(f"{key}={_shown(value)}" for key, value in entry.hyperparameters.items())
+        low, high = entry.learning_rates
+        rows.append((name, low, high, shown, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
+    columns = ("optimizer", "learning_rate_low", "learning_rate_high", "hyperparameters", "needs", "decay", "source")
+    table = Table("optimizers", columns, tuple(rows), ("choose with -o NAME, -o 'adam*', -o 'adamw[b1=0.8,0.9]'",))
+    _print(table, json)
+
+
+@list_app.command
+def suites(*, json: Json = False) -> None:
+    """List the packaged suites."""
+    from bench.present.table import Table
+    from bench.request import list_suites
+
+    rows = [(suite.name, suite.description, len(suite.problems), len(suite.optimizers)) for suite in list_suites()]
+    _print(Table("suites", ("suite", "description", "problems", "optimizers"), tuple(rows)), json)
+
+
+@list_app.command
+def runs(*, results: Path = Path("results"), json: Json = False) -> None:
+    """List the runs in a results folder, newest first."""
+    from bench.present.table import Table
+    from bench.store import run_folder
+
+    rows = []
+    for folder in run_folder.list_runs(results):
+        manifest = run_folder.read_manifest(folder)
+        parts = {path.stem for path in (folder / "parts").glob("*.parquet")}
+        stored = sum(cell["key"] in parts for cell in manifest["cells"])
+        device = manifest["device"]["device"]
+        rows.append((folder.name, manifest["started"], manifest["ended"], stored, len(manifest["cells"]), device))
+    notes = () if rows else ("none yet; make one: optbench run smoke",)
+    _print(
+        Table(f"runs in {results}", ("run", "started", "ended", "stored", "cells", "device"), tuple(rows), notes), json
+    )
+
+
+def table(
+    run: str = "latest",
+    kind: str = "convergence",
+    *,
+    format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
+    at_step: int | None = None,
+    target: float | None = None,
+    columns: str | None = None,
+    sort: str | None = None,
+    results: Path = Path("results"),
+) -> None:
+    """Print a table of a run.
+
+    Parameters
+    ----------
+    run
+        Name, path, or latest.
+    kind
+        convergence, trials, curves or best.
+    format
+        How to render it.
+    at_step
+        Look at the last record at or before this step.
+    target
+        Train loss that counts as reached, in place of the problem's own target.
+    columns
+        Comma list of columns to show.
+    sort
+        Column to sort by; -COLUMN for descending.
+    results
+        Folder of all runs.
+    """
+    from bench.present.table import format_table
+    from bench.request import RequestError
+    from bench.tables import load
+
+    loaded = load(run, results)
+    names = [name.strip() for name in columns.split(",")] if columns else None
+    try:
+        made = loaded.table(kind, at_step=at_step, target=target, columns=names, sort=sort)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    print(format_table(made, format))
+
+
+def _print(table: "Table", json: bool) -> None:
+    from bench.present.table import format_table
+
+    print(format_table(table, "json" if json else "plain"))
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _first_line(documented: Callable[..., Any]) -> str:
+    lines: Iterable[str] = (documented.__doc__ or "").strip().splitlines()
+    return next(iter(lines), "")

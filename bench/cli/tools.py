@@ -1,0 +1,75 @@
+"""`optbench doctor`, `optbench new` and `optbench completion`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+new_app = App(name="new", help="Write a template of your own optimizer or problem.")
+
+
+def doctor(
+    *,
+    device: Literal["cpu", "gpu"] | None = None,
+    results: Path = Path("results"),
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Check devices, versions, precision, cache and memory, and a tiny sweep against its closed form.
+
+    Parameters
+    ----------
+    device
+        Device; jax's own choice where not given.
+    results
+        Folder of all runs.
+    json
+        Print JSON.
+    """
+    from bench.doctor import examine
+    from bench.present.table import Table, format_table
+
+    checks = examine(device, results)
+    table = Table("doctor", ("check", "found", "ok"), tuple((name, found, ok) for name, found, ok in checks))
+    print(format_table(table, "json" if json else "plain"))
+    return 0 if all(ok is not False for _, _, ok in checks) else 1
+
+
+@new_app.command
+def optimizer(name: str) -> None:
+    """Write NAME.py with an optimizer of your own to start from."""
+    _write("optimizer", name, f"optbench run -o ./{name}.py:make -o adamw")
+
+
+@new_app.command
+def problem(name: str) -> None:
+    """Write NAME.py with a problem of your own to start from."""
+    _write("problem", name, f"optbench run -p ./{name}.py:make -o adamw -o sgd")
+
+
+def _write(kind: str, name: str, command: str) -> None:
+    from bench.request import RequestError
+
+    if not name.isidentifier():
+        raise RequestError(f"name {name!r} is not accepted; accepted: letters, digits and _, as in my_{kind}")
+    path = Path(f"{name}.py")
+    try:
+        with path.open("x") as file:
+            file.write((TEMPLATES / f"{kind}.py").read_text())
+    except OSError as error:
+        raise RequestError(f"can't write {path}: {error.strerror}") from error
+    print(f"wrote {path}; try it: {command}")
+
+
+def completion(shell: Literal["bash", "zsh", "fish"]) -> None:
+    """Print the completion script of a shell.
+
+    Parameters
+    ----------
+    shell
+        bash, zsh or fish.
+    """
+    from bench.cli.app import app
+
+    print(app.generate_completion(shell=shell))

@@ -1,0 +1,84 @@
+"""Examine what a run would stand on, down to a tiny sweep that is checked against its closed form."""
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+
+from bench.jobs import pick_device
+from bench.measure import devices
+from bench.measure.prepare import prepare
+from bench.measure.program import Recipe
+from bench.measure.sweep import Points, compile_sweep, sweep
+from bench.store.run_folder import StoreError, check_writable
+from optimizers.optimizer import Optimizer
+from problems.problem import Problem
+
+#: What was looked at, what was found, and whether that is as it should be (None: just so you know).
+Check = tuple[str, str, bool | None]
+
+
+def examine(device_kind: str | None, results: Path) -> list[Check]:
+    """Look at everything a run depends on."""
+    device = pick_device(device_kind)
+    described = devices.describe(device)
+    packages = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
+    shown = ", ".join(f"{package} {version(package)}" for package in packages)
+    error = closed_form_error(device)
+    product = product_error(device)
+    note = devices.use_compile_cache()
+    return [
+        ("device", f"{described['platform']}: {described['device']}, of {len(jax.devices())}", None),
+        ("cpu", f"{described['cpu']}, {described['cpu_count']} cores", None),
+        ("versions", shown, None),
+        ("memory for a sweep", f"{devices.memory_limit_bytes(device) / 2**30:.1f} GiB", None),
+        ("compilation cache", note or f"{devices.cache_folder()}, {_size(devices.cache_folder())}", note is None),
+        ("results folder", *_writable(results)),
+        ("float32 product", f"relative error {product:.1e}, below 1e-5 without TF32", product < 1e-5),
+        ("sweep", f"off gradient descent's closed form by {error:.1e} relative, below 1e-5", error < 1e-5),
+    ]
+
+
+def closed_form_error(device: jax.Device) -> float:
+    """Sweep gradient descent on f(x) = sum(h x^2)/2, whose iterates are (1 - lr h)^t x0; return the relative error."""
+    curvature = np.array([1.0, 0.5, 0.1])
+    problem = Problem(
+        init=lambda key: jax.numpy.ones(3),
+        loss=lambda x, batch, key: (x * curvature.astype(x.dtype) * x).sum() / 2,
+        metrics=lambda x, data: {"loss": (x * curvature.astype(x.dtype) * x).sum() / 2},
+        source="closed form",
+    )
+    rates, steps = np.array([0.1, 0.5, 1.0]), 20
+    with devices.settings("float32", device):
+        optimizer = Optimizer(optax.sgd, (0.1, 1.0), source="closed form")
+        recipe = Recipe(prepare(problem, "float32", device), optimizer, "full", steps, record_every=5)
+        points = Points({"learning_rate": rates}, np.zeros(3, int), np.ones((steps, 1)))
+        compiled = compile_sweep(recipe, points, ["0/select/0"], devices.memory_limit_bytes(device))
+        curves = sweep(compiled, points)
+    power = (1 - rates[:, None, None] * curvature) ** (2 * curves.step[:, None])
+    expected = (power * curvature).sum(-1) / 2
+    return float(np.max(np.abs(curves.metrics["train_loss"][0] / expected - 1)))
+
+
+def product_error(device: jax.Device) -> float:
+    """Compare a float32 matrix product at the suite's precision with float64: TF32 would be off by 1e-3."""
+    a, b = np.random.default_rng(0).standard_normal((2, 256, 256))
+    with devices.settings("float32", device):
+        product = np.asarray(jax.jit(lambda a, b: a @ b)(a.astype(np.float32), b.astype(np.float32)))
+    return float(np.abs(product - a @ b).max() / np.abs(a @ b).max())
+
+
+def _writable(results: Path) -> tuple[str, bool]:
+    try:
+        check_writable(results)
+    except StoreError as error:
+        return str(error), False
+    return f"{results} can be written", True
+
+
+def _size(folder: Path) -> str:
+    total = sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file())
+    return f"{total / 2**20:.0f} MiB"

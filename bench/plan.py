@@ -1,0 +1,100 @@
+"""Estimate a suite before running it, from a short calibration of one cell per problem and batch size."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from bench.execute import compile_job, preparer
+from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_name
+from bench.measure import devices
+from bench.measure.sweep import sweep
+from bench.present.table import Table
+from bench.request import Suite
+from bench.store import run_folder
+
+
+class Calibration(NamedTuple):
+    """What one cell of a problem cost: the others are taken to cost the same per compile, trial and step."""
+
+    compile_seconds: float
+    seconds_per_trial_step: float
+    bytes_per_trial: float
+
+
+def plan(
+    suite: str | Suite | None = None,
+    *,
+    results: str | Path = "results",
+    name: str | None = None,
+    device: str | None = None,
+    compile_cache: bool = True,
+    say: Callable[[str], None] = lambda text: None,
+    **overrides: Any,
+) -> Table:
+    """Tabulate cells, trials, compiles, estimated minutes and memory per problem and batch size, and in all."""
+    asked = resolve_suite(suite, **overrides)
+    chosen = pick_device(device)
+    jobs = plan_jobs(asked, chosen)
+    if compile_cache:
+        devices.use_compile_cache()
+    folder = Path(results) / (name or run_name(suite, asked))
+    groups: dict[tuple[str, Any], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
+    rows = [_row(group, folder, _calibrate(group, chosen, say)) for group in groups.values()]
+    total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
+    total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
+    notes = (
+        f"estimated on {chosen.device_kind} from one cell per problem and batch size, a few steps each; other optimizers "
+        "may take from half to several times as long; compile time is that of the cache as it is now",
+    )
+    return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), notes)
+
+
+SUMMED = ("cells", "finished", "trials", "compiles", "compile_minutes", "run_minutes")
+COLUMNS = ("problem", "batch_size", *SUMMED, "memory_bytes")
+
+
+def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, Any]:
+    parts = {job.key: run_folder.read_part(run_folder.part_path(folder, job.key)) for job in group}
+    left = [job for job in group if (part := parts[job.key]) is None or part.outcome != "finished"]
+    compiles = sum(1 + (job.cell.report_seeds > 0) for job in left)
+    work = sum(job.num_trials * job.steps for job in left)
+    largest = max(len(job.cell.points) * job.cell.seeds for job in group)
+    return {
+        "problem": group[0].cell.problem,
+        "batch_size": group[0].cell.batch_size,
+        "cells": len(group),
+        "finished": len(group) - len(left),
+        "trials": sum(job.num_trials for job in left),
+        "compiles": compiles,
+        "compile_minutes": len(left) * cost.compile_seconds / 60 if cost else float("nan"),
+        "run_minutes": work * cost.seconds_per_trial_step / 60 if cost else float("nan"),
+        "memory_bytes": int(largest * cost.bytes_per_trial) if cost else 0,
+    }
+
+
+def _calibrate(group: list[Job], device: jax.Device, say: Callable[[str], None]) -> Calibration | None:
+    """Compile the group's first cell, run a few of its steps, and leave nothing behind; None where that fails."""
+    job = group[0]
+    steps = min(job.steps, 2 * job.record_every)
+    short = job._replace(steps=steps, cell=dataclasses.replace(job.cell, steps=steps))
+    say(f"calibrating on {job.cell.problem} / {job.cell.optimizer}, {steps} steps")
+    try:
+        began = time.perf_counter()
+        ready = compile_job(short, device, preparer(device))
+        compiled = time.perf_counter()
+        with devices.settings(job.cell.dtype, device):
+            sweep(ready.select, ready.points)
+            warm = time.perf_counter()
+            sweep(ready.select, ready.points)
+            took = time.perf_counter() - warm
+    except Exception as error:
+        say(f"{job.cell.problem} / {job.cell.optimizer} failed: {error}")
+        return None
+    trials = job.cell.seeds * ready.select.num_points
+    return Calibration(compiled - began, took / (trials * steps), ready.select.memory_bytes / trials)
