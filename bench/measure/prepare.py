@@ -39,7 +39,8 @@ class Prepared:
     def batch(self, batch_size: int | Literal["full"]) -> PyTree[Any]:
         """Shapes of one batch."""
         if self.problem.sample is not None:
-            return jax.eval_shape(self.problem.sample, jax.random.key(0), batch_size, jnp.int32(0))
+            sample = self.problem.sample
+            return jax.eval_shape(lambda: sample(jax.random.key(0), int(batch_size), jnp.int32(0)))
         if batch_size == "full":
             return jax.eval_shape(lambda: self.train)
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct((batch_size, *a.shape[1:]), a.dtype), self.train)

@@ -60,11 +60,11 @@ def _hessian(design: np.ndarray, p: Float[np.ndarray, "row free"], penalty: np.n
     """
     num_rows, dim = design.shape
     free = p.shape[1]
-    blocks = np.full((free, dim, free, dim), 0.0)
+    # sum over rows of (diag(p) - p p') kron (x x'): one large product, not one per pair of classes
+    weighted = (p[:, :, None] * design[:, None, :]).reshape(num_rows, free * dim)
+    blocks = (-weighted.T @ weighted / num_rows).reshape(free, dim, free, dim)
     for a in range(free):
-        for b in range(a + 1):
-            curvature = p[:, a] * ((a == b) - p[:, b]) / num_rows
-            blocks[a, :, b] = blocks[b, :, a] = (design.T * curvature) @ design + (a == b) * np.diag(penalty)
+        blocks[a, :, a] += design.T @ weighted[:, a * dim : (a + 1) * dim] / num_rows + np.diag(penalty)
     if free > 1:
         blocks += np.eye(dim)[None, :, None, :]
     return blocks.reshape(free * dim, free * dim)

@@ -1,5 +1,6 @@
 """A multilayer perceptron on tabular classes."""
 
+import itertools
 import math
 from typing import Literal, get_args
 
@@ -82,7 +83,7 @@ class Mlp(nnx.Module):
     """Stack linear layers with an activation between them, in the precision of the run."""
 
     def __init__(self, sizes: list[int], activation: Activation, rngs: nnx.Rngs):
-        pairs = zip(sizes, sizes[1:], strict=False)
+        pairs = itertools.pairwise(sizes)
         dtype = jnp.result_type(float)
         self.layers = nnx.List([nnx.Linear(a, b, param_dtype=dtype, rngs=rngs) for a, b in pairs])
         self.activation = getattr(jax.nn, activation)

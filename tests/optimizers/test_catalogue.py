@@ -63,7 +63,7 @@ def test_entry_is_complete(name):
 
 
 @every_entry
-def test_trains_over_a_batch_of_traced_points(name, make_network, network_loss, train):
+def test_trains_over_a_batch_of_traced_points(name, make_network, network_loss, train, compiled):
     optimizer = ENTRIES[name]
     params, batch = make_network(jnp.float32)
     low, high = optimizer.learning_rates
@@ -74,7 +74,7 @@ def test_trains_over_a_batch_of_traced_points(name, make_network, network_loss, 
     def run(point):
         return train(optimizer, decoupled(optimizer), params, batch, network_loss, steps=3, **point)
 
-    outcome = jax.jit(jax.vmap(run))(points)
+    outcome = compiled(jax.vmap(run))(points)
     for before, after in zip(jax.tree.leaves(params), jax.tree.leaves(outcome.params), strict=True):
         assert after.dtype == jnp.float32
         assert np.isfinite(after).all()
@@ -100,7 +100,7 @@ def test_keeps_dtypes_where_float64_is_enabled(name, dtype, make_network, networ
 
 
 @every_entry
-def test_decays_nothing_unless_asked(name, make_network, network_loss, train):
+def test_decays_nothing_unless_asked(name, make_network, network_loss, train, compiled):
     optimizer = ENTRIES[name]
     params, batch = make_network(jnp.float32)
     rate = jnp.float32(optimizer.learning_rates[0])
@@ -109,12 +109,9 @@ def test_decays_nothing_unless_asked(name, make_network, network_loss, train):
     def run(build, **hyperparameters):
         return train(optimizer, build, params, batch, network_loss, rate, steps=2, **hyperparameters).params
 
-    # Optimizations off: 1 rather than 5 s for lbfgs, and the two programs round alike.
-    compiled = jax.jit(
-        lambda: (run(optimizer.build), run(optimizer.build, **no_decay), run(decoupled(optimizer), weight_decay=0.0)),
-        compiler_options={"xla_backend_optimization_level": 0},
-    )
-    default, undecayed, through_wrapper = compiled()
+    default, undecayed, through_wrapper = compiled(
+        lambda: (run(optimizer.build), run(optimizer.build, **no_decay), run(decoupled(optimizer), weight_decay=0.0))
+    )()
     jax.tree.map(np.testing.assert_array_equal, default, undecayed)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), default, through_wrapper)
 
@@ -166,7 +163,7 @@ def test_gradient_evaluations_of_lbfgs_count_the_line_search(train):
     assert sum(outcome.gradient_evaluations.tolist()) == len(calls)
 
 
-def test_seeded_entries_draw_by_their_seed(make_network, network_loss, train):
+def test_seeded_entries_draw_by_their_seed(make_network, network_loss, train, compiled):
     seeded = {name for name, optimizer in ENTRIES.items() if "seed" in optimizer.needs}
     assert seeded == {"dpsgd", "noisy_sgd", "sophia"}
     params, batch = make_network(jnp.float32)
@@ -174,7 +171,7 @@ def test_seeded_entries_draw_by_their_seed(make_network, network_loss, train):
     unclipped = {"sophia": {"b2": 0.0, "gamma": 1.0, "clip_threshold": 1e6, "eps": 0.1}}
     for name in seeded:
         optimizer, settings = ENTRIES[name], unclipped.get(name, {})
-        run = jax.jit(
+        run = compiled(
             lambda seed, optimizer=optimizer, settings=settings: train(
                 optimizer, decoupled(optimizer), params, batch, network_loss, 1e-2, steps=2, seed=seed, **settings
             ).params["hidden"]["weights"]

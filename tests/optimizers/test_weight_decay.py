@@ -1,6 +1,7 @@
 """Hold decoupled weight decay to x <- x - learning_rate * weight_decay * x, whatever the optimizer does."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -30,10 +31,15 @@ def flat_loss(params, _):
     return sum(jnp.sum(0.0 * leaf) for leaf in jax.tree.leaves(params))
 
 
-def decay_on_flat_ground(optimizer, train, weight_decay, **hyperparameters):
+@pytest.fixture
+def decay_on_flat_ground(train, compiled):
+    return partial(_decay_on_flat_ground, train, compiled)
+
+
+def _decay_on_flat_ground(train, compiled, optimizer, weight_decay, **hyperparameters):
     params = {"vector": jnp.array([1.0, -2.0]), "matrix": jnp.array([[3.0, 4.0], [5.0, -6.0]])}
     batch = jnp.zeros((2, 1))
-    run = jax.jit(
+    run = compiled(
         lambda rate, weight_decay: train(
             optimizer,
             decoupled(optimizer),
@@ -50,25 +56,25 @@ def decay_on_flat_ground(optimizer, train, weight_decay, **hyperparameters):
 
 
 @pytest.mark.parametrize("name", [name for name, optimizer in ENTRIES.items() if optimizer.decay != "native"])
-def test_shrinks_by_the_rate_where_the_optimizer_stands_still(name, train):
+def test_shrinks_by_the_rate_where_the_optimizer_stands_still(name, decay_on_flat_ground):
     optimizer = ENTRIES[name]
-    _, undecayed = decay_on_flat_ground(optimizer, train, 0.0)
+    _, undecayed = decay_on_flat_ground(optimizer, 0.0)
     assert bool(undecayed.scale < 1e-6) == (name not in MOVING)
     if name in MOVING:
         return
-    params, decayed = decay_on_flat_ground(optimizer, train, DECAY)
+    params, decayed = decay_on_flat_ground(optimizer, DECAY)
     jax.tree.map(
         lambda after, before: np.testing.assert_allclose(after, LEFT * before, rtol=1e-5), decayed.params, params
     )
 
 
 @pytest.mark.parametrize("name", [name for name, optimizer in ENTRIES.items() if optimizer.decay == "anchored"])
-def test_anchored_decay_accumulates_and_wrapped_would_not(name, train):
+def test_anchored_decay_accumulates_and_wrapped_would_not(name, decay_on_flat_ground):
     # mechanize forgets eps / scale of a displacement a step: only a large eps shows it in few steps.
     settings = {"eps": 1e-6} if name == "mechanize" else {}
-    params, outcome = decay_on_flat_ground(replace(ENTRIES[name], decay="wrapped"), train, DECAY, **settings)
+    params, outcome = decay_on_flat_ground(replace(ENTRIES[name], decay="wrapped"), DECAY, **settings)
     assert (np.abs(outcome.params["vector"]) > 1.05 * LEFT * np.abs(params["vector"])).all()
-    params, outcome = decay_on_flat_ground(ENTRIES[name], train, DECAY, **settings)
+    params, outcome = decay_on_flat_ground(ENTRIES[name], DECAY, **settings)
     np.testing.assert_allclose(outcome.params["vector"], LEFT * params["vector"], rtol=1e-5)
     np.testing.assert_allclose(outcome.state.own_params["vector"], params["vector"], rtol=1e-6)
 
@@ -81,7 +87,7 @@ def test_anchored_decay_accumulates_and_wrapped_would_not(name, train):
         if optimizer.decay == "native" and optimizer.evaluation_params is None
     ],
 )
-def test_native_decay_means_the_same_as_wrapped(name, make_network, network_loss, train):
+def test_native_decay_means_the_same_as_wrapped(name, make_network, network_loss, train, compiled):
     params, batch = make_network(jnp.float32)
     rate = jnp.float32(ENTRIES[name].learning_rates[1])
 
@@ -89,7 +95,7 @@ def test_native_decay_means_the_same_as_wrapped(name, make_network, network_loss
         optimizer = replace(ENTRIES[name], decay=decay)
         return train(optimizer, decoupled(optimizer), params, batch, network_loss, rate, 5, weight_decay=weight_decay)
 
-    native, wrapped, undecayed = jax.jit(lambda: (run("native", 5.0), run("wrapped", 5.0), run("native", 0.0)))()
+    native, wrapped, undecayed = compiled(lambda: (run("native", 5.0), run("wrapped", 5.0), run("native", 0.0)))()
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), native.params, wrapped.params)
     differences = jax.tree.map(lambda a, b: np.abs(a - b).max(), native.params, undecayed.params)
     assert min(jax.tree.leaves(differences)) > 1e-4
@@ -103,9 +109,10 @@ def test_wrapped_decay_of_one_step_by_hand():
     np.testing.assert_allclose(optax.apply_updates(params, updates), [1.6], rtol=1e-6)
 
 
-def test_schedule_free_decays_z_at_y():
+@pytest.mark.parametrize("name", ["schedule_free_adamw", "schedule_free_sgd"])
+def test_schedule_free_decays_z_at_y(name):
     # First step: z = y = x = 2 and no gradient, so z <- 2 - 0.1 * 0.5 * 2, and x, its average, equals z.
-    optimizer = ENTRIES["schedule_free_sgd"]
+    optimizer = ENTRIES[name]
     transformation = decoupled(optimizer)(0.1, 0.5)
     params = jnp.array([2.0])
     updates, state = transformation.update(jnp.array([0.0]), transformation.init(params), params)

@@ -1,5 +1,7 @@
 """The network's shapes, its initial scale, its label noise and its precision."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,7 @@ def kernels(params):
 def test_depth_counts_hidden_layers(depth):
     shapes = [kernel.shape for kernel in kernels(mlp(depth=depth, width=5).init(KEY))]
     sizes = [64, *[5] * depth, 10]
-    assert shapes == list(zip(sizes, sizes[1:], strict=False))
+    assert shapes == list(itertools.pairwise(sizes))
 
 
 def test_init_scale_multiplies_the_matrices_alone():

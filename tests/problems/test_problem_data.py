@@ -127,7 +127,7 @@ def test_missing_files_and_folders_are_told(tmp_path, suffix):
 
 
 def test_unknown_names_get_the_nearest_and_all():
-    with pytest.raises(ValueError, match="did you mean 'digits'.*breast_cancer, diabetes, digits, iris, wine.*[.]npz"):
+    with pytest.raises(ValueError, match=r"did you mean 'digits'.*breast_cancer, diabetes, digits, iris, wine.*[.]npz"):
         load("digit")
 
 
@@ -206,5 +206,5 @@ def test_targets_that_are_no_classes_are_told(tmp_path, content, message):
 
 def test_regression_wants_numbers(tmp_path):
     table = load(write(tmp_path / "a.csv", "1,a\n2,b\n"))
-    with pytest.raises(ValueError, match="a.csv, row 1: expected a number as target, found 'a'"):
+    with pytest.raises(ValueError, match=r"a[.]csv, row 1: expected a number as target, found 'a'"):
         regression(table, standardize=True, standardize_target=True, test_fraction=0.0)

@@ -1,0 +1,48 @@
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pytest
+
+from bench.measure import devices
+from bench.measure.prepare import prepare
+from bench.measure.program import Recipe
+from bench.measure.schedules import multipliers
+from bench.measure.sweep import Curves, Points, compile_sweep, sweep
+
+
+def _train(
+    problem,
+    optimizer,
+    hyperparameters,
+    steps,
+    *,
+    dtype="float64",
+    batch_size="full",
+    record_every=1,
+    trials=("0/select/0",),
+    schedules=(("constant", 0.0),),
+    schedule=None,
+    coupled=False,
+    static=None,
+    limit_bytes=2**40,
+    parts=1,
+) -> Curves:
+    values = {name: np.atleast_1d(np.asarray(value, float)) for name, value in hyperparameters.items()}
+    num = max(len(value) for value in values.values())
+    values = {name: np.broadcast_to(value, num) for name, value in values.items()}
+    table = np.stack([multipliers(name, warmup, steps) for name, warmup in schedules], axis=1)
+    index = np.zeros(num, int) if schedule is None else np.asarray(schedule)
+    device = jax.devices()[0]
+    with devices.settings(dtype, device):
+        recipe = Recipe(
+            prepare(problem, dtype, device), optimizer, batch_size, steps, record_every, coupled, static or {}
+        )
+        points = Points(values, index, table)
+        return sweep(compile_sweep(recipe, points, trials, limit_bytes, parts), points)
+
+
+@pytest.fixture
+def train() -> Callable[..., Curves]:
+    """Sweep an optimizer over a grid: train(problem, optimizer, {name: values}, steps, ...) -> Curves."""
+    return _train
