@@ -42,7 +42,7 @@ def examine(device_kind: str | None, results: Path) -> list[Check]:
     ]
 
 
-def closed_form_error(device: jax.Device) -> float:
+def closed_form_error(device: devices.Device) -> float:
     """Sweep gradient descent on f(x) = sum(h x^2)/2, whose iterates are (1 - lr h)^t x0; return the relative error."""
     curvature = np.array([1.0, 0.5, 0.1])
     problem = Problem(
@@ -63,7 +63,7 @@ def closed_form_error(device: jax.Device) -> float:
     return float(np.max(np.abs(curves.metrics["train_loss"][0] / expected - 1)))
 
 
-def product_error(device: jax.Device) -> float:
+def product_error(device: devices.Device) -> float:
     """Compare a float32 matrix product at the suite's precision with float64: TF32 would be off by 1e-3."""
     a, b = np.random.default_rng(0).standard_normal((2, 256, 256))
     with devices.settings("float32", device):

@@ -11,7 +11,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_name
@@ -71,9 +70,10 @@ def run(
         part = None if force else run_folder.read_part(run_folder.part_path(folder, job.key))
         if part is not None and part.outcome == "finished":
             on_progress(Progress(job, "kept"))
+        elif part is not None and part.outcome == "torn":
+            waiting.append((job, f"part {part.path} is torn: ignored, computed again"))
         else:
-            torn = part is not None and part.outcome == "torn"
-            waiting.append((job, f"part {part.path} is torn: ignored, computed again" if torn else ""))
+            waiting.append((job, ""))
     _run_jobs(waiting, folder, chosen, on_progress)
     run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()})
     return load(folder)
@@ -88,7 +88,7 @@ class Ready(NamedTuple):
 
 
 def _run_jobs(
-    waiting: Sequence[tuple[Job, str]], folder: Path, device: jax.Device, on_progress: Callable[[Progress], None]
+    waiting: Sequence[tuple[Job, str]], folder: Path, device: devices.Device, on_progress: Callable[[Progress], None]
 ) -> None:
     """Run jobs one after another, while a second thread compiles the one that comes next."""
     prepared = preparer(device)
@@ -106,7 +106,7 @@ def _run_jobs(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def preparer(device: jax.Device) -> Callable[[Problem, str], Prepared]:
+def preparer(device: devices.Device) -> Callable[[Problem, str], Prepared]:
     """Return `prepare` with a short memory: cells come problem by problem, one ahead of the other."""
     # A problem holds arrays, which have no hash; it is the same problem where it is the same object.
     recent: dict[tuple[int, str], tuple[Problem, Prepared]] = {}
@@ -122,7 +122,7 @@ def preparer(device: jax.Device) -> Callable[[Problem, str], Prepared]:
     return prepared
 
 
-def compile_job(job: Job, device: jax.Device, prepared: Callable[[Problem, str], Prepared]) -> Ready:
+def compile_job(job: Job, device: devices.Device, prepared: Callable[[Problem, str], Prepared]) -> Ready:
     """Compile a job's programs for both phases."""
     if isinstance(job.problem, Exception):
         raise job.problem
@@ -162,7 +162,7 @@ def _trials(cell: Cell, phase: str) -> list[str]:
     return [trial_name(cell.seed, phase, seed) for seed in range(count)]
 
 
-def _run_job(job: Job, compiled: Future, folder: Path, device: jax.Device) -> tuple[str, str]:
+def _run_job(job: Job, compiled: Future, folder: Path, device: devices.Device) -> tuple[str, str]:
     """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status."""
     cell = job.cell
     footer = {
@@ -246,7 +246,7 @@ def _shown(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [dict(point) for point in points]
 
 
-def _manifest(asked: Suite, jobs: Sequence[Job], device: jax.Device, cache_note: str | None) -> dict[str, Any]:
+def _manifest(asked: Suite, jobs: Sequence[Job], device: devices.Device, cache_note: str | None) -> dict[str, Any]:
     packages = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy", "scipy", "scikit-learn")
     return {
         "suite": asked.model_dump(mode="json"),

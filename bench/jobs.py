@@ -7,8 +7,6 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from bench.catalogue import Known, known, make_problem, source_file
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
@@ -52,7 +50,7 @@ def run_name(suite: str | Suite | None, asked: Suite) -> str:
     return f"{asked.name}-{sha256(asked.model_dump_json().encode()).hexdigest()[:6]}"
 
 
-def pick_device(kind: str | None) -> jax.Device:
+def pick_device(kind: str | None) -> devices.Device:
     """Return the device to run on. Raises RequestError where it isn't there."""
     try:
         return devices.pick(kind)
@@ -60,7 +58,7 @@ def pick_device(kind: str | None) -> jax.Device:
         raise RequestError(str(error)) from error
 
 
-def plan_jobs(asked: Suite, device: jax.Device) -> list[Job]:
+def plan_jobs(asked: Suite, device: devices.Device) -> list[Job]:
     """Expand a suite into jobs with keys; every fault that can be known before any work is raised here."""
     everything = known(asked)
     cells = expand(asked, *everything.catalogue())
@@ -83,7 +81,7 @@ def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
         return error
 
 
-def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: jax.Device) -> Job:
+def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: devices.Device) -> Job:
     steps, record_every = cell.steps or 1, cell.record_every or 1
     if isinstance(problem, Problem):
         cell = dataclasses.replace(cell, batch_size=_batch_size(cell, problem))

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from bench.execute import compile_job, preparer
 from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_name
 from bench.measure import devices
@@ -49,8 +47,8 @@ def plan(
     total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
     notes = (
-        f"estimated on {chosen.device_kind} from one cell per problem and batch size, a few steps each; other optimizers "
-        "may take from half to several times as long; compile time is that of the cache as it is now",
+        f"estimated on {chosen.device_kind} from one cell per problem and batch size, a few steps each; other "
+        "optimizers may take from half to several times as long; compile time is that of the cache as it is now",
     )
     return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), notes)
 
@@ -78,7 +76,7 @@ def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, 
     }
 
 
-def _calibrate(group: list[Job], device: jax.Device, say: Callable[[str], None]) -> Calibration | None:
+def _calibrate(group: list[Job], device: devices.Device, say: Callable[[str], None]) -> Calibration | None:
     """Compile the group's first cell, run a few of its steps, and leave nothing behind; None where that fails."""
     job = group[0]
     steps = min(job.steps, 2 * job.record_every)

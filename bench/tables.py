@@ -80,11 +80,12 @@ class Run:
             device = self.manifest["device"]["device"]
             dtype, seeds = self.manifest["suite"]["dtype"], self.manifest["suite"]["report_seeds"]
             source = f"{seeds} fresh report seeds" if seeds else "the selection seeds, for want of report seeds"
-            notes.append(
-                f"medians and 95 % bootstrap intervals over {source}, at the point with the lowest median train_loss on "
-                f"the selection seeds; {dtype} on {device}; train_loss is inf where most seeds diverged; "
-                "steps to target are counted at records, on full batches at every step"
-            )
+            notes += [
+                f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
+                f"on the selection seeds; {dtype} on {device}",
+                "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds diverged or "
+                "missed the target; steps to target are counted at records, on full batches at every step",
+            ]
         return notes
 
 

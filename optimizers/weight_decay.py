@@ -62,5 +62,5 @@ def _anchored(inner: optax.GradientTransformationExtraArgs, rate: Any) -> optax.
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _decay(updates: optax.Updates, params: optax.Params, rate: Any) -> optax.Updates:
+def _decay(updates: optax.Updates, params: optax.Params | None, rate: Any) -> optax.Updates:
     return jax.tree.map(lambda update, param: update - rate * param, updates, params)

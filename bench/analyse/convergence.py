@@ -58,10 +58,7 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
     trials = best_trials(part)
     ends = [_end(trial, view) for trial in trials]
     loss, low, high = median_interval(np.array([end["train_loss"] for end in ends]))
-    if view.target is not None:
-        targets = {"train_loss": view.target}
-    else:
-        targets = footer["targets"]
+    targets = footer["targets"] if view.target is None else {"train_loss": view.target}
     steps = median(np.array([_steps_to(trial, targets) for trial in trials])) if targets else np.nan
     best = footer["best"]
     extra = {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}

@@ -5,23 +5,27 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import jax
 import platformdirs
+
+#: `jax.Device`, which type checkers take for a variable.
+Device: TypeAlias = Any
 
 #: Share of a device's memory that a sweep may plan to use; the rest is for the allocator and what runs beside it.
 USABLE = 0.8
 
 
 @contextmanager
-def settings(dtype: str, device: jax.Device) -> Iterator[None]:
+def settings(dtype: str, device: Device) -> Iterator[None]:
     """Trace and run at a precision on a device; in each thread anew, since jax's settings belong to a thread."""
     matmul = "default" if dtype == "bfloat16" else "highest"
     with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul), jax.default_device(device):
         yield
 
 
-def pick(kind: str | None) -> jax.Device:
+def pick(kind: str | None) -> Device:
     """Return the first device of a kind ("cpu", "gpu"), or jax's default one. Raises ValueError where there is none."""
     if kind is None:
         return jax.devices()[0]
@@ -32,7 +36,7 @@ def pick(kind: str | None) -> jax.Device:
         raise ValueError(f"device {kind!r} is not here; accepted: {', '.join(found)}") from error
 
 
-def memory_limit_bytes(device: jax.Device) -> int:
+def memory_limit_bytes(device: Device) -> int:
     """Say how many bytes a sweep may plan for: of the device, or of the host's free memory where it is a CPU."""
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:
@@ -60,7 +64,7 @@ def use_compile_cache() -> str | None:
     return None
 
 
-def describe(device: jax.Device) -> dict[str, str | int | None]:
+def describe(device: Device) -> dict[str, str | int | None]:
     """Describe the device and the host for a manifest."""
     version = getattr(device.client, "platform_version", "")
     return {

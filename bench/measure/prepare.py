@@ -8,10 +8,15 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import eval_jaxpr
 from jaxtyping import Array, Float, PyTree
 
+from bench.measure.devices import Device
 from bench.measure.seeds import batch_rows, key_data
 from problems.problem import Batch, Params, Problem
+
+#: What goes into a program: numpy on the host, or already on the device.
+AnyArray = Array | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,13 @@ class Prepared:
     train: Batch
     metric_names: tuple[str, ...]
     #: (keys [seed, 2]) -> parameters [seed, ...]
-    init: Callable[[Array], Params]
+    init: Callable[[AnyArray], Params]
     #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point]
     evaluator: Callable[[int, int], Any]
     #: What the evaluator takes besides the parameters.
     evaluated: tuple[Any, Any]
     #: (keys [step, seed, 2], steps [step], batch size) -> batches [step, seed, example, ...]
-    draw: Callable[[Array, Array, int], Batch]
+    draw: Callable[[AnyArray, AnyArray, int], Batch]
 
     @property
     def params(self) -> PyTree[jax.ShapeDtypeStruct]:
@@ -52,7 +57,7 @@ class Prepared:
         """
         if self.problem.sample is not None:
             keys = _step_keys(trials, f"sample/{batch_size}", start, stop)
-            return self.draw(keys, np.arange(start, stop, dtype=np.int32), batch_size)
+            return self.draw(keys, np.arange(start, stop, dtype=np.int32), int(batch_size))
         if batch_size == "full":
             return ()
         return batch_rows(trials, self.problem.num_rows, batch_size, start, stop)
@@ -72,7 +77,7 @@ def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np
     return drawn[start - blocks.start * BLOCK : stop - blocks.start * BLOCK]
 
 
-def prepare(problem: Problem, dtype: str, device: jax.Device) -> Prepared:
+def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
     """Move a problem's data to the device and set up what all its cells share."""
     put = partial(jax.device_put, device=device)
     train = put(_as_run_dtype(() if problem.train is None else problem.train))
@@ -103,9 +108,10 @@ def prepare(problem: Problem, dtype: str, device: jax.Device) -> Prepared:
 
     @partial(jax.jit, static_argnums=2)
     def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
-        assert problem.sample is not None
-        sample = lambda key, step: problem.sample(jax.random.wrap_key_data(key), batch_size, step)  # noqa: E731
-        return jax.vmap(jax.vmap(sample, (0, None)))(keys, steps)
+        sample = problem.sample
+        assert sample is not None
+        one = lambda key, step: sample(jax.random.wrap_key_data(key), batch_size, step)  # noqa: E731
+        return jax.vmap(jax.vmap(one, (0, None)))(keys, steps)
 
     return Prepared(
         problem=problem,
@@ -129,7 +135,7 @@ def lift(function: Callable, *example: PyTree) -> tuple[list[Any], Callable]:
     structure = jax.tree.structure(shapes)
 
     def call(constants: list[Any], *arguments: PyTree) -> PyTree:
-        leaves = jax.core.eval_jaxpr(closed.jaxpr, constants, *jax.tree.leaves(arguments))
+        leaves = eval_jaxpr(closed.jaxpr, constants, *jax.tree.leaves(arguments))
         return jax.tree.unflatten(structure, leaves)
 
     return [np.asarray(constant) for constant in closed.consts], call

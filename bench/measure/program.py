@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from bench.measure.prepare import Prepared, lift, to_bfloat16
+from bench.measure.prepare import AnyArray, Prepared, lift, to_bfloat16
 from optimizers.optimizer import Optimizer
 from optimizers.weight_decay import decoupled
 from problems.problem import Batch, Params
@@ -45,17 +45,17 @@ class Chunk(NamedTuple):
     """Feed a chunk of steps; all but `multipliers` lead with [step, seed] or [step]."""
 
     batches: Batch
-    keys: Array
-    index: Int[Array, " step"]
-    multipliers: Float[Array, "step schedule"]
+    keys: AnyArray
+    step: Int[AnyArray, " step"]
+    multipliers: Float[AnyArray, "step schedule"]
 
 
 class Grid(NamedTuple):
     """Feed the grid: hyperparameters [point], the schedule each point follows, a number per seed."""
 
-    hyperparameters: dict[str, Float[Array, " point"]]
-    schedule: Int[Array, " point"]
-    seeds: Int[Array, " seed"]
+    hyperparameters: Mapping[str, Float[AnyArray, " point"]]
+    schedule: Int[AnyArray, " point"]
+    seeds: Int[AnyArray, " seed"]
 
 
 class Shown(NamedTuple):
@@ -87,12 +87,13 @@ def program(recipe: Recipe) -> Program:
     step = _step(recipe, loss, single)
 
     def start(params: Params, grid: Grid) -> Carry:
-        def one(params: Params, hyperparameters: dict[str, Array], seed: Array) -> Carry:
+        def one(params: Params, hyperparameters: Mapping[str, Array], seed: Array) -> Carry:
             transformation = _build(recipe, hyperparameters, seed)
             never, none = jnp.int32(-1), jnp.int32(0)
             return Carry(params, transformation.init(params), never, none)
 
-        return jax.vmap(jax.vmap(one, (None, 0, None)), (0, None, 0))(params, grid.hyperparameters, grid.seeds)
+        over = jax.vmap(jax.vmap(one, (None, 0, None)), (0, None, 0))
+        return over(params, grid.hyperparameters, grid.seeds)
 
     def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
         def trial(carry, batch, key, hyperparameters, schedule, multipliers, index, seed):
@@ -104,7 +105,7 @@ def program(recipe: Recipe) -> Program:
         whole = jax.vmap(points, (0, None, 0, None, None, None, None, 0))
 
         def body(carry: Carry, now: Chunk) -> tuple[Carry, Array]:
-            rest = (now.keys, grid.hyperparameters, grid.schedule, now.multipliers, now.index, grid.seeds)
+            rest = (now.keys, grid.hyperparameters, grid.schedule, now.multipliers, now.step, grid.seeds)
             if prepared.problem.sample is not None:
                 return seeds(carry, now.batches, *rest)
             if recipe.batch_size == "full":

@@ -176,7 +176,7 @@ def _chunk(recipe: Recipe, points: Points, trials: Sequence[str], first: int) ->
     return Chunk(
         batches=recipe.prepared.inputs(trials, recipe.batch_size, first, stop),
         keys=recipe.prepared.keys(trials, first, stop),
-        index=index,
+        step=index,
         multipliers=points.multipliers[np.minimum(index, recipe.steps - 1)].astype(dtype),
     )
 

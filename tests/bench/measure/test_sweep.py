@@ -58,7 +58,7 @@ def plain_loop(problem, entry, dtype, rates):
         seed = key_data([trial], "optimizer")[0, 0, 0].view(np.int32) & np.int32(2**31 - 1)
         state = jax.jit(lambda params, rate, seed: build(rate, seed).init(params))(params, rate, seed)
         for t in range(STEPS):
-            batch = jax.tree.map(lambda a, t=t: a[rows[t]], train)
+            batch = jax.tree.map(lambda a, now=rows[t]: a[now], train)
             params, state = step(params, state, batch, keys[t], rate, seed)
         shown = params if entry.evaluation_params is None else entry.evaluation_params(state, params)
         losses[i, j] = measure(shown, train)["loss"]
@@ -98,15 +98,11 @@ def test_records_are_taken_after_their_step_whatever_the_chunk(train, every):
     sparse = train(mlp(), catalogue()["adam"], {"learning_rate": [1e-2]}, 10, record_every=every, **options)
     assert sparse.step.tolist() == [*range(0, 10, every), 10]
     # XLA unrolls a loop of one turn, and then sums in another order.
-    np.testing.assert_allclose(
-        sparse.metrics["train_loss"], dense.metrics["train_loss"][..., sparse.step], rtol=1e-12
-    )
+    np.testing.assert_allclose(sparse.metrics["train_loss"], dense.metrics["train_loss"][..., sparse.step], rtol=1e-12)
     np.testing.assert_allclose(sparse.step_loss, dense.step_loss, rtol=1e-12)
     for record in range(1, len(sparse.step)):
         begin, end = sparse.step[record - 1], sparse.step[record]
-        np.testing.assert_allclose(
-            sparse.batch_loss[..., record], dense.step_loss[..., begin:end].mean(-1), rtol=1e-12
-        )
+        np.testing.assert_allclose(sparse.batch_loss[..., record], dense.step_loss[..., begin:end].mean(-1), rtol=1e-12)
 
 
 def test_the_first_loss_is_that_of_the_initial_parameters_on_the_first_batch(train):
@@ -162,7 +158,7 @@ def test_convex_runs_never_end_below_the_optimum(train, family):
     curves = train(problem, catalogue()["lbfgs"], {"learning_rate": [1.0]}, 60, record_every=10)
     descent = train(problem, catalogue()["sgd"], {"learning_rate": rates}, 60, record_every=10)
     best = min(np.nanmin(curves.metrics["train_loss"]), np.nanmin(descent.metrics["train_loss"]))
-    assert 0 <= best - problem.optimum() + 1e-12 * abs(problem.optimum())
+    assert best - problem.optimum() + 1e-12 * abs(problem.optimum()) >= 0
     assert np.nanmin(curves.metrics["train_loss"]) == pytest.approx(problem.optimum(), rel=1e-9)
 
 

@@ -90,9 +90,7 @@ def test_a_trial_that_overflows_says_when_and_touches_no_neighbour(train):
     assert np.isnan(curves.metrics["train_loss"][0, 1, 1:]).all()
     calm = train(quadratic(), catalogue()["sgd"], {"learning_rate": np.array([0.5, 0.6, 0.7])}, 30, dtype="float32")
     for point in (0, 2):
-        np.testing.assert_array_equal(
-            curves.metrics["train_loss"][0, point], calm.metrics["train_loss"][0, point]
-        )
+        np.testing.assert_array_equal(curves.metrics["train_loss"][0, point], calm.metrics["train_loss"][0, point])
 
 
 def test_adam_on_a_constant_gradient_moves_exactly_the_learning_rate(train):
@@ -137,7 +135,9 @@ def test_a_schedule_multiplies_the_learning_rate_step_by_step(train, name, warmu
     factors = 1 - 0.5 * multipliers(name, warmup, steps)[:, None] * CURVATURES
     expected = np.concatenate([np.ones((1, 3)), np.cumprod(factors, axis=0)]) * START
     np.testing.assert_allclose(iterates(curves)[1], expected, rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(iterates(curves)[0], (1 - 0.5 * CURVATURES) ** np.arange(21)[:, None] * START, rtol=1e-12)
+    np.testing.assert_allclose(
+        iterates(curves)[0], (1 - 0.5 * CURVATURES) ** np.arange(21)[:, None] * START, rtol=1e-12
+    )
 
 
 #: Optimizers that have no update at learning rate zero, and why.
@@ -164,7 +164,12 @@ def test_gradient_noise_averages_out_with_the_batch_size(train):
     rate, steps = 0.5, 30
     for batch_size in (1, 16):
         curves = train(
-            noisy, catalogue()["sgd"], {"learning_rate": rate}, steps, batch_size=batch_size, record_every=steps,
+            noisy,
+            catalogue()["sgd"],
+            {"learning_rate": rate},
+            steps,
+            batch_size=batch_size,
+            record_every=steps,
             trials=trials,
         )
         # Stationary SGD on x^2/2 with gradient noise s^2/B: E[x^2] = rate s^2 / (B (2 - rate)).
