@@ -28,30 +28,30 @@ _DOZAT = "Dozat, Incorporating Nesterov Momentum into Adam, 2016; as adam"
 TABLE = {
     "adam": Optimizer(
         build=optax.adam,
-        learning_rates=(1e-4, 1e-1),
-        source="Kingma, Ba, Adam: A Method for Stochastic Optimization, 2014; two decades about the usual 1e-3",
+        learning_rates=(1e-4, 3e-1),
+        source="Kingma, Ba, Adam: A Method for Stochastic Optimization, 2014; from below the usual 1e-3 up to what small full-batch problems bear",
     ),
     "adamw": Optimizer(
         build=partial(optax.adamw, weight_decay=0.0),
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Loshchilov, Hutter, Decoupled Weight Decay Regularization, 2017; as adam",
         decay="native",
     ),
-    "nadam": Optimizer(build=nadam, learning_rates=(1e-4, 1e-1), source=_DOZAT),
-    "nadamw": Optimizer(build=nadamw, learning_rates=(1e-4, 1e-1), source=_DOZAT, decay="native"),
+    "nadam": Optimizer(build=nadam, learning_rates=(1e-4, 3e-1), source=_DOZAT),
+    "nadamw": Optimizer(build=nadamw, learning_rates=(1e-4, 3e-1), source=_DOZAT, decay="native"),
     "amsgrad": Optimizer(
         build=optax.amsgrad,
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Reddi, Kale, Kumar, On the Convergence of Adam and Beyond, 2018; as adam",
     ),
     "adamax": Optimizer(
         build=optax.adamax,
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Kingma, Ba, Adam: A Method for Stochastic Optimization, 2014; about the paper's 2e-3",
     ),
     "adamaxw": Optimizer(
         build=partial(optax.adamaxw, weight_decay=0.0),
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Loshchilov, Hutter, Decoupled Weight Decay Regularization, 2017; as adamax",
         decay="native",
     ),
@@ -63,7 +63,7 @@ TABLE = {
     ),
     "radam": Optimizer(
         build=optax.radam,
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Liu, Jiang, He, Chen, Liu, Gao, Han, On the Variance of the Adaptive Learning Rate and Beyond, 2019; "
         "as adam",
     ),
@@ -109,7 +109,7 @@ TABLE = {
     ),
     "optimistic_adam_v2": Optimizer(
         build=optax.optimistic_adam_v2,
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Daskalakis, Ilyas, Syrgkanis, Zeng, Training GANs with Optimism, 2017; as adam, whose steps it "
         "extrapolates",
     ),

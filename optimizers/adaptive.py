@@ -30,13 +30,13 @@ def adafactor(
 TABLE = {
     "adagrad": Optimizer(
         build=optax.adagrad,
-        learning_rates=(1e-3, 1.0),
+        learning_rates=(3e-3, 3.0),
         source="Duchi, Hazan, Singer, Adaptive Subgradient Methods for Online Learning and Stochastic Optimization, "
         "2011; above adam's, for its steps only shrink",
     ),
     "adadelta": Optimizer(
         build=optax.adadelta,
-        learning_rates=(1e-1, 1e1),
+        learning_rates=(1e-1, 3e1),
         source="Zeiler, ADADELTA: An Adaptive Learning Rate Method, 2012; about the 1 that the paper implies",
     ),
     "rmsprop": Optimizer(
@@ -52,12 +52,12 @@ TABLE = {
     ),
     "sm3": Optimizer(
         build=optax.sm3,
-        learning_rates=(1e-3, 1.0),
+        learning_rates=(3e-3, 3.0),
         source="Anil, Gupta, Koren, Singer, Memory-Efficient Adaptive Optimization, 2019; as adagrad, which it bounds",
     ),
     "madgrad": Optimizer(
         build=optax.contrib.madgrad,
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-4, 3e-1),
         source="Defazio, Jelassi, Adaptivity without Compromise: A Momentumized, Adaptive, Dual Averaged Gradient "
         "Method for Stochastic Optimization, 2021; the paper's rates lie between 2.5e-4 and 2.5e-2",
         decay="anchored",

@@ -83,14 +83,14 @@ TABLE = {
     ),
     "muon": Optimizer(
         build=muon,
-        learning_rates=(1e-3, 1e-1),
+        learning_rates=(1e-3, 3e-1),
         source="Jordan, Jin, Boza, You, Cesista, Newhouse, Bernstein, Muon: An optimizer for hidden layers in neural "
         "networks, 2024; about the authors' 2e-2",
         decay="native",
     ),
     "galore": Optimizer(
         build=galore,
-        learning_rates=(1e-4, 1e-1),
+        learning_rates=(1e-3, 3e-1),
         source="Zhao, Zhang, Chen, Wang, Anandkumar, Tian, GaLore: Memory-Efficient LLM Training by Gradient Low-Rank "
         "Projection, 2024; as adam, which it runs in the projection",
         decay="native",

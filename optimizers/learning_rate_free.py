@@ -53,7 +53,7 @@ _MOMO = "Schaipp, Ohana, Eickenberg, Defazio, Gower, MoMo: Momentum Models for A
 TABLE = {
     "polyak_sgd": Optimizer(
         build=polyak_sgd,
-        learning_rates=(1e-1, 1e1),
+        learning_rates=(1e-1, 1e2),
         source="Loizou, Vaswani, Laradji, Lacoste-Julien, Stochastic Polyak Step-size for SGD: An Adaptive Learning "
         "Rate for Fast Convergence, 2020; the cap of the step, from sgd's up to hardly ever reached",
         needs=frozenset({"value"}),
@@ -61,13 +61,13 @@ TABLE = {
     # optax's own weight decay is the proximal one, divided by 1 + learning_rate * weight_decay.
     "momo": Optimizer(
         build=optax.contrib.momo,
-        learning_rates=(1e-1, 1e1),
+        learning_rates=(1e-1, 1e2),
         source=_MOMO + "the cap of the step, about the paper's 1",
         needs=frozenset({"value"}),
     ),
     "momo_adam": Optimizer(
         build=optax.contrib.momo_adam,
-        learning_rates=(1e-3, 1.0),
+        learning_rates=(3e-3, 3.0),
         source=_MOMO + "the cap of the step, above adam's, about the paper's 1e-2",
         needs=frozenset({"value"}),
     ),

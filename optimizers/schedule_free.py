@@ -31,14 +31,14 @@ _DEFAZIO = "Defazio, Yang, Mehta, Mishchenko, Khaled, Cutkosky, The Road Less Sc
 TABLE = {
     "schedule_free_sgd": Optimizer(
         build=schedule_free_sgd,
-        learning_rates=(3e-2, 1e1),
+        learning_rates=(1e-1, 3e1),
         source=_DEFAZIO + "the authors advise 10 to 50 times the rate of sgd with momentum",
         decay="native",
         evaluation_params=optax.contrib.schedule_free_eval_params,
     ),
     "schedule_free_adamw": Optimizer(
         build=schedule_free_adamw,
-        learning_rates=(3e-4, 3e-1),
+        learning_rates=(1e-3, 1.0),
         source=_DEFAZIO + "the authors advise 1 to 10 times the rate of adamw",
         decay="native",
         evaluation_params=optax.contrib.schedule_free_eval_params,

@@ -87,7 +87,7 @@ def program(recipe: Recipe) -> Program:
     step = _step(recipe, loss, single)
 
     def start(params: Params, grid: Grid) -> Carry:
-        def one(params: Params, hyperparameters: Mapping[str, Array], seed: Array) -> Carry:
+        def one(params: Params, hyperparameters: Mapping[str, Any], seed: Any) -> Carry:
             transformation = _build(recipe, hyperparameters, seed)
             never, none = jnp.int32(-1), jnp.int32(0)
             return Carry(params, transformation.init(params), never, none)
@@ -171,7 +171,7 @@ def _step(recipe: Recipe, loss: Callable, single: Callable | None) -> Callable:
     return step
 
 
-def _build(recipe: Recipe, hyperparameters: Mapping[str, Array], seed: Array) -> optax.GradientTransformationExtraArgs:
+def _build(recipe: Recipe, hyperparameters: Mapping[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
     hyperparameters = {**recipe.static, **hyperparameters}
     if "seed" in recipe.optimizer.needs:
         hyperparameters["seed"] = seed

@@ -32,6 +32,31 @@ class Table:
     rows: tuple[Mapping[str, Any] | tuple[Any, ...], ...]
     notes: tuple[str, ...] = ()
 
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return one dict a row, with exactly the table's columns."""
+        rows = (_by_name(self, row) for row in self.rows)
+        return [{name: row[name] for name in self.columns} for row in rows]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Convert to a pandas frame."""
+        import pandas
+
+        return pandas.DataFrame(self.to_records(), columns=list(self.columns))
+
+    def to_arrow(self) -> "pyarrow.Table":
+        """Convert to an Arrow table; a column of mixed types (batch size 32 and "full") becomes text."""
+        import pyarrow
+
+        def column(name: str) -> "pyarrow.Array":
+            values = [row[name] for row in records]
+            try:
+                return pyarrow.array(values)
+            except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+                return pyarrow.array([None if value is None else str(value) for value in values])
+
+        records = self.to_records()
+        return pyarrow.table({name: column(name) for name in self.columns})
+
 
 def format_table(table: Table, format: str = "plain") -> str:
     """Render a table, without a newline at the end."""
@@ -41,14 +66,14 @@ def format_table(table: Table, format: str = "plain") -> str:
     if format == "json":
         return _format_json(table)
     headers, rows = _for_people(table)
+    if format == "plain":
+        return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple"), _clean)
     if format == "github":
         # tabulate's "github" drops the alignment of numbers, which its "pipe" keeps and GitHub understands.
         return _around(table, _tabulate(headers, rows, "pipe", _escape_markdown), _escape_markdown)
     if format == "html":
         return _format_html(table, headers, rows)
-    if format == "latex":
-        return _tabulate(headers, rows, "latex_booktabs")
-    return _around(table, _tabulate(headers, rows, "simple"), _clean)
+    return _tabulate(headers, rows, "latex_booktabs")
 
 
 def select(table: Table, columns: Sequence[str] | None = None, sort: str | None = None) -> Table:
@@ -63,34 +88,6 @@ def select(table: Table, columns: Sequence[str] | None = None, sort: str | None 
     for name in columns or ():
         _check(name, table.columns, "column")
     return replace(table, columns=tuple(columns or table.columns), rows=tuple(rows))
-
-
-def to_records(table: Table) -> list[dict[str, Any]]:
-    """Return one dict a row, with exactly the table's columns."""
-    rows = (_by_name(table, row) for row in table.rows)
-    return [{name: row[name] for name in table.columns} for row in rows]
-
-
-def to_pandas(table: Table) -> "pandas.DataFrame":
-    """Convert to a pandas frame."""
-    import pandas
-
-    return pandas.DataFrame(to_records(table), columns=list(table.columns))
-
-
-def to_arrow(table: Table) -> "pyarrow.Table":
-    """Convert to an Arrow table; a column of mixed types (batch size 32 and "full") becomes text."""
-    import pyarrow
-
-    def column(name: str) -> "pyarrow.Array":
-        values = [row[name] for row in records]
-        try:
-            return pyarrow.array(values)
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-            return pyarrow.array([None if value is None else str(value) for value in values])
-
-    records = to_records(table)
-    return pyarrow.table({name: column(name) for name in table.columns})
 
 
 def _check(name: str, accepted: Sequence[str], noun: str) -> None:
@@ -119,10 +116,12 @@ def _sort_key(value: Any) -> tuple[int, Any]:
 
 
 def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Fold intervals into their column; numbers and texts become short texts, gaps stay gaps."""
+    """Fold intervals into their column, leave out columns that hold nothing, and make short texts of the rest."""
+    rows = [_by_name(table, row) for row in table.rows]
     names = set(table.columns)
     folded = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
     hidden = {f"{name}_{end}" for name in folded for end in ("low", "high")}
+    hidden |= {name for name in names if rows and all(row[name] is None or row[name] == "" for row in rows)}
     columns = [name for name in table.columns if name not in hidden]
 
     def cell(row: dict[str, Any], name: str) -> str:
@@ -132,7 +131,6 @@ def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
             return value
         return f"{value} [{_show(low)}, {_show(high)}]"
 
-    rows = [_by_name(table, row) for row in table.rows]
     return [_clean(name) for name in columns], [[cell(row, name) for name in columns] for row in rows]
 
 
@@ -142,10 +140,16 @@ def _show(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        # Adding zero turns -0.0 into 0.0.
+        return f"{value + 0.0:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_show, value))
     return _clean(str(value))
+
+
+def _wrap(header: str) -> str:
+    """Break a long header after its underscores: numbers are narrower than their names."""
+    return header.replace("_", "_\n") if len(header) > 8 else header
 
 
 def _clean(text: str) -> str:
@@ -163,8 +167,11 @@ def _align(rows: list[list[str]]) -> list[str]:
 
 def _tabulate(headers: list[str], rows: list[list[str]], style: str, escape: Callable[[str], str] = str) -> str:
     # Here, so that naming a format doesn't load it.
+    import tabulate as tabulate_module
     from tabulate import tabulate
 
+    # Its headers ask for two blanks more than their cells.
+    tabulate_module.MIN_PADDING = 0
     cells = [list(map(escape, row)) for row in rows]
     # tabulate refuses alignments where there are no rows to align.
     options: dict[str, Any] = {"colalign": _align(rows)} if rows and headers else {}
@@ -194,7 +201,7 @@ def _format_csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
-    for row in to_records(table):
+    for row in table.to_records():
         writer.writerow(map(_csv_cell, row.values()))
     return text.getvalue().removesuffix("\n")
 
@@ -207,7 +214,7 @@ def _csv_cell(value: Any) -> Any:
 
 def _format_json(table: Table) -> str:
     """One row a line: strict JSON, where what is not finite is null."""
-    rows = [json.dumps(_strict(row), allow_nan=False) for row in to_records(table)]
+    rows = [json.dumps(_strict(row), allow_nan=False) for row in table.to_records()]
     return "[\n" + ",\n".join(rows) + "\n]" if rows else "[]"
 
 

@@ -135,9 +135,8 @@ def test_a_schedule_multiplies_the_learning_rate_step_by_step(train, name, warmu
     factors = 1 - 0.5 * multipliers(name, warmup, steps)[:, None] * CURVATURES
     expected = np.concatenate([np.ones((1, 3)), np.cumprod(factors, axis=0)]) * START
     np.testing.assert_allclose(iterates(curves)[1], expected, rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(
-        iterates(curves)[0], (1 - 0.5 * CURVATURES) ** np.arange(21)[:, None] * START, rtol=1e-12
-    )
+    constant = (1 - 0.5 * CURVATURES) ** np.arange(21)[:, None] * START
+    np.testing.assert_allclose(iterates(curves)[0], constant, rtol=1e-12)
 
 
 #: Optimizers that have no update at learning rate zero, and why.

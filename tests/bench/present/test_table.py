@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench.present.table import FORMATS, Table, format_table, select, to_arrow, to_pandas, to_records
+from bench.present.table import FORMATS, Table, format_table, select
 
 NASTY = "a|b<script>_x&\\"
 
@@ -40,10 +40,11 @@ def test_plain():
         [
             "Convergence",
             "",
-            "optimizer    train_loss                learning_rate  at_edge      gap",
-            "-----------  ----------------------  ---------------  ---------  -----",
-            "adam         0.1235 [0.1201, 0.131]            0.001  yes          inf",
-            "sgd          2                                    10                 -",
+            "optimizer  train_                  learning_  at_edge  gap",
+            "           loss                         rate",
+            "---------  ----------------------  ---------  -------  ---",
+            "adam       0.1235 [0.1201, 0.131]      0.001  yes      inf",
+            "sgd        2                              10             -",
             "",
             "medians over 10 seeds",
         ]
@@ -61,7 +62,6 @@ def test_github():
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (None, "-"),
         (math.nan, "-"),
         (-math.inf, "-inf"),
         (True, "yes"),
@@ -77,6 +77,12 @@ def test_github():
 )
 def test_cells_for_people(value, shown):
     assert format_table(one_cell(value)).splitlines()[-1].strip() == shown
+
+
+def test_columns_that_hold_nothing_are_for_machines_alone():
+    table = Table("", ("a", "b", "c"), ((1, None, ""), (2, None, "")))
+    assert format_table(table).split() == ["a", "-", "1", "2"]
+    assert format_table(table, "csv").splitlines()[0] == "a,b,c"
 
 
 def test_json_is_strict_and_exact():
@@ -139,13 +145,13 @@ def test_missing_keys_are_gaps():
 def test_select_orders_and_chooses():
     table = Table("", ("name", "loss"), (("a", 2.0), ("b", None), ("c", 1.0), ("d", math.nan), ("e", math.inf)))
     assert [row["name"] for row in select(table, sort="loss").rows] == ["c", "a", "e", "b", "d"]
-    assert [row["name"] for row in to_records(select(table, ["name"], "-loss"))] == ["e", "a", "c", "b", "d"]
-    assert to_records(select(table, ["name"]))[0] == {"name": "a"}
+    assert [row["name"] for row in select(table, ["name"], "-loss").to_records()] == ["e", "a", "c", "b", "d"]
+    assert select(table, ["name"]).to_records()[0] == {"name": "a"}
 
 
 def test_select_orders_mixed_columns():
     table = Table("", ("batch_size",), (("full",), (128,), (32,)))
-    assert [row["batch_size"] for row in to_records(select(table, sort="batch_size"))] == [32, 128, "full"]
+    assert [row["batch_size"] for row in select(table, sort="batch_size").to_records()] == [32, 128, "full"]
 
 
 @pytest.mark.parametrize("given", [{"columns": ["los"]}, {"sort": "-los"}], ids=str)
@@ -162,8 +168,8 @@ def test_unknown_format_names_the_accepted():
 
 def test_conversions():
     table = Table("", ("batch_size", "loss"), ((32, 1.5), ("full", None)))
-    assert to_pandas(table)["loss"].iloc[0] == 1.5
-    assert to_arrow(table).to_pylist() == [{"batch_size": "32", "loss": 1.5}, {"batch_size": "full", "loss": None}]
+    assert table.to_pandas()["loss"].iloc[0] == 1.5
+    assert table.to_arrow().to_pylist() == [{"batch_size": "32", "loss": 1.5}, {"batch_size": "full", "loss": None}]
 
 
 def test_import_is_light():
