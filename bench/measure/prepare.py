@@ -27,8 +27,9 @@ class Prepared:
     dtype: str
     train: Batch
     metric_names: tuple[str, ...]
-    #: (keys [seed, 2]) -> parameters [seed, ...]
-    init: Callable[[AnyArray], Params]
+    #: (key data [2]) -> one trial's parameters. Not batched over seeds: one program then serves both phases, and random
+    #: numbers are what compiles slowest (0.9 s for the initial parameters of a small network).
+    init_one: Callable[[AnyArray], Params]
     #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point]
     evaluator: Callable[[int, int], Any]
     #: What the evaluator takes besides the parameters.
@@ -40,6 +41,11 @@ class Prepared:
     def params(self) -> PyTree[jax.ShapeDtypeStruct]:
         """Shapes of one trial's parameters."""
         return jax.eval_shape(self.problem.init, jax.random.key(0))
+
+    def init(self, trials: Sequence[str]) -> Params:
+        """Draw the initial parameters [seed, ...] of some trials, on the host."""
+        drawn = [self.init_one(key) for key in key_data(trials, "init")[0]]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
 
     def batch(self, batch_size: int | Literal["full"]) -> PyTree[Any]:
         """Shapes of one batch."""
@@ -118,7 +124,7 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
         dtype=dtype,
         train=train,
         metric_names=names,
-        init=jax.jit(jax.vmap(lambda key: problem.init(jax.random.wrap_key_data(key)))),
+        init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key))),
         evaluator=evaluator,
         evaluated=(constants, splits),
         draw=draw,

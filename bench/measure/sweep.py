@@ -81,7 +81,7 @@ def _compile(recipe: Recipe, points: Points, trials: tuple[str, ...]) -> Compile
     began = time.perf_counter()
     written = program(recipe)
     grid = _grid(points, trials)
-    params = jax.eval_shape(prepared.init, _init_keys(trials))
+    params = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), prepared.params)
     start = jax.jit(written.start).lower(params, grid)
     carry = jax.eval_shape(written.start, params, grid)
     first = _chunk(recipe, points, trials, 0)
@@ -123,7 +123,7 @@ def _sweep_part(compiled: Compiled, points: Points) -> Curves:
     recipe, trials = compiled.recipe, compiled.trials
     prepared, constants = recipe.prepared, compiled.program.constants
     grid = _grid(points, trials)
-    carry: Carry = compiled.start(prepared.init(_init_keys(trials)), grid)
+    carry: Carry = compiled.start(prepared.init(trials), grid)
     records = [compiled.evaluate(*prepared.evaluated, carry.params)]
     shown: list[Shown] = []
     # Nothing in this loop waits for the device: chunks and evaluations queue up behind one another.
@@ -155,10 +155,6 @@ def _curves(recipe: Recipe, records: list[Any], shown: list[Shown], diverged_at:
         gradient_evaluations=np.concatenate([np.zeros_like(evaluations[..., :1]), evaluations], axis=-1),
         diverged_at=diverged_at,
     )
-
-
-def _init_keys(trials: Sequence[str]) -> np.ndarray:
-    return key_data(trials, "init")[0]
 
 
 def _grid(points: Points, trials: Sequence[str]) -> Grid:

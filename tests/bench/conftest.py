@@ -1,0 +1,85 @@
+"""What tests of whole runs share: a request that takes half a second, and what it stored."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+#: Three parameters, four steps, two points, one seed in each phase.
+TINY = {
+    "problems": ["quadratic[dim=3,condition=2]"],
+    "optimizers": ["sgd"],
+    "learning_rate": "0.1,0.5",
+    "steps": 4,
+    "seeds": 1,
+    "report_seeds": 1,
+    "records": 2,
+}
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Callable[..., Any]:
+    """Run a tiny request: tiny(name, **overrides) -> Run, under `tmp_path/results`."""
+
+    def call(name: str = "tiny", **overrides: Any) -> Any:
+        from bench import run
+
+        return run(results=tmp_path / "results", name=name, **TINY | overrides)
+
+    return call
+
+
+@pytest.fixture
+def words() -> list[str]:
+    """Return the same request in the words of the command line, without its optimizer and learning rates."""
+    return ["-p", TINY["problems"][0], *"--steps 4 --seeds 1 --report-seeds 1 --records 2".split()]
+
+
+def _rows(run: Any) -> dict[str, str]:
+    from bench.store.run_folder import read_rows
+
+    # repr tells floats apart to the last bit, and NaN equals itself in it.
+    return {part.path.stem: repr(read_rows([part]).to_pylist()) for part in run.parts}
+
+
+@pytest.fixture
+def rows() -> Callable[[Any], dict[str, str]]:
+    """Write every stored row of a run as text, by key: equal texts are equal bit for bit."""
+    return _rows
+
+
+@pytest.fixture
+def plugin(tmp_path) -> Callable[..., str]:
+    """Write a plug-in file and return what names its `make`: plugin(code, stem="plug") -> ".../plug.py:make"."""
+
+    def write(code: str, stem: str = "plug") -> str:
+        path = tmp_path / f"{stem}.py"
+        path.write_text(dedent(code))
+        return f"{path}:make"
+
+    return write
+
+
+@pytest.fixture
+def start(tmp_path) -> Callable[..., subprocess.Popen]:
+    """Start `optbench` as a process of its own in `tmp_path`: start(*words) -> Popen."""
+    code = "import sys; from bench.cli import main; sys.exit(main())"
+
+    def call(*arguments: str) -> subprocess.Popen:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=tmp_path, env=os.environ, **pipes)
+
+    return call
+
+
+@pytest.fixture
+def stamps() -> Callable[[Path], dict[str, tuple[int, bytes]]]:
+    """Take note of a run's parts: name -> (time written, bytes)."""
+    return lambda folder: {
+        path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted((folder / "parts").iterdir())
+    }

@@ -1,0 +1,143 @@
+"""Hold the arrows between the packages, and what starts without jax."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEMPLATES = ROOT / "bench" / "cli" / "templates"
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {
+    _module(path): path
+    for package in ("bench", "problems", "optimizers")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if TEMPLATES not in path.parents
+}
+
+JAX = ("jax", "jaxlib", "flax", "optax")
+#: What may not import what: modules -> names none of them may import.
+FORBIDDEN = {
+    "problems": ("bench", "optimizers"),
+    "optimizers": ("bench", "problems"),
+    "bench.request": (*JAX, "numpy", "problems", "optimizers", "bench.measure", "bench.store"),
+    "bench.store": JAX,
+    "bench.analyse": JAX,
+    "bench.present": JAX,
+    "bench.tables": JAX,
+}
+#: The only modules of bench that may import jax.
+WITH_JAX = ("bench.measure", *(f"bench.{name}" for name in ("execute", "jobs", "rows", "plan", "doctor", "catalogue")))
+#: What measure may import of this project.
+MEASURE_MAY = ("bench.measure", "problems.problem", "optimizers.optimizer", "optimizers.weight_decay")
+
+
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def imports(text: str) -> set[str]:
+    """Name everything a module imports anywhere in it, `from a import b` as a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_the_parser_sees_imports_at_every_depth():
+    text = "import a.b\nfrom c import d as e\ndef f():\n    from g.h import i"
+    assert imports(text) == {"a.b", "c.d", "g.h.i"}
+
+
+def test_files_are_found():
+    assert {"bench.execute", "bench.cli", "problems.problem", "optimizers.adam"} <= FILES.keys()
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_package_does_not_import(package):
+    files = {name: path for name, path in FILES.items() if within(name, (package,))}
+    assert files
+    wrong = [
+        f"{name} imports {found}"
+        for name, path in files.items()
+        for found in imports(path.read_text())
+        if within(found, FORBIDDEN[package])
+    ]
+    assert wrong == []
+
+
+def test_measure_imports_the_two_contracts_only():
+    ours = ("bench", "problems", "optimizers")
+    wrong = [
+        f"{name} imports {found}"
+        for name, path in FILES.items()
+        if within(name, ("bench.measure",))
+        for found in imports(path.read_text())
+        if within(found, ours) and not within(found, MEASURE_MAY)
+    ]
+    assert wrong == []
+
+
+def test_jax_is_imported_where_it_may():
+    wrong = [
+        f"{name} imports {found}"
+        for name, path in FILES.items()
+        if within(name, ("bench",)) and not within(name, WITH_JAX)
+        for found in imports(path.read_text())
+        if within(found, JAX)
+    ]
+    assert wrong == []
+
+
+def ends_or_prints(text: str) -> set[str]:
+    """Name what a module calls or raises that only a command line may."""
+    speaking = {"print", "exit", "quit", "SystemExit", "sys.exit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
+    named = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name | ast.Attribute))
+    return speaking & {ast.unparse(node) for node in named}
+
+
+def test_speaking_is_seen():
+    assert ends_or_prints("if x:\n    print(1)\n    sys.exit(2)\nraise SystemExit") == {"print", "sys.exit", "SystemExit"}
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if not within(name, ("bench.cli",))])
+def test_only_the_command_line_prints_or_exits(module):
+    assert ends_or_prints(FILES[module].read_text()) == set()
+
+
+#: What takes longer to import than a command that computes nothing may.
+HEAVY = ("jax", "flax", "optax", "sklearn", "scipy", "pandas")
+
+
+def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]:
+    """Run code in a fresh Python: its exit code, and what of HEAVY it imported."""
+    code += f"\nimport sys\nprint('loaded:', *[module for module in {HEAVY} if module in sys.modules])\nsys.exit(code)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True)
+    assert "loaded:" in done.stdout, done.stderr
+    return done.returncode, done.stdout.rpartition("loaded:")[2].split()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--help", "--version", "run --help", "list suites", "list runs", "table", "table handmade trials --format json"],
+)
+def test_command_starts_without_jax(line, handmade, tmp_path):
+    handmade("sgd", [[3.0, 2.0, 1.0]])
+    command = "import sys\nfrom bench.cli import main\ncode = main(sys.argv[1:])"
+    assert loaded_by(command, *line.split(), folder=tmp_path) == (0, [])
+
+
+@pytest.mark.parametrize("module", ["bench", "bench.request", "bench.store.run_folder", "bench.tables", "problems"])
+def test_module_starts_without_jax(module, tmp_path):
+    assert loaded_by(f"code = 0\nimport {module}", folder=tmp_path) == (0, [])

@@ -1,0 +1,65 @@
+"""The packaged suites, against the catalogues as they are."""
+
+import pytest
+
+import optimizers
+from bench.catalogue import known
+from bench.jobs import pick_device, plan_jobs
+from bench.request import Cell, expand, list_suites, load_suite
+
+NAMES = ["leaderboard", "quick", "smoke", "standard"]
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict[str, tuple[Cell, ...]]:
+    catalogue = known().catalogue()
+    return {name: expand(load_suite(name, catalogue), *catalogue) for name in NAMES}
+
+
+def test_all_suites_are_tested():
+    assert [suite.name for suite in list_suites()] == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_suite_says_what_it_is(name):
+    assert load_suite(name).description.endswith(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_suite_expands_to_distinct_cells(cells, name):
+    labels = [(cell.problem, cell.optimizer, cell.batch_size) for cell in cells[name]]
+    assert labels
+    assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "leaderboard"])
+def test_suite_fits_its_problems(name):
+    jobs = plan_jobs(load_suite(name), pick_device(None))
+    assert len({job.key for job in jobs}) == len(jobs)
+    assert [job for job in jobs if isinstance(job.problem, Exception)] == []
+
+
+def test_leaderboard_has_one_cell_per_optimizer(cells):
+    assert sorted(cell.optimizer for cell in cells["leaderboard"]) == sorted(optimizers.catalogue())
+
+
+def test_leaderboard_is_what_it_promises(cells):
+    """Eight learning rates x 3 seeds x 200 steps, batch 128."""
+    for cell in cells["leaderboard"]:
+        assert (cell.problem, cell.batch_size) == ("mlp[data=digits,depth=1,width=64]", 128)
+        assert (len(cell.points), cell.seeds, cell.steps) == (8, 3, 200)
+
+
+def test_quick_has_all_three_kinds_of_problem(cells):
+    names = {cell.problem_name for cell in cells["quick"]}
+    assert names == {"quadratic", "linear_regression", "logistic_regression", "mlp"}
+
+
+def test_standard_has_every_family(cells):
+    assert {cell.problem_name for cell in cells["standard"]} == set(known().problems)
+
+
+def test_smoke_is_small(cells):
+    """Two optimizers on three problems, 2 x 3 selecting trials and 2 reporting ones each, 50 steps."""
+    assert len(cells["smoke"]) == 6
+    assert {(len(cell.points), cell.seeds, cell.report_seeds, cell.steps) for cell in cells["smoke"]} == {(3, 2, 2, 50)}
