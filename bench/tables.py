@@ -49,7 +49,7 @@ class Run:
             raise ValueError(f"unknown table {kind!r}; accepted: {', '.join(KINDS)}")
         meaning, make = KINDS[kind]
         names, rows = make(self.parts, Slice(at_step, target))
-        notes = tuple(self._notes(kind))
+        notes = tuple(self._notes(kind, rows))
         table = Table(f"{self.folder.name}: {meaning}", tuple(names), tuple(rows), notes)
         return select(table, columns, sort)
 
@@ -69,7 +69,7 @@ class Run:
         """The best settings of each optimizer on each problem."""
         return self.table("best", **options)
 
-    def _notes(self, kind: str) -> list[str]:
+    def _notes(self, kind: str, rows: Sequence[dict[str, Any]]) -> list[str]:
         notes = [
             f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in self.failed
         ]
@@ -83,9 +83,11 @@ class Run:
             notes += [
                 f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
                 f"on the selection seeds; {dtype} on {device}",
-                "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds diverged or "
-                "missed the target; steps to target are counted at records, on full batches at every step",
+                "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds diverged, "
+                "or missed the target; steps to target are counted at records, on full batches at every step",
             ]
+            if any((row["gap"] or 0) < 0 for row in rows):
+                notes.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
         return notes
 
 

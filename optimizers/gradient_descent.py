@@ -46,7 +46,8 @@ TABLE = {
     "sgd": Optimizer(
         build=sgd,
         learning_rates=(1e-2, 1e1),
-        source="Robbins, Monro, A Stochastic Approximation Method, 1951; stable below 2 where the curvature is 1, and flat networks bear more",
+        source="Robbins, Monro, A Stochastic Approximation Method, 1951; stable below 2 where the curvature is 1, and "
+        "flat networks bear more",
     ),
     "sgd_momentum": Optimizer(
         build=sgd_momentum,
