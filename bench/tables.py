@@ -83,8 +83,8 @@ class Run:
             notes += [
                 f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
                 f"on the selection seeds; {dtype} on {device}",
-                "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds diverged, "
-                "or missed the target; steps to target are counted at records, on full batches at every step",
+                "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds "
+                "diverged, or missed the target; steps to target are counted at records, on full batches at every step",
             ]
             if any((row["gap"] or 0) < 0 for row in rows):
                 notes.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")

@@ -29,8 +29,8 @@ TABLE = {
     "adam": Optimizer(
         build=optax.adam,
         learning_rates=(1e-4, 3e-1),
-        source="Kingma, Ba, Adam: A Method for Stochastic Optimization, 2014; from below the usual 1e-3 up to what small "
-        "full-batch problems bear",
+        source="Kingma, Ba, Adam: A Method for Stochastic Optimization, 2014; from below the usual 1e-3 up to what "
+        "small full-batch problems bear",
     ),
     "adamw": Optimizer(
         build=partial(optax.adamw, weight_decay=0.0),
