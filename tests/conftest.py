@@ -15,10 +15,10 @@ def _own_cache(tmp_path_factory):
         yield
 
 
-def _trial(optimizer: str, seed: int, losses: list[float], step: tuple[int, ...], **fields: Any) -> dict[str, Any]:
+def _trial(optimizer: str, seed: int, losses: list[float], steps: tuple[int, ...], **fields: Any) -> dict[str, Any]:
     named = {"phase": "report", "problem": "bowl", "optimizer": optimizer, "batch_size": "4", "dtype": "float32"}
     chosen = {"seed": seed, "point": 0, "schedule": "constant", "status": "ok"}
-    counted = {"step": step, "examples": [4 * at for at in step], "gradient_evaluations": step}
+    counted = {"step": steps, "examples": [4 * step for step in steps], "gradient_evaluations": steps}
     tuned = {"hyperparameters": {"learning_rate": 0.1, "weight_decay": 0.0}}
     return named | chosen | tuned | counted | {"train_loss": losses, "batch_loss": losses} | fields
 

@@ -1,7 +1,5 @@
 """Every mistake is one line on stderr that names what is accepted, exit code 2, and nothing on stdout."""
 
-import subprocess
-
 import pytest
 
 BOWL = ("-p", "quadratic[dim=3,condition=2]")
@@ -70,7 +68,7 @@ REQUESTS = {
 #: name -> a whole command, and what the line must say.
 COMMANDS = {
     "command": (["rnu"], ["rnu", "run"]),
-    "flag": (["--verison"], ["--verison", "--version"]),
+    "flag": (["--verison"], ["--verison", "--help"]),
     "list-kind": (["list", "problms"], ["problms", "problems"]),
     "run": (["table", "tniy"], ["'tniy'", "handmade"]),
     "run-empty": (["table", ""], ["handmade"]),
@@ -178,9 +176,8 @@ def test_a_mistake_in_a_process(start, words):
 def test_what_reads_may_stop_reading(start, handmade):
     """`optbench table ... | head -1` ends quietly."""
     handmade("sgd", [[3.0, 2.0, 1.0]] * 2000)
-    process = start("table", "handmade", "trials", "--format", "csv")
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    assert process.wait() == 0
-    assert isinstance(process, subprocess.Popen)
+    with start("table", "handmade", "trials", "--format", "csv") as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0

@@ -1,0 +1,246 @@
+"""Tables of cells written by hand: every number can be read off the curves."""
+
+import math
+
+import pytest
+
+from bench.analyse.convergence import Slice, best, convergence, curves, trials
+from bench.request import parse_spec, parse_values
+
+INF = math.inf
+NAN = math.nan
+
+
+def row(part, **view):
+    (found,) = convergence([part], Slice(**view))[1]
+    return found
+
+
+def test_medians_over_the_report_seeds(handmade):
+    """Three report seeds end at 1, 2 and 4; the selection seed ended at 9 and has no say."""
+    found = row(handmade("sgd", [[8.0, 5.0, 1.0], [8.0, 5.0, 2.0], [8.0, 6.0, 4.0]], optimum=0.5, num_points=7))
+    assert (found["train_loss"], found["train_loss_low"], found["train_loss_high"]) == (2, 1, 4)
+    assert found["gap"] == 1.5
+    assert (found["num_points"], found["num_seeds"], found["diverged_fraction"]) == (7, 3, 0)
+    assert (found["problem"], found["optimizer"], found["batch_size"]) == ("bowl", "sgd", 4)
+    assert (found["learning_rate"], found["weight_decay"], found["at_edge"]) == (0.1, 0, False)
+    assert found["test_loss"] is found["test_accuracy"] is None
+
+
+def test_without_report_seeds_the_best_point_of_the_selection_speaks(handmade):
+    part = handmade("sgd", [], select=[[8.0, 5.0, 3.0], [8.0, 5.0, 1.0]], report_seeds=0)
+    assert (row(part)["train_loss"], row(part)["num_seeds"]) == (2, 2)
+
+
+def test_another_point_of_the_selection_has_no_say(handmade):
+    part = handmade("sgd", [[8.0, 5.0, 1.0]], trial={"phase": "select", "point": 3}, report_seeds=0, best_point=3)
+    assert row(part)["train_loss"] == 1
+
+
+def test_test_metrics_are_medians_too(handmade):
+    measured = [{"test_loss": [3.0, 2.0, loss], "test_accuracy": [0.1, 0.5, share]} for loss, share in ((1, 0.7), (3, 0.9))]
+    found = row(handmade("sgd", [[8.0, 5.0, 1.0]] * 2, trials=dict(enumerate(measured))))
+    assert (found["test_loss"], found["test_accuracy"]) == (2, pytest.approx(0.8))
+
+
+class TestTarget:
+    def test_is_met_at_a_record(self, handmade):
+        part = handmade("sgd", [[8.0, 1.0, 0.5]])
+        assert (row(part)["steps_to_target"], row(part)["examples_to_target"]) == (10, 40)
+
+    def test_is_met_between_records_where_every_step_is_known(self, handmade):
+        """The loss before update 3 is the first at most 1: it takes 3 updates to get there."""
+        part = handmade("sgd", [[8.0, 0.9, 0.5]], trial={"step_loss": [8.0, 4.0, 2.0, 1.0, 0.95] + [0.9] * 15})
+        assert (row(part)["steps_to_target"], row(part)["examples_to_target"]) == (3, 12)
+
+    def test_is_met_after_the_last_update(self, handmade):
+        part = handmade("sgd", [[8.0, 7.0, 1.0]], trial={"step_loss": [8.0] * 20})
+        assert row(part)["steps_to_target"] == 20
+
+    def test_is_met_at_the_start(self, handmade):
+        assert row(handmade("sgd", [[1.0, 0.9, 0.5]]))["steps_to_target"] == 0
+
+    def test_is_missed(self, handmade):
+        found = row(handmade("sgd", [[8.0, 7.0, 1.1]]))
+        assert (found["steps_to_target"], found["examples_to_target"]) == (INF, INF)
+
+    def test_is_missed_by_most(self, handmade):
+        losses = [[8.0, 1.0, 1.0], [8.0, 7.0, 6.0], [8.0, 7.0, 6.0]]
+        assert row(handmade("sgd", losses))["steps_to_target"] == INF
+
+    def test_is_met_by_most(self, handmade):
+        losses = [[8.0, 1.0, 1.0], [8.0, 7.0, 1.0], [8.0, 7.0, 6.0]]
+        assert row(handmade("sgd", losses))["steps_to_target"] == 20
+
+    def test_can_be_another(self, handmade):
+        part = handmade("sgd", [[8.0, 5.0, 1.0]])
+        assert [row(part, target=target)["steps_to_target"] for target in (9, 8, 5, 4.9, 0.1)] == [0, 0, 10, 20, INF]
+
+    def test_may_be_an_accuracy_where_more_is_better(self, handmade):
+        part = handmade("sgd", [[8.0] * 3], trial={"test_accuracy": [0.1, 0.8, 0.9]}, targets={"test_accuracy": 0.8})
+        assert row(part)["steps_to_target"] == 10
+
+    def test_first_of_several_counts(self, handmade):
+        targets = {"train_loss": 5.0, "test_accuracy": 2.0}
+        assert row(handmade("sgd", [[8.0, 5.0, 1.0]], targets=targets))["steps_to_target"] == 10
+
+    def test_may_be_missing(self, handmade):
+        found = row(handmade("sgd", [[8.0, 5.0, 1.0]], targets={}))
+        assert math.isnan(found["steps_to_target"])
+        assert math.isnan(found["examples_to_target"])
+
+
+class TestSlice:
+    @pytest.mark.parametrize(("at", "loss"), [(0, 8), (9, 8), (10, 5), (19, 5), (20, 1), (999, 1)])
+    def test_is_the_last_record_at_or_before(self, handmade, at, loss):
+        assert row(handmade("sgd", [[8.0, 5.0, 1.0]]), at_step=at)["train_loss"] == loss
+
+    def test_looks_at_a_trial_before_it_diverged(self, handmade):
+        diverged = {"status": "diverged", "diverged_at": 15}
+        part = handmade("sgd", [[8.0, 5.0, NAN]], trial=diverged)
+        assert row(part, at_step=10)["train_loss"] == 5
+        assert row(part, at_step=20)["train_loss"] == INF
+
+    def test_holds_for_trials(self, handmade):
+        part = handmade("sgd", [[8.0, 5.0, 1.0]])
+        assert [found["train_loss"] for found in trials([part], Slice(at_step=12))[1]] == [9, 5]
+
+    def test_cuts_curves(self, handmade):
+        part = handmade("sgd", [[8.0, 5.0, 1.0]])
+        assert [found["step"] for found in curves([part], Slice(at_step=12))[1]] == [0, 10] * 2
+
+
+class TestDiverged:
+    @pytest.mark.parametrize("end", [9.0, INF, NAN], ids=["above-the-start", "infinite", "nan"])
+    def test_counts_as_infinite(self, handmade, end):
+        bad = {"status": "diverged", "diverged_at": None if end == 9 else 15}
+        found = row(handmade("sgd", [[8.0, 5.0, end]] * 3, trial=bad, optimum=0.0))
+        assert [found[name] for name in ("train_loss", "train_loss_low", "train_loss_high", "gap")] == [INF] * 4
+        assert found["diverged_fraction"] == 1
+
+    def test_is_never_dropped(self, handmade):
+        """One of three diverged: the median of (1, 2, inf) is 2, and the interval's upper end tells."""
+        losses = [[8.0, 5.0, 1.0], [8.0, 5.0, 2.0], [8.0, 5.0, 9.0]]
+        found = row(handmade("sgd", losses, trials={2: {"status": "diverged"}}))
+        assert (found["train_loss"], found["train_loss_low"], found["train_loss_high"]) == (2, 1, INF)
+        assert found["diverged_fraction"] == pytest.approx(1 / 3)
+
+    def test_scores_no_accuracy(self, handmade):
+        measured = {"test_loss": [8.0, 7.0, 1.0], "test_accuracy": [0.1, 0.5, 0.9]}
+        found = row(handmade("sgd", [[8.0, 5.0, 9.0]], trial=measured | {"status": "diverged"}))
+        assert (found["test_loss"], found["test_accuracy"]) == (INF, 0)
+
+
+class TestRows:
+    def test_best_first_within_a_problem_in_the_order_of_problems(self, handmade):
+        parts = [
+            handmade("a", [[8.0, 5.0, 3.0]], problem="hill"),
+            handmade("b", [[8.0, 5.0, 9.0]], trial={"status": "diverged"}),
+            handmade("c", [[8.0, 5.0, 1.0]]),
+            handmade("d", [[8.0, 5.0, 2.0]]),
+            handmade("e", [[8.0, 5.0, 1.0]], problem="hill"),
+        ]
+        found = [(one["problem"], one["optimizer"]) for one in convergence(parts, Slice())[1]]
+        assert found == [("hill", "e"), ("hill", "a"), ("bowl", "c"), ("bowl", "d"), ("bowl", "b")]
+
+    def test_failed_cell_is_a_row_of_nulls_at_the_end(self, handmade):
+        failed = handmade("a", [], outcome="failed", message="boom", report_seeds=5, num_points=7)
+        diverged = handmade("b", [[8.0, 5.0, NAN]], trial={"status": "diverged"})
+        columns, found = convergence([failed, diverged], Slice())
+        assert [one["optimizer"] for one in found] == ["b", "a"]
+        known = {"problem": "bowl", "optimizer": "a", "batch_size": 4, "num_points": 7, "num_seeds": 5}
+        assert {name: found[1].get(name) for name in columns} == dict.fromkeys(columns) | known
+
+    def test_only_failed_cells(self, handmade):
+        failed = handmade("a", [], select=[], outcome="failed", message="boom", report_seeds=5)
+        for table in (convergence, best, trials, curves):
+            columns, rows = table([failed], Slice())
+            assert columns
+            assert len(rows) == (table in (convergence, best))
+
+    def test_nothing(self):
+        for table in (convergence, best, trials, curves):
+            columns, rows = table([], Slice())
+            assert columns
+            assert rows == []
+
+    def test_other_hyperparameters_stand_after_weight_decay(self, handmade):
+        tuned = {"learning_rate": 0.1, "weight_decay": 0.0, "momentum": 0.9, "b1": 0.8}
+        parts = [handmade("a", [[8.0, 5.0, 1.0]], best=tuned), handmade("b", [[8.0, 5.0, 2.0]])]
+        columns, rows = convergence(parts, Slice())
+        assert columns[3:8] == ["learning_rate", "weight_decay", "b1", "momentum", "train_loss"]
+        assert [(one.get("b1"), one.get("momentum")) for one in rows] == [(0.8, 0.9), (None, None)]
+
+    def test_weight_decay_that_was_not_asked_for_is_zero(self, handmade):
+        assert row(handmade("a", [[8.0, 5.0, 1.0]], best={"learning_rate": 0.1}))["weight_decay"] == 0
+
+
+class TestBest:
+    def test_is_the_best_of_all_batch_sizes(self, handmade):
+        parts = [
+            handmade("a", [[8.0, 5.0, 2.0]], batch_size=8),
+            handmade("a", [[8.0, 5.0, 1.0]], batch_size="full"),
+            handmade("b", [[8.0, 5.0, 3.0]], batch_size=8),
+        ]
+        _, rows = best(parts, Slice())
+        assert [(one["optimizer"], one["batch_size"], one["train_loss"]) for one in rows] == [("a", "full", 1), ("b", 8, 3)]
+
+    @pytest.mark.parametrize(
+        ("optimizer", "tuned", "expected"),
+        [
+            ("sgd", {"learning_rate": 0.1}, {"learning_rate": (0.1,), "weight_decay": (0.0,)}),
+            (
+                "adam[nesterov=true]",
+                {"learning_rate": 1e-5, "weight_decay": 0.01, "b1": 0.8},
+                {"nesterov": (True,), "learning_rate": (1e-5,), "weight_decay": (0.01,), "b1": (0.8,)},
+            ),
+        ],
+        ids=["plain", "static-and-tuned"],
+    )
+    def test_settings_can_be_typed_again(self, handmade, optimizer, tuned, expected):
+        import shlex
+
+        _, (found,) = best([handmade(optimizer, [[8.0, 5.0, 1.0]], best=tuned)], Slice())
+        words = shlex.split(found["settings"])
+        assert words[::2] == ["-o", "--batch-size"]
+        assert parse_spec(words[1]).name == optimizer.partition("[")[0]
+        assert parse_spec(words[1]).parameters == expected
+        assert parse_values(words[3]) == (4,)
+
+    def test_schedule_is_quoted_for_the_shell(self, handmade):
+        """A shell takes brackets for a pattern."""
+        tuned = {"learning_rate": 0.1, "schedule": "cosine[warmup=0.1]"}
+        _, (found,) = best([handmade("sgd", [[8.0, 5.0, 1.0]], best=tuned)], Slice())
+        assert "--schedule 'cosine[warmup=0.1]'" in found["settings"]
+
+    def test_a_failed_cell_has_no_settings(self, handmade):
+        _, (found,) = best([handmade("sgd", [], outcome="failed", message="boom", report_seeds=1)], Slice())
+        assert not found["settings"]
+
+
+class TestTrials:
+    def test_one_row_per_trial(self, handmade):
+        bad = {"status": "diverged", "diverged_at": 15, "train_accuracy": [0.1, 0.2, NAN]}
+        columns, (selected, reported) = trials([handmade("sgd", [[8.0, 5.0, NAN]], trial=bad)], Slice())
+        fixed = ["phase", "problem", "optimizer", "batch_size", "seed", "learning_rate", "weight_decay", "schedule"]
+        assert columns[:8] == fixed
+        assert (selected["phase"], selected["status"], selected["train_loss"]) == ("select", "ok", 9)
+        assert (reported["phase"], reported["status"], reported["diverged_at"]) == ("report", "diverged", 15)
+        assert math.isnan(reported["train_loss"]) and math.isnan(reported["train_accuracy"])
+        assert (reported["batch_size"], reported["learning_rate"], reported["schedule"]) == (4, 0.1, "constant")
+        assert reported["test_loss"] is None
+
+    def test_failed_trials_keep_their_message(self, handmade):
+        lost = {"status": "error", "message": "boom", "step": None, "train_loss": None, "batch_loss": None}
+        part = handmade("sgd", [[8.0, 5.0, 1.0]], select=[], trial=lost, outcome="failed")
+        (found,) = trials([part], Slice())[1]
+        assert (found["status"], found["message"], found["train_loss"]) == ("error", "boom", None)
+        assert curves([part], Slice())[1] == []
+
+
+def test_curves_hold_every_metric(handmade):
+    part = handmade("sgd", [[8.0, 5.0, 1.0]], select=[], trial={"test_loss": [7.0, 6.0, 5.0], "train_margin": [1.0, 2.0, 3.0]})
+    columns, rows = curves([part], Slice())
+    assert {"step", "examples", "gradient_evaluations", "train_loss", "test_loss", "train_margin"} <= set(columns)
+    read = [(one["step"], one["examples"], one["train_loss"], one["test_loss"], one["train_margin"]) for one in rows]
+    assert read == [(0, 0, 8, 7, 1), (10, 40, 5, 6, 2), (20, 80, 1, 5, 3)]

@@ -1,0 +1,205 @@
+"""Parts and manifests: written whole or not at all, read back as they were, and told in one line where they are not."""
+
+import math
+import os
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from bench.store import run_folder, schema
+from bench.store.run_folder import StoreError, part_path, read_manifest, read_part, read_rows, write_manifest, write_part
+from bench.store.schema import trial_rows
+
+FOOTER = {"outcome": "finished", "problem": "bowl", "best": {"learning_rate": 0.1}}
+TRIAL = {
+    "phase": "select",
+    "problem": "bowl[dim=3]",
+    "optimizer": "sgd",
+    "batch_size": "full",
+    "dtype": "float32",
+    "seed": 1,
+    "point": 2,
+    "hyperparameters": {"learning_rate": 0.1, "momentum": 0.9},
+    "schedule": "cosine",
+    "status": "ok",
+    "step": np.arange(3),
+    "examples": np.arange(3) * 32,
+    "train_loss": np.array([1.0, np.inf, np.nan]),
+    "train_margin": np.array([1.0, 2.0, 3.0]),
+}
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL | {"phase": "report"}]), FOOTER)
+    part = read_part(part_path(tmp_path, "key"))
+    assert (part.path, part.outcome) == (tmp_path / "parts" / "key.parquet", "finished")
+    assert FOOTER.items() <= part.footer.items()
+    first, second = read_rows([part]).to_pylist()
+    for name in ("phase", "problem", "optimizer", "batch_size", "dtype", "seed", "point", "schedule", "status"):
+        assert first[name] == TRIAL[name]
+    assert dict(first["hyperparameters"]) == TRIAL["hyperparameters"]
+    assert (first["step"], first["examples"], first["train_margin"]) == ([0, 1, 2], [0, 32, 64], [1, 2, 3])
+    one, infinite, missing = first["train_loss"]
+    assert (one, infinite) == (1, math.inf) and math.isnan(missing)
+    # What a row lacks is null.
+    assert first["message"] is first["diverged_at"] is first["test_loss"] is first["step_loss"] is None
+    assert second["phase"] == "report"
+
+
+@pytest.mark.parametrize("phase", ["select", "report"])
+def test_one_phase_is_read(tmp_path, phase):
+    rows = [TRIAL | {"phase": name, "seed": seed} for name in ("select", "report") for seed in (0, 1)]
+    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
+    read = read_rows([read_part(part_path(tmp_path, "key"))], phase=phase).to_pylist()
+    assert [(row["phase"], row["seed"]) for row in read] == [(phase, 0), (phase, 1)]
+
+
+def test_parts_of_different_metrics_are_read_together(tmp_path):
+    other = {name: value for name, value in TRIAL.items() if name != "train_margin"} | {"train_rank": np.ones(3)}
+    write_part(tmp_path, "a", trial_rows([TRIAL]), FOOTER)
+    write_part(tmp_path, "b", trial_rows([other]), FOOTER)
+    rows = read_rows([read_part(part_path(tmp_path, name)) for name in "ab"]).to_pylist()
+    assert [row["train_margin"] for row in rows] == [[1, 2, 3], None]
+    assert [row["train_rank"] for row in rows] == [None, [1, 1, 1]]
+
+
+def test_nothing_is_read_of_nothing(tmp_path):
+    assert read_part(part_path(tmp_path, "key")) is None
+    assert read_rows([]).to_pylist() == []
+
+
+def test_any_parquet_reader_reads_a_part(tmp_path):
+    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    table = pq.read_table(part_path(tmp_path, "key"))
+    assert set(schema.FIXED) | {*schema.METRICS, "train_margin"} == set(table.column_names)
+
+
+def test_a_part_is_replaced_whole(tmp_path):
+    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER | {"outcome": "failed"})
+    part = read_part(part_path(tmp_path, "key"))
+    assert (part.outcome, read_rows([part]).num_rows) == ("failed", 2)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["key.parquet"]
+
+
+@pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
+def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypatch, fails):
+    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    before = part_path(tmp_path, "key").read_bytes()
+
+    def fail(*given, **named):
+        if fails == "write":
+            given[1].write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    target = {"write": (run_folder.pq, "write_table"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
+    monkeypatch.setattr(*target, fail)
+    with pytest.raises(StoreError, match="key.parquet: No space left on device") as caught:
+        write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER)
+    assert "\n" not in str(caught.value)
+    assert part_path(tmp_path, "key").read_bytes() == before
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["key.parquet"]
+
+
+def test_a_failing_manifest_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
+    write_manifest(tmp_path, {"name": "old"})
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(StoreError, match="No space left on device"):
+        write_manifest(tmp_path, {"name": "new"})
+    assert read_manifest(tmp_path)["name"] == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [{}, {"outcome": "half"}, {"outcome": None}],
+    ids=["empty", "unknown-outcome", "no-outcome"],
+)
+def test_a_strange_footer_is_torn(tmp_path, footer):
+    write_part(tmp_path, "key", trial_rows([TRIAL]), footer)
+    assert read_part(part_path(tmp_path, "key")).outcome == "torn"
+
+
+def test_a_parquet_that_is_no_part_is_torn(tmp_path):
+    path = part_path(tmp_path, "key")
+    path.parent.mkdir()
+    pq.write_table(trial_rows([TRIAL]), path)
+    assert read_part(path).outcome == "torn"
+
+
+def test_a_part_of_another_schema_is_torn(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
+        write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    assert read_part(part_path(tmp_path, "key")).outcome == "torn"
+
+
+def test_a_manifest_is_read_as_it_was(tmp_path):
+    write_manifest(tmp_path, {"suite": {"steps": 4}, "ended": None})
+    assert read_manifest(tmp_path) == {"schema": schema.VERSION, "suite": {"steps": 4}, "ended": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no manifest"),
+        ("", "no manifest"),
+        ("{", "no manifest"),
+        ("[]", "no manifest"),
+        ("{}", "no manifest"),
+        ('{"schema": 99}', "has schema version 99; this optbench reads 1"),
+    ],
+    ids=["missing", "empty", "torn", "list", "no-version", "newer"],
+)
+def test_a_bad_manifest_is_told_in_one_line(tmp_path, text, said):
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(StoreError, match=said) as caught:
+        read_manifest(tmp_path)
+    assert str(tmp_path / "manifest.json") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_writable_is_tried_without_a_trace(tmp_path):
+    run_folder.check_writable(tmp_path / "results" / "run")
+    assert list((tmp_path / "results" / "run").iterdir()) == []
+
+
+def test_not_writable_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="can't write .*file/run: Not a directory"):
+        run_folder.check_writable(tmp_path / "file" / "run")
+
+
+class TestFind:
+    @pytest.fixture
+    def results(self, tmp_path):
+        for age, name in enumerate(("new", "middle", "old")):
+            write_manifest(tmp_path / name, {})
+            os.utime(tmp_path / name / "manifest.json", (1e9 - age, 1e9 - age))
+        (tmp_path / "no-run").mkdir()
+        return tmp_path
+
+    def test_newest_comes_first(self, results):
+        assert [path.name for path in run_folder.list_runs(results)] == ["new", "middle", "old"]
+
+    def test_latest_is_the_newest(self, results):
+        assert run_folder.find_run(results, "latest") == results / "new"
+
+    def test_name_and_path(self, results):
+        assert run_folder.find_run(results, "old") == results / "old"
+        assert run_folder.find_run(results / "nowhere", str(results / "old")) == results / "old"
+
+    @pytest.mark.parametrize("run", ["older", "no-run", ""])
+    def test_unknown_names_those_there_are(self, results, run):
+        with pytest.raises(StoreError, match="there are: new, middle, old"):
+            run_folder.find_run(results, run)
+
+    def test_nothing_says_what_to_type(self, tmp_path):
+        with pytest.raises(StoreError, match="optbench run smoke"):
+            run_folder.find_run(tmp_path, "latest")
