@@ -103,12 +103,20 @@ def test_jax_is_imported_where_it_may():
 def ends_or_prints(text: str) -> set[str]:
     """Name what a module calls or raises that only a command line may."""
     speaking = {"print", "exit", "quit", "SystemExit", "sys.exit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
-    named = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name | ast.Attribute))
-    return speaking & {ast.unparse(node) for node in named}
+    nodes = list(ast.walk(ast.parse(text)))
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    raised = [node.exc for node in nodes if isinstance(node, ast.Raise) and node.exc]
+    return speaking & {ast.unparse(node) for node in (*called, *raised)}
 
 
 def test_speaking_is_seen():
-    assert ends_or_prints("if x:\n    print(1)\n    sys.exit(2)\nraise SystemExit") == {"print", "sys.exit", "SystemExit"}
+    assert ends_or_prints("if x:\n    print(1)\n    sys.exit(2)\nraise SystemExit") == {
+        "print",
+        "sys.exit",
+        "SystemExit",
+    }
+    assert ends_or_prints("raise SystemExit(2)") == {"SystemExit"}
+    assert ends_or_prints("say = text.print\ntry:\n    f()\nexcept SystemExit:\n    pass") == set()
 
 
 @pytest.mark.parametrize("module", [name for name in FILES if not within(name, ("bench.cli",))])

@@ -43,6 +43,30 @@ def test_a_module_in_the_current_folder(tmp_path, monkeypatch):
     assert load_plugin("my_own_optimizers:make").__name__ == "make"
 
 
+def test_a_plugin_may_define_classes(plugin):
+    """Dataclasses look their module up by its name."""
+    made = load_plugin(
+        plugin("""
+            from __future__ import annotations
+            from dataclasses import dataclass
+            from typing import ClassVar, NamedTuple
+
+            class State(NamedTuple):
+                count: int
+
+            @dataclass
+            class Settings:
+                kind: ClassVar[str] = "x"
+                rate: float = 0.5
+
+            def make(learning_rate):
+                return State(3), Settings()
+        """)
+    )
+    state, settings = made(0.1)
+    assert (state.count, settings.rate) == (3, 0.5)
+
+
 def test_the_same_relative_path_in_another_folder(tmp_path, monkeypatch):
     """A relative path means the file that is there now."""
     for name in ("a", "b"):

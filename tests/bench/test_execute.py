@@ -36,7 +36,12 @@ class TestTables:
         (row,) = records(tiny().convergence())
         assert set(row) == CONVERGENCE
         assert row["problem"] == "quadratic[condition=2.0,dim=3]"
-        assert (row["optimizer"], row["batch_size"], row["learning_rate"], row["weight_decay"]) == ("sgd", "full", 0.5, 0)
+        assert (row["optimizer"], row["batch_size"], row["learning_rate"], row["weight_decay"]) == (
+            "sgd",
+            "full",
+            0.5,
+            0,
+        )
         assert (row["num_points"], row["num_seeds"], row["diverged_fraction"], row["at_edge"]) == (2, 1, 0, True)
         # One report seed: its value is the median, and both ends of the interval. The optimum is 0.
         assert row["train_loss"] == row["train_loss_low"] == row["train_loss_high"] == row["gap"] > 0
@@ -347,6 +352,23 @@ class TestTorn:
         assert stamps(first.folder)[whole.name] == before
 
 
+class TestCompileCache:
+    def test_is_on_unless_it_is_refused(self, tiny):
+        from bench.measure.devices import cache_folder
+
+        def programs():
+            return set(cache_folder().glob("*")) if cache_folder().exists() else set()
+
+        before = programs()
+        tiny(problems=["quadratic[dim=5,condition=2]"])
+        on = programs()
+        run = tiny(problems=["quadratic[dim=6,condition=2]"], compile_cache=False)
+        assert before < on == programs()
+        assert run.manifest["compile_cache"] == "compilation cache is off: as asked"
+        tiny(problems=["quadratic[dim=7,condition=2]"])
+        assert on < programs()
+
+
 class TestPlugins:
     def test_hyperparameters_without_names(self, tiny, plugin):
         """`make(learning_rate, **hyperparameters)` takes any number by name, as an axis of the grid."""
@@ -426,7 +448,7 @@ class TestProcesses:
         """)
         words = ["run", *(word for spec in ("sgd", "adam", slow, "sign_sgd") for word in ("-o", spec)), "--json"]
         words += ["-p", "quadratic[dim=3,condition=2,4]", "--learning-rate", "0.1,0.5"]
-        words += "--steps 4 --seeds 2 --report-seeds 2 --records 2".split()
+        words += ["--steps", "4", "--seeds", "2", "--report-seeds", "2", "--records", "2"]
         (tmp_path / "wait").touch()
         process = start(*words, "--name", "killed")
         parts = tmp_path / "results" / "killed" / "parts"

@@ -31,7 +31,9 @@ def test_each_kind_is_one_call(run, kind):
 
 
 def test_options_reach_the_table(run):
-    table = run.convergence(at_step=10, target=2.0, columns=["optimizer", "train_loss", "steps_to_target"], sort="-optimizer")
+    table = run.convergence(
+        at_step=10, target=2.0, columns=["optimizer", "train_loss", "steps_to_target"], sort="-optimizer"
+    )
     assert table.to_records() == [
         {"optimizer": "sgd", "train_loss": 2.0, "steps_to_target": 10.0},
         {"optimizer": "adam", "train_loss": 2.0, "steps_to_target": 10.0},

@@ -38,7 +38,9 @@ def test_another_point_of_the_selection_has_no_say(handmade):
 
 
 def test_test_metrics_are_medians_too(handmade):
-    measured = [{"test_loss": [3.0, 2.0, loss], "test_accuracy": [0.1, 0.5, share]} for loss, share in ((1, 0.7), (3, 0.9))]
+    measured = [
+        {"test_loss": [3.0, 2.0, loss], "test_accuracy": [0.1, 0.5, share]} for loss, share in ((1, 0.7), (3, 0.9))
+    ]
     found = row(handmade("sgd", [[8.0, 5.0, 1.0]] * 2, trials=dict(enumerate(measured))))
     assert (found["test_loss"], found["test_accuracy"]) == (2, pytest.approx(0.8))
 
@@ -183,7 +185,10 @@ class TestBest:
             handmade("b", [[8.0, 5.0, 3.0]], batch_size=8),
         ]
         _, rows = best(parts, Slice())
-        assert [(one["optimizer"], one["batch_size"], one["train_loss"]) for one in rows] == [("a", "full", 1), ("b", 8, 3)]
+        assert [(one["optimizer"], one["batch_size"], one["train_loss"]) for one in rows] == [
+            ("a", "full", 1),
+            ("b", 8, 3),
+        ]
 
     @pytest.mark.parametrize(
         ("optimizer", "tuned", "expected"),
@@ -239,7 +244,9 @@ class TestTrials:
 
 
 def test_curves_hold_every_metric(handmade):
-    part = handmade("sgd", [[8.0, 5.0, 1.0]], select=[], trial={"test_loss": [7.0, 6.0, 5.0], "train_margin": [1.0, 2.0, 3.0]})
+    part = handmade(
+        "sgd", [[8.0, 5.0, 1.0]], select=[], trial={"test_loss": [7.0, 6.0, 5.0], "train_margin": [1.0, 2.0, 3.0]}
+    )
     columns, rows = curves([part], Slice())
     assert {"step", "examples", "gradient_evaluations", "train_loss", "test_loss", "train_margin"} <= set(columns)
     read = [(one["step"], one["examples"], one["train_loss"], one["test_loss"], one["train_margin"]) for one in rows]

@@ -85,10 +85,14 @@ def test_every_table_in_every_format(optbench, handmade, kind, format):
         assert {len(line) for line in csv.reader(io.StringIO(said.out))} == {said.out.splitlines()[0].count(",") + 1}
 
 
-@pytest.mark.parametrize("run", ["handmade", "results/handmade", "./results/handmade/", "latest", "{tmp}/results/handmade"])
+@pytest.mark.parametrize(
+    "run", ["handmade", "results/handmade", "./results/handmade/", "latest", "{tmp}/results/handmade"]
+)
 def test_a_run_is_a_name_a_path_or_latest(optbench, handmade, tmp_path, run):
     handmade("sgd", [[3.0, 2.0, 1.0]])
-    assert [row["optimizer"] for row in rows(optbench, "table", run.format(tmp=tmp_path), "--format", "json")] == ["sgd"]
+    assert [row["optimizer"] for row in rows(optbench, "table", run.format(tmp=tmp_path), "--format", "json")] == [
+        "sgd"
+    ]
 
 
 def test_runs_elsewhere(optbench, handmade, tmp_path):

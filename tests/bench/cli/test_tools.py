@@ -25,7 +25,9 @@ def test_doctor_tells_a_wrong_sweep(optbench, monkeypatch):
     assert [row["ok"] for row in json.loads(said.out) if row["check"] == "sweep"] == [False]
 
 
-@pytest.mark.parametrize(("shell", "mark"), [("bash", "complete "), ("zsh", "#compdef optbench"), ("fish", "complete -c")])
+@pytest.mark.parametrize(
+    ("shell", "mark"), [("bash", "complete "), ("zsh", "#compdef optbench"), ("fish", "complete -c")]
+)
 def test_completion_is_a_script(optbench, shell, mark):
     said = optbench("completion", shell)
     assert (said.code, said.err) == (0, "")

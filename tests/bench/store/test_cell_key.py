@@ -90,7 +90,9 @@ def test_every_cell_depends_on_the_measure_and_the_optimizers():
 
 
 def test_a_problem_depends_on_what_it_imports():
-    names = {path.relative_to(ROOT).as_posix() for path in problem_sources(ROOT / "problems/convex/logistic_regression.py")}
+    names = {
+        path.relative_to(ROOT).as_posix() for path in problem_sources(ROOT / "problems/convex/logistic_regression.py")
+    }
     # Imported by the family itself, and by what it imports.
     assert {"problems/convex/logistic_regression.py", "problems/convex/_newton.py", "problems/accept.py"} <= names
     assert {"problems/data.py", "problems/data_files.py", "problems/problem.py"} <= names

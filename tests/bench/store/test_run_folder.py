@@ -8,7 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.store import run_folder, schema
-from bench.store.run_folder import StoreError, part_path, read_manifest, read_part, read_rows, write_manifest, write_part
+from bench.store.run_folder import (
+    StoreError,
+    part_path,
+    read_manifest,
+    read_part,
+    read_rows,
+    write_manifest,
+    write_part,
+)
 from bench.store.schema import trial_rows
 
 FOOTER = {"outcome": "finished", "problem": "bowl", "best": {"learning_rate": 0.1}}
@@ -95,7 +103,7 @@ def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypa
 
     target = {"write": (run_folder.pq, "write_table"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
     monkeypatch.setattr(*target, fail)
-    with pytest.raises(StoreError, match="key.parquet: No space left on device") as caught:
+    with pytest.raises(StoreError, match=r"key\.parquet: No space left on device") as caught:
         write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER)
     assert "\n" not in str(caught.value)
     assert part_path(tmp_path, "key").read_bytes() == before
@@ -172,7 +180,7 @@ def test_writable_is_tried_without_a_trace(tmp_path):
 
 def test_not_writable_is_told_in_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="can't write .*file/run: Not a directory"):
+    with pytest.raises(StoreError, match=r"can't write .*file/run: Not a directory"):
         run_folder.check_writable(tmp_path / "file" / "run")
 
 
