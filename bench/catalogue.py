@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -41,7 +42,8 @@ def known(suite: Suite | None = None) -> Known:
     factories = {name: problems.factory(name) for name in problems.families()}
     entries = dict(optimizers.catalogue())
     if suite is not None:
-        factories |= {name: load_plugin(name) for name in _plugins(entry.spec for entry in suite.problems)}
+        named = _plugins(entry.spec for entry in suite.problems)
+        factories |= {name: _signed(load_plugin(name), name, "make(**parameters)") for name in named}
         named = _plugins(entry.spec for entry in suite.optimizers)
         entries |= {name: _plugin_optimizer(name, load_plugin(name)) for name in named}
     return Known(factories, entries)
@@ -61,7 +63,7 @@ def load_plugin(text: str) -> Any:
         module = _module(place)
     except RequestError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         first = (str(error).splitlines() or [""])[0]
         raise RequestError(f"plug-in {text}: importing it raised {type(error).__name__}: {first}") from error
     if not hasattr(module, name):
@@ -70,7 +72,12 @@ def load_plugin(text: str) -> Any:
     return getattr(module, name)
 
 
-@cache
+def plugin_file(text: str) -> Path | None:
+    """Locate the file of the module that a plug-in names, where it has one."""
+    file = getattr(_module(text.rpartition(":")[0]), "__file__", None)
+    return Path(file).resolve() if file else None
+
+
 def _module(place: str) -> ModuleType:
     if not place.endswith(".py"):
         if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -79,21 +86,38 @@ def _module(place: str) -> ModuleType:
     path = Path(place).resolve()
     if not path.is_file():
         raise RequestError(f"plug-in file {place} is not here; accepted: ./file.py:name or package.module:name")
-    spec = importlib.util.spec_from_file_location(f"optbench_plugin_{path.stem}", path)
+    return _execute(path, path.read_bytes())
+
+
+@cache
+def _execute(path: Path, source: bytes) -> ModuleType:
+    """Run a file as a module: once as long as its text is the same, anew when it has been edited."""
+    name = f"optbench_plugin_{path.stem}_{sha256(str(path).encode() + source).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # Dataclasses look their module up by name. Not by its loader, whose bytecode may be a second older than the text.
+    sys.modules[name] = module
+    exec(compile(source, str(path), "exec"), vars(module))
     return module
 
 
 def _plugin_optimizer(text: str, made: Any) -> Optimizer:
     if isinstance(made, Optimizer):
         return made
-    if not callable(made):
-        raise RequestError(f"plug-in {text} is {type(made).__name__}; accepted: make(learning_rate, **hyperparameters)")
-    checked = _checked(made, f"plug-in {text}", optax.GradientTransformation)
+    signed = _signed(made, text, "make(learning_rate, **hyperparameters)")
+    checked = _checked(signed, f"plug-in {text}", optax.GradientTransformation)
     return Optimizer(checked, PLUGIN_LEARNING_RATES, source=f"plug-in {text}")
+
+
+def _signed(made: Any, text: str, accepted: str) -> Callable[..., Any]:
+    """Return what a plug-in names, where it is a function whose parameters can be read."""
+    try:
+        inspect.signature(made)
+    except (TypeError, ValueError) as error:
+        what = made.__name__ if isinstance(made, type) else type(made).__name__
+        raise RequestError(f"plug-in {text} is {what}; accepted: {accepted}") from error
+    return made
 
 
 def _checked(make: Callable[..., Any], what: str, kind: type) -> Callable[..., Any]:

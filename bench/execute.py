@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_name
+from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
 from bench.measure import devices
 from bench.measure.prepare import Prepared, prepare
 from bench.measure.program import Recipe
@@ -57,11 +57,11 @@ def run(
     kept as failed, with its message, and tried again by the next run.
     """
     asked = resolve_suite(suite, **overrides)
+    folder = run_place(results, name, suite, asked)
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen)
-    folder = Path(results) / (name or run_name(suite, asked))
     run_folder.check_writable(folder)
-    cache_note = devices.use_compile_cache() if compile_cache else "compilation cache is off: as asked"
+    cache_note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
     manifest = _manifest(asked, jobs, chosen, cache_note)
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)
@@ -180,7 +180,7 @@ def _run_job(job: Job, compiled: Future, folder: Path, device: devices.Device) -
         footer |= {"outcome": "finished"} | measured
     except (KeyboardInterrupt, run_folder.StoreError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if os.environ.get("OPTBENCH_TRACEBACK"):
             raise
         message = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -1,13 +1,15 @@
 """Turn a request into jobs: cells with their problem, budget and key, checked before any work."""
 
 import dataclasses
+import os
+import re
 from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.catalogue import Known, known, make_problem, source_file
+from bench.catalogue import Known, known, make_problem, plugin_file, source_file
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
 from bench.store import cell_key
@@ -50,6 +52,15 @@ def run_name(suite: str | Suite | None, asked: Suite) -> str:
     if isinstance(packaged, str) and load_suite(packaged) == asked:
         return asked.name
     return f"{asked.name}-{sha256(asked.model_dump_json().encode()).hexdigest()[:6]}"
+
+
+def run_place(results: str | Path, name: str | None, suite: str | Suite | None, asked: Suite) -> Path:
+    """Locate a run's folder. Raises RequestError for a name that isn't one."""
+    if name is None:
+        return Path(results) / run_name(suite, asked)
+    if not re.fullmatch(r"\w[\w.+=-]*", name) or name == "latest":
+        raise RequestError(f"name {name!r} is not accepted; accepted: letters, digits and . _ + = -, but not 'latest'")
+    return Path(results) / name
 
 
 def pick_device(kind: str | None) -> devices.Device:
@@ -97,9 +108,12 @@ def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: de
     sources = {*cell_key.engine_sources()}
     if file := source_file(factory):
         sources |= {*cell_key.problem_sources(file)}
-    if ":" in cell.optimizer_name and (file := source_file(optimizer.build)):
-        sources.add(file)
-    given = [Path(value) for value in cell.problem_parameters.values() if isinstance(value, str)]
+    if ":" in cell.problem_name and (file := plugin_file(cell.problem_name)):
+        # Beside the factory's own file: a plug-in may be a partial of something else's.
+        sources |= {*cell_key.problem_sources(file)}
+    if ":" in cell.optimizer_name:
+        sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
+    given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
     sources |= {path for path in given if path.is_file()}
     environment = {package: version(package) for package in ("jax", "jaxlib", "optax", "flax")}
     environment |= {"device": device.device_kind}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.execute import compile_job, preparer
-from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_name
+from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
 from bench.measure import devices
 from bench.measure.sweep import sweep
 from bench.present.table import Table
@@ -35,11 +35,10 @@ def plan(
 ) -> Table:
     """Tabulate cells, trials, compiles, estimated minutes and memory per problem and batch size, and in all."""
     asked = resolve_suite(suite, **overrides)
+    folder = run_place(results, name, suite, asked)
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen)
-    if compile_cache:
-        devices.use_compile_cache()
-    folder = Path(results) / (name or run_name(suite, asked))
+    devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
     groups: dict[tuple[str, Any], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.analyse import convergence as analyse
 from bench.analyse.convergence import Slice
-from bench.present.table import Table, select
+from bench.present.table import Table, check_name, select
 from bench.store import run_folder
 from bench.store.run_folder import Part
 
@@ -45,8 +45,9 @@ class Run:
         sort: str | None = None,
     ) -> Table:
         """Make a table; KINDS says which there are. Raises ValueError for an unknown kind or column."""
-        if kind not in KINDS:
-            raise ValueError(f"unknown table {kind!r}; accepted: {', '.join(KINDS)}")
+        check_name(kind, tuple(KINDS), "table")
+        if at_step is not None and at_step < 0:
+            raise ValueError(f"at_step: {at_step} is not accepted; accepted: integers >= 0")
         meaning, make = KINDS[kind]
         names, rows = make(self.parts, Slice(at_step, target))
         notes = tuple(self._notes(kind, rows))
@@ -79,7 +80,8 @@ class Run:
         if kind == "convergence":
             device = self.manifest["device"]["device"]
             dtype, seeds = self.manifest["suite"]["dtype"], self.manifest["suite"]["report_seeds"]
-            source = f"{seeds} fresh report seeds" if seeds else "the selection seeds, for want of report seeds"
+            fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
+            source = fresh if seeds else "the selection seeds, for want of report seeds"
             notes += [
                 f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
                 f"on the selection seeds; {dtype} on {device}",

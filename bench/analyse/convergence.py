@@ -45,7 +45,7 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
     rows = [_convergence_row(part, view) for part in parts]
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER})
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
-    rows.sort(key=lambda row: (order[row["problem"]], _worst_last(row["train_loss"])))
+    rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(row["train_loss"])))
     return [*BEFORE, *extra, *AFTER], rows
 
 
@@ -59,7 +59,7 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
     ends = [_end(trial, view) for trial in trials]
     loss, low, high = median_interval(np.array([end["train_loss"] for end in ends]))
     targets = footer["targets"] if view.target is None else {"train_loss": view.target}
-    steps = median(np.array([_steps_to(trial, targets) for trial in trials])) if targets else np.nan
+    steps = median(np.array([_steps_to(trial, targets, view) for trial in trials])) if targets else np.nan
     best = footer["best"]
     extra = {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
     return (
@@ -76,7 +76,7 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
             "test_accuracy": _median_of(ends, "test_accuracy"),
             "steps_to_target": steps,
             "examples_to_target": steps * footer["examples_per_step"],
-            "diverged_fraction": float(np.mean([trial["status"] == "diverged" for trial in trials])),
+            "diverged_fraction": float(np.mean([np.isinf(end["train_loss"]) for end in ends])),
             "at_edge": footer["at_edge"],
         }
     )
@@ -110,8 +110,8 @@ def _median_of(ends: Sequence[Mapping[str, float]], metric: str) -> float | None
     return median(np.array(values)) if values else None
 
 
-def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float]) -> float:
-    """Count the updates until the first target is met; infinity where it never is.
+def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float], view: Slice) -> float:
+    """Count the updates until the first target is met; infinity where it isn't by the step that is looked at.
 
     Counted at records; on full batches at every step, since the loss before each update is the train loss.
     """
@@ -124,7 +124,8 @@ def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float]) -> float:
     if metric == "train_loss" and trial["step_loss"] is not None:
         dense = np.flatnonzero(np.array(trial["step_loss"], dtype=np.float64) <= target)
         reached = np.concatenate([reached, dense])
-    return float(reached.min()) if len(reached) else np.inf
+    first = float(reached.min()) if len(reached) else np.inf
+    return first if view.at_step is None or first <= view.at_step else np.inf
 
 
 def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
@@ -134,14 +135,14 @@ def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, 
     chosen = {(row["problem"], row["optimizer"]): row for row in reversed(rows)}
     kept = [row for row in rows if chosen[row["problem"], row["optimizer"]] is row]
     for row in kept:
-        row["settings"] = _settings(row, settings)
+        row["settings"] = None if row["learning_rate"] is None else _settings(row, settings)
     names = ["problem", "optimizer", "batch_size", "settings", "train_loss", "train_loss_low", "train_loss_high"]
     return [*names, "test_loss", "test_accuracy", "at_edge"], kept
 
 
 def _settings(row: Mapping[str, Any], names: Sequence[str]) -> str:
     words = [f"--batch-size {row['batch_size']}"]
-    words += [f"--schedule {row['schedule']}"] if row.get("schedule") else []
+    words += [f"--schedule '{row['schedule']}'"] if row.get("schedule") else []
     given = {name: row[name] for name in names if name != "schedule" and row.get(name) is not None}
     inside = ",".join(f"{name}={value!r}" for name, value in given.items())
     name, _, static = row["optimizer"].partition("[")
@@ -197,5 +198,6 @@ def _all_trials(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
         yield from read_rows([part]).to_pylist()
 
 
-def _worst_last(value: float | None) -> float:
-    return np.inf if value is None or np.isnan(value) else value
+def _worst_last(value: float | None) -> tuple[bool, float]:
+    """Order losses: diverged ones after all others, failed cells after those."""
+    return (value is None, np.inf if value is None or np.isnan(value) else value)

@@ -1,14 +1,25 @@
 """The words of a request, shared by `run` and `plan`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
+
+
+def _whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """Read an integer as Python does: cyclopts itself rounds 1.5 to 2."""
+    (token,) = tokens
+    try:
+        return int(token.value)
+    except ValueError:
+        raise ValueError(f"{token.value!r} is not an integer") from None
+
 
 #: A value may begin with a minus: it is refused by what reads it, which can say what is accepted.
 Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
-Count = Annotated[int | None, Parameter(allow_leading_hyphen=True)]
+Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=_whole)]
 
 
 @Parameter(name="*")

@@ -35,7 +35,8 @@ class Reporter:
         computed = self._done - self._kept
         took = time.monotonic() - self._began
         if self._total:
-            print(f"{computed} cells computed, {self._kept} kept from before, {took:.1f} s", file=sys.stderr)
+            cells = "1 cell" if computed == 1 else f"{computed} cells"
+            print(f"{cells} computed, {self._kept} kept from before, {took:.1f} s", file=sys.stderr)
 
     def plan(self, jobs: "Sequence[Job]") -> None:
         """Take note of all that is to be done."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from bench.cli.options import Count, Text
+
 if TYPE_CHECKING:
     from bench.present.table import Table
 
@@ -59,14 +61,18 @@ def runs(*, results: Path = Path("results"), json: Json = False) -> None:
     from bench.present.table import Table
     from bench.store import run_folder
 
-    rows = []
+    rows, faults = [], []
     for folder in run_folder.list_runs(results):
-        manifest = run_folder.read_manifest(folder)
+        try:
+            manifest = run_folder.read_manifest(folder)
+        except run_folder.StoreError as error:
+            faults.append(str(error))
+            continue
         parts = {path.stem for path in (folder / "parts").glob("*.parquet")}
         stored = sum(cell["key"] in parts for cell in manifest["cells"])
         device = manifest["device"]["device"]
         rows.append((folder.name, manifest["started"], manifest["ended"], stored, len(manifest["cells"]), device))
-    notes = () if rows else ("none yet; make one: optbench run smoke",)
+    notes = tuple(faults) if rows or faults else ("none yet; make one: optbench run smoke",)
     _print(
         Table(f"runs in {results}", ("run", "started", "ended", "stored", "cells", "device"), tuple(rows), notes), json
     )
@@ -77,10 +83,10 @@ def table(
     kind: str = "convergence",
     *,
     format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
-    at_step: int | None = None,
+    at_step: Count = None,
     target: float | None = None,
     columns: str | None = None,
-    sort: str | None = None,
+    sort: Text = None,
     results: Path = Path("results"),
 ) -> None:
     """Print a table of a run.

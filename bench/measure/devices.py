@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import jax
 import platformdirs
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 #: `jax.Device`, which type checkers take for a variable.
 Device: TypeAlias = Any
@@ -62,6 +63,14 @@ def use_compile_cache() -> str | None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return None
+
+
+def refuse_compile_cache() -> str:
+    """Turn the persistent compilation cache off, also where an earlier run in this process turned it on."""
+    jax.config.update("jax_compilation_cache_dir", None)
+    # jax looks at the folder once, at its first compilation.
+    reset_cache()
+    return "compilation cache is off: as asked"
 
 
 def describe(device: Device) -> dict[str, str | int | None]:

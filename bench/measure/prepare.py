@@ -96,6 +96,7 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
         return {f"{split}_{name}": value for split, named in measured.items() for name, value in named.items()}
 
     params = jax.eval_shape(problem.init, jax.random.key(0))
+    _check(problem, tuple(jax.eval_shape(metrics, params, splits)))
     constants, lifted = lift(metrics, params, splits)
     names = tuple(jax.eval_shape(metrics, params, splits))
     constants = put(constants)
@@ -129,6 +130,16 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
         evaluated=(constants, splits),
         draw=draw,
     )
+
+
+def _check(problem: Problem, metrics: tuple[str, ...]) -> None:
+    """Refuse what type hints can't: a problem may be a plug-in."""
+    if "train_loss" not in metrics:
+        raise ValueError(f"metrics must hold 'loss'; they hold: {', '.join(metrics) or 'nothing'}")
+    if unknown := set(problem.targets) - set(metrics):
+        raise ValueError(f"target {min(unknown)!r} is no metric; accepted: {', '.join(metrics)}")
+    if not callable(problem.optimum):
+        raise TypeError("optimum must be a function that returns a number or None")
 
 
 def lift(function: Callable, *example: PyTree) -> tuple[list[Any], Callable]:

@@ -159,7 +159,9 @@ def _curves(recipe: Recipe, records: list[Any], shown: list[Shown], diverged_at:
 
 def _grid(points: Points, trials: Sequence[str]) -> Grid:
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
-    hyperparameters = {name: values.astype(dtype) for name, values in points.hyperparameters.items()}
+    # What is beyond the dtype becomes infinite, and its trials diverge.
+    with np.errstate(over="ignore"):
+        hyperparameters = {name: values.astype(dtype) for name, values in points.hyperparameters.items()}
     seeds = key_data(trials, "optimizer")[0, :, 0].view(np.int32) & np.int32(2**31 - 1)
     return Grid(hyperparameters, points.schedule.astype(np.int32), seeds)
 

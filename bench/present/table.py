@@ -60,7 +60,7 @@ class Table:
 
 def format_table(table: Table, format: str = "plain") -> str:
     """Render a table, without a newline at the end."""
-    _check(format, FORMATS, "format")
+    check_name(format, FORMATS, "format")
     if format == "csv":
         return _format_csv(table)
     if format == "json":
@@ -81,16 +81,17 @@ def select(table: Table, columns: Sequence[str] | None = None, sort: str | None 
     rows = [_by_name(table, row) for row in table.rows]
     if sort is not None:
         name = sort.removeprefix("-")
-        _check(name, table.columns, "column")
+        check_name(name, table.columns, "column")
         present = [row for row in rows if not _is_missing(row[name])]
         present.sort(key=lambda row: _sort_key(row[name]), reverse=sort.startswith("-"))
         rows = present + [row for row in rows if _is_missing(row[name])]
     for name in columns or ():
-        _check(name, table.columns, "column")
+        check_name(name, table.columns, "column")
     return replace(table, columns=tuple(columns or table.columns), rows=tuple(rows))
 
 
-def _check(name: str, accepted: Sequence[str], noun: str) -> None:
+def check_name(name: str, accepted: Sequence[str], noun: str) -> None:
+    """Raise ValueError, with the nearest match, where a name is none of those accepted."""
     if name not in accepted:
         close = difflib.get_close_matches(name, accepted, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""

@@ -85,6 +85,8 @@ def _names(spec: Spec, noun: str, known: Iterable[str], accepted: Callable[[str]
             if key not in accepted(spec.name):
                 raise RequestError(f"{spec.name}: unknown parameter {quote(key)}{nearest(key, accepted(spec.name))}")
         return [spec.name]
+    if spec.name.endswith(".py"):
+        raise RequestError(f"{quote(spec.name)} names a file; accepted: what it holds, as in {spec.name}:make")
     if "*" not in spec.name and "?" not in spec.name:
         raise RequestError(f"unknown {noun} {quote(spec.name)}{nearest(spec.name, known)}")
     # A plug-in is asked for by its own text: '*' means what optbench comes with.

@@ -25,6 +25,6 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
 
 
 def quote(value: Any) -> str:
-    """Show a value as given, on one line and not at length."""
+    """Show a value as given, on one line and not at length; of a long path both ends tell."""
     text = repr(value)
-    return text if len(text) <= _LONG else f"{text[: _LONG - 4]}...{text[-1]}"
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]}...{text[-_LONG // 2 :]}"

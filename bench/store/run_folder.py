@@ -40,7 +40,8 @@ def write_part(folder: Path, key: str, rows: pa.Table, footer: Mapping[str, Any]
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as file:
-                pq.write_table(rows.replace_schema_metadata(described), file, compression="zstd")
+                described_rows = rows.replace_schema_metadata(described)
+                pq.write_table(described_rows, file, compression="zstd", write_page_checksum=True)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -49,12 +50,16 @@ def write_part(folder: Path, key: str, rows: pa.Table, footer: Mapping[str, Any]
 
 
 def read_part(path: Path) -> Part | None:
-    """Read a part's footer; None where there is none, "torn" where it is no whole part of this schema."""
+    """Read a part's footer; None where there is none, "torn" where it is no whole part of this schema.
+
+    Its pages are read too, against their checksums: a footer may outlive what stood before it.
+    """
     if not path.exists():
         return None
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        footer = json.loads(metadata[b"optbench"])
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            file.read()
+            footer = json.loads((file.schema_arrow.metadata or {})[b"optbench"])
         whole = footer["schema"] == schema.VERSION and footer["outcome"] in ("finished", "failed")
         return Part(path, footer["outcome"] if whole else "torn", footer)
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
@@ -65,8 +70,14 @@ def read_rows(parts: Iterable[Part], columns: list[str] | None = None, phase: st
     """Read the trials of some parts, all columns or some, of both phases or one."""
     tables = []
     for part in parts:
-        table = pq.read_table(part.path, columns=columns, filters=[("phase", "==", phase)] if phase else None)
-        tables.append(table.replace_schema_metadata(None))
+        # Not `pq.read_table` nor a filter: both import pandas where it is installed, 0.15 s of a table's 0.4 s.
+        with pq.ParquetFile(part.path) as file:
+            table = file.read(columns).replace_schema_metadata(None)
+        if phase is not None:
+            # The trials of a phase stand together.
+            phases = table["phase"].to_pylist()
+            table = table.slice(phases.index(phase) if phase in phases else 0, phases.count(phase))
+        tables.append(table)
     return pa.concat_tables(tables, promote_options="default") if tables else schema.trial_rows([])
 
 
@@ -76,8 +87,11 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     with _one_line(path):
         folder.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".manifest.json.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"schema": schema.VERSION, **manifest}, indent=2, allow_nan=False) + "\n")
-        os.replace(temporary, path)
+        try:
+            temporary.write_text(json.dumps({"schema": schema.VERSION, **manifest}, indent=2, allow_nan=False) + "\n")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def test_second_run_keeps_and_says_so(optbench, words):
     assert second.out == first.out
     assert second.err.startswith("0 cells computed, 1 kept from before, ")
     forced = optbench(*command, "--force")
-    assert "1 cells computed, 0 kept" in forced.err
+    assert "1 cell computed, 0 kept" in forced.err
     assert forced.out == first.out
 
 
