@@ -37,13 +37,14 @@ def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
     None stands for `quick`, or for its problems or optimizers alone where the others are given: then every other word
     has its default.
     """
-    # With the catalogue, unknown names are told together with all other faults.
-    catalogue = known().catalogue()
     if suite is None:
         quick = load_suite("quick")
         named = bool(overrides.get("problems") or overrides.get("optimizers"))
         suite = Suite(problems=quick.problems, optimizers=quick.optimizers) if named else quick
-    return override(load_suite(suite, catalogue) if isinstance(suite, str) else suite, catalogue, **overrides)
+    if isinstance(suite, str):
+        # With the catalogue, unknown names are told together with all other faults of a file.
+        suite = load_suite(suite, known().catalogue())
+    return override(suite, **overrides)
 
 
 def run_name(suite: str | Suite | None, asked: Suite) -> str:

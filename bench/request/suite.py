@@ -169,8 +169,5 @@ def _fault(error: Any) -> str:
         return f"{path}: is missing"
     if error["type"] == "value_error":
         message = str(error["ctx"]["error"])
-        if error["loc"][-1] == "spec":
-            # It names what is wrong, on the command line as in a file.
-            return message
         return message if message.startswith(f"{path}: ") else f"{path}: {message}"
     return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {quote(error['input'])}"
