@@ -1,6 +1,6 @@
 """What a run's parts say: how far each tuned optimizer came, trial by trial and record by record."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,11 +160,7 @@ def trials(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str
         ends = {name: trial[name][end] if trial[name] and end >= 0 else None for name in metrics}
         status = {name: trial[name] for name in ("status", "message", "diverged_at")}
         rows.append(_names(trial) | status | ends)
-    fixed = ("phase", "problem", "optimizer", "batch_size", "seed")
-    extra = sorted({name for row in rows for name in row["hyperparameters"]} - {"learning_rate", "weight_decay"})
-    hyperparameters = ["learning_rate", "weight_decay", *extra]
-    rows = [row | {name: row["hyperparameters"].get(name) for name in hyperparameters} for row in rows]
-    return [*fixed, *hyperparameters, "schedule", "status", "message", *metrics, "diverged_at"], rows
+    return _spread(rows, ["status", "message", *metrics, "diverged_at"])
 
 
 def curves(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
@@ -178,11 +174,15 @@ def curves(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str
         for record, step in enumerate(trial["step"] or []):
             if view.at_step is None or step <= view.at_step:
                 rows.append(_names(trial) | {name: trial[name][record] for name in measured})
+    return _spread(rows, lists)
+
+
+def _spread(rows: Sequence[dict[str, Any]], measured: Iterable[str]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Give each hyperparameter a column of its own."""
     extra = sorted({name for row in rows for name in row["hyperparameters"]} - {"learning_rate", "weight_decay"})
-    hyperparameters = ["learning_rate", "weight_decay", *extra]
-    rows = [row | {name: row["hyperparameters"].get(name) for name in hyperparameters} for row in rows]
-    fixed = ("phase", "problem", "optimizer", "batch_size", "seed")
-    return [*fixed, *hyperparameters, "schedule", *lists], rows
+    names = ["learning_rate", "weight_decay", *extra]
+    spread = [row | {name: row["hyperparameters"].get(name) for name in names} for row in rows]
+    return ["phase", "problem", "optimizer", "batch_size", "seed", *names, "schedule", *measured], spread
 
 
 def _names(trial: Mapping[str, Any]) -> dict[str, Any]:
