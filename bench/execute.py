@@ -265,9 +265,15 @@ def _manifest(asked: Suite, jobs: Sequence[Job], device: devices.Device, cache_n
 
 
 def _git_commit() -> str | None:
-    """Name the commit of the checkout that this code runs from, where it is one."""
-    command = ["git", "-C", str(cell_key.ROOT), "rev-parse", "HEAD"]
+    """Name the commit of the checkout that this code runs from, where it is one; "-dirty" where it was edited since."""
+    git = ["git", "-C", str(cell_key.ROOT)]
+    options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 5, "check": True}
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        # An installed copy may lie inside somebody else's checkout.
+        top = subprocess.run([*git, "rev-parse", "--show-toplevel"], **options).stdout.strip()
+        if Path(top) != cell_key.ROOT:
+            return None
+        described = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+        return subprocess.run(described, **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -78,7 +78,8 @@ def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, 
 def _calibrate(group: list[Job], device: devices.Device, say: Callable[[str], None]) -> Calibration | None:
     """Compile the group's first cell, run a few of its steps, and leave nothing behind; None where that fails."""
     job = group[0]
-    steps = min(job.steps, 2 * job.record_every)
+    # Enough records that the one before the first step weighs little.
+    steps = min(job.steps, 5 * job.record_every)
     short = job._replace(steps=steps, cell=dataclasses.replace(job.cell, steps=steps))
     say(f"calibrating on {job.cell.problem} / {job.cell.optimizer}, {steps} steps")
     try:

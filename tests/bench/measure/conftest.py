@@ -34,7 +34,7 @@ def _train(
     table = np.stack([multipliers(name, warmup, steps) for name, warmup in schedules], axis=1)
     index = np.zeros(num, int) if schedule is None else np.asarray(schedule)
     device = jax.devices()[0]
-    with devices.settings(dtype, device):
+    with devices.settings(dtype, device), jax.numpy_rank_promotion("raise"):
         recipe = Recipe(
             prepare(problem, dtype, device), optimizer, batch_size, steps, record_every, coupled, static or {}
         )
