@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from bench.jobs import Job
 
 
+# Without markup: rich would take the brackets of a problem's parameters for its own.
+_TEXT = "{task.completed}/{task.total} cells  {task.description}"
+
+
 class Reporter:
     """Show cells done, trials per second and the time left. A context: the bar goes when it ends."""
 
@@ -24,7 +28,7 @@ class Reporter:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
-            columns = (BarColumn(), TextColumn("{task.completed}/{task.total} cells  {task.description}"))
+            columns = (BarColumn(), TextColumn(_TEXT, markup=False))
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
         return self
@@ -49,7 +53,7 @@ class Reporter:
         cell = progress.job.cell
         label = f"{cell.problem} / {cell.optimizer}" + ("" if cell.batch_size == "full" else f" / {cell.batch_size}")
         if progress.outcome == "started":
-            self._say(progress.message, label)
+            self._say(progress.message, f"{self._speed()}  {label}")
             return
         self._done += 1
         self._kept += progress.outcome == "kept"
@@ -60,19 +64,21 @@ class Reporter:
             print(f"[{self._done:{len(str(self._total))}}/{self._total}] {self._speed()}  {label}", file=sys.stderr)
 
     def _speed(self) -> str:
-        took = max(time.monotonic() - self._began, 1e-9)
-        left = took / max(self._done - self._kept, 1) * (self._total - self._done)
+        computed = self._done - self._kept
+        if not computed:
+            return f"{self._total - self._done} to do"
+        took = time.monotonic() - self._began
+        left = took / computed * (self._total - self._done)
         return f"{self._trials / took:.0f} trials/s, {_duration(left)} left"
 
     def _say(self, message: str, label: str) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._done, description=label)
         if message:
-            (self._bar.console.print if self._bar is not None else _print)(message)
-
-
-def _print(text: str) -> None:
-    print(text, file=sys.stderr)
+            if self._bar is not None:
+                self._bar.console.print(message, markup=False, highlight=False)
+            else:
+                print(message, file=sys.stderr)
 
 
 def _duration(seconds: float) -> str:
