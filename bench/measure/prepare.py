@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import eval_jaxpr
 from jaxtyping import Array, Float, PyTree
 
-from bench.measure.devices import Device
+from bench.measure.devices import RUN_ONCE, Device
 from bench.measure.seeds import batch_rows, key_data
 from problems.problem import Batch, Params, Problem
 
@@ -27,8 +27,7 @@ class Prepared:
     dtype: str
     train: Batch
     metric_names: tuple[str, ...]
-    #: (key data [2]) -> one trial's parameters. Not batched over seeds: one program then serves both phases, and random
-    #: numbers are what compiles slowest (0.9 s for the initial parameters of a small network).
+    #: (key data [2]) -> one trial's parameters. Not batched over seeds, so that one program serves both phases.
     init_one: Callable[[AnyArray], Params]
     #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point]
     evaluator: Callable[[int, int], Any]
@@ -125,7 +124,7 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
         dtype=dtype,
         train=train,
         metric_names=names,
-        init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key))),
+        init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE),
         evaluator=evaluator,
         evaluated=(constants, splits),
         draw=draw,

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from bench.measure.prepare import Prepared
+from bench.measure.devices import RUN_ONCE
 from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
 from bench.measure.seeds import key_data
 
@@ -87,7 +87,7 @@ def _compile(recipe: Recipe, points: Points, trials: tuple[str, ...]) -> Compile
     first = _chunk(recipe, points, trials, 0)
     chunk = jax.jit(written.chunk, donate_argnums=2).lower(written.constants, prepared.train, carry, first, grid)
     traced = time.perf_counter()
-    start, chunk, evaluate = start.compile(), chunk.compile(), prepared.evaluator(len(trials), len(points))
+    start, chunk, evaluate = start.compile(RUN_ONCE), chunk.compile(), prepared.evaluator(len(trials), len(points))
     done = time.perf_counter()
     memory = max(memory_bytes(chunk), memory_bytes(evaluate))
     return Compiled(recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory)
@@ -182,6 +182,3 @@ def _chunk(recipe: Recipe, points: Points, trials: Sequence[str], first: int) ->
 def out_of_memory(error: BaseException) -> bool:
     """Say whether an error means that the device's memory was not enough."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
-
-
-__all__ = ["Compiled", "Curves", "Points", "Prepared", "compile_sweep", "memory_bytes", "out_of_memory", "sweep"]
