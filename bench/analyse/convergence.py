@@ -188,7 +188,7 @@ def _spread(rows: Sequence[dict[str, Any]], measured: Iterable[str]) -> tuple[li
 def _names(trial: Mapping[str, Any]) -> dict[str, Any]:
     names = ("phase", "problem", "optimizer", "batch_size", "seed", "schedule")
     batch_size = trial["batch_size"]
-    batch_size = int(batch_size) if batch_size.isdigit() else batch_size
+    batch_size = int(batch_size) if batch_size and batch_size.isdigit() else batch_size
     named = {name: trial[name] for name in names} | {"batch_size": batch_size}
     return named | {"hyperparameters": dict(trial["hyperparameters"] or ())}
 
