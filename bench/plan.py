@@ -47,7 +47,8 @@ def plan(
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
     notes = (
         f"estimated on {chosen.device_kind} from one cell per problem and batch size, a few steps each; other "
-        "optimizers may take from half to several times as long; compile time is that of the cache as it is now",
+        "optimizers may take from half to several times as long; compiling goes on beside running, with the "
+        "cache as it is now",
     )
     return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), notes)
 
