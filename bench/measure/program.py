@@ -80,15 +80,12 @@ class Program(NamedTuple):
 def program(recipe: Recipe) -> Program:
     """Write the program of a cell. Call inside `devices.settings(...)`."""
     prepared, optimizer = recipe.prepared, recipe.optimizer
-    constants, loss = _lifted_loss(prepared, prepared.batch(recipe.batch_size))
-    single = (
-        _lifted_loss(prepared, _one_example(prepared, recipe))[1] if "per_example_grad" in optimizer.needs else None
-    )
-    step = _step(recipe, loss, single)
+    constants, update = write_update(recipe)
+    step = _freezing(recipe, update)
 
     def start(params: Params, grid: Grid) -> Carry:
         def one(params: Params, hyperparameters: Mapping[str, Any], seed: Any) -> Carry:
-            transformation = _build(recipe, hyperparameters, seed)
+            transformation = build(recipe, hyperparameters, seed)
             never, none = jnp.int32(-1), jnp.int32(0)
             return Carry(params, transformation.init(params), never, none)
 
@@ -121,11 +118,19 @@ def program(recipe: Recipe) -> Program:
     return Program(constants, start, chunk)
 
 
-def _step(recipe: Recipe, loss: Callable, single: Callable | None) -> Callable:
-    """Write one update of one trial."""
-    optimizer, project = recipe.optimizer, recipe.prepared.problem.project
+def write_update(recipe: Recipe) -> tuple[list[Any], Callable]:
+    """Write one update of one trial, unbatched.
 
-    def step(constants, carry: Carry, batch, key, hyperparameters, index, seed) -> tuple[Carry, Array]:
+    Returns the constants of the loss, and (constants, params, state, batch, key data, hyperparameters, seed) ->
+    (params, state, batch loss before the update).
+    """
+    prepared, optimizer = recipe.prepared, recipe.optimizer
+    constants, loss = _lifted_loss(prepared, prepared.batch(recipe.batch_size))
+    per_example = "per_example_grad" in optimizer.needs
+    single = _lifted_loss(prepared, _one_example(prepared, recipe))[1] if per_example else None
+    project = prepared.problem.project
+
+    def update(constants, params: Params, state, batch, key, hyperparameters, seed) -> tuple[Params, Any, Array]:
         key = jax.random.wrap_key_data(key)
         penalty = hyperparameters.get("weight_decay", 0.0) / 2 if recipe.coupled else None
 
@@ -136,11 +141,11 @@ def _step(recipe: Recipe, loss: Callable, single: Callable | None) -> Callable:
         def value_fn(params: Params, **_: Any) -> Array:
             return objective(params)[0]
 
-        (value, batch_loss), gradient = jax.value_and_grad(objective, has_aux=True)(carry.params)
+        (value, batch_loss), gradient = jax.value_and_grad(objective, has_aux=True)(params)
         updates = gradient
         if single is not None:
             rows = jax.tree.map(lambda a: a[:, None], batch) if jax.tree.leaves(batch) else ()
-            each = lambda row: jax.grad(lambda p: objective(p, single, row)[0])(carry.params)  # noqa: E731
+            each = lambda row: jax.grad(lambda p: objective(p, single, row)[0])(params)  # noqa: E731
             updates = jax.vmap(each)(rows) if jax.tree.leaves(rows) else jax.tree.map(lambda g: g[None], gradient)
         offered = {
             "value": value,
@@ -150,19 +155,27 @@ def _step(recipe: Recipe, loss: Callable, single: Callable | None) -> Callable:
             "grad_fn": lambda params, _: jax.grad(value_fn)(params),
         }
         extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
-        transformation = _build(recipe, hyperparameters, seed)
-        updates, state = transformation.update(updates, carry.state, carry.params, **extra)
-        params = optax.apply_updates(carry.params, updates)
-        params = params if project is None else project(params)
+        updates, state = build(recipe, hyperparameters, seed).update(updates, state, params, **extra)
+        params = optax.apply_updates(params, updates)
+        return (params if project is None else project(params)), state, batch_loss
 
+    return constants, update
+
+
+def _freezing(recipe: Recipe, update: Callable) -> Callable:
+    """Write one step of one trial of a sweep: an update, unless the trial has diverged or its budget is spent."""
+
+    def step(constants, carry: Carry, batch, key, hyperparameters, index, seed) -> tuple[Carry, Array]:
+        params, state, batch_loss = update(constants, carry.params, carry.state, batch, key, hyperparameters, seed)
         finite = jnp.isfinite(batch_loss)
         live = (carry.diverged_at < 0) & (index < recipe.steps)
         moves = live & finite
+        evaluations = jnp.int32(recipe.optimizer.gradient_evaluations(state))
         new = Carry(
             params=params,
             state=state,
             diverged_at=jnp.where(live & ~finite, index, carry.diverged_at),
-            gradient_evaluations=carry.gradient_evaluations + jnp.int32(optimizer.gradient_evaluations(state)),
+            gradient_evaluations=carry.gradient_evaluations + evaluations,
         )
         # A select reads what the update reads anyway: XLA fuses it, and freezing a trial costs next to nothing.
         kept = jax.tree.map(lambda a, b: jnp.where(moves, a, b), new, carry)
@@ -171,14 +184,15 @@ def _step(recipe: Recipe, loss: Callable, single: Callable | None) -> Callable:
     return step
 
 
-def _build(recipe: Recipe, hyperparameters: Mapping[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
+def build(recipe: Recipe, hyperparameters: Mapping[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
+    """Build the transformation of one trial, with the kind of weight decay that the recipe asks for."""
     hyperparameters = {**recipe.static, **hyperparameters}
     if "seed" in recipe.optimizer.needs:
         hyperparameters["seed"] = seed
     if recipe.coupled:
         hyperparameters.pop("weight_decay", None)
-    build = decoupled(recipe.optimizer) if "weight_decay" in hyperparameters else recipe.optimizer.build
-    return optax.with_extra_args_support(build(**hyperparameters))
+    chosen = decoupled(recipe.optimizer) if "weight_decay" in hyperparameters else recipe.optimizer.build
+    return optax.with_extra_args_support(chosen(**hyperparameters))
 
 
 def _lifted_loss(prepared: Prepared, batch: PyTree) -> tuple[list[Any], Callable]:
