@@ -94,5 +94,6 @@ TABLE = {
         source="Zhao, Zhang, Chen, Wang, Anandkumar, Tian, GaLore: Memory-Efficient LLM Training by Gradient Low-Rank "
         "Projection, 2024; as adam, which it runs in the projection",
         decay="native",
+        period=lambda hyperparameters: hyperparameters.get("update_proj_gap", 200),
     ),
 }

@@ -38,6 +38,8 @@ class Optimizer:
     evaluation_params: Callable[[optax.OptState, optax.Params], optax.Params] | None = None
     #: Gradient evaluations that the step which led to this state has cost.
     gradient_evaluations: Callable[[optax.OptState], Any] = lambda state: 1
+    #: Steps after which its work repeats, given its hyperparameters: what is done every so often is timed whole.
+    period: Callable[[Mapping[str, Any]], int] = lambda hyperparameters: 1
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:

@@ -78,6 +78,22 @@ def refuse_compile_cache() -> str:
     return "compilation cache is off: as asked"
 
 
+_hits: list[str] = []
+
+
+def _note(event: str, **_: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _hits.append(event)
+
+
+jax.monitoring.register_event_listener(_note)
+
+
+def cache_hits() -> int:
+    """Count the programs that came out of the persistent compilation cache so far: those weren't compiled."""
+    return len(_hits)
+
+
 def describe(device: Device) -> dict[str, str | int | None]:
     """Describe the device and the host for a manifest."""
     version = getattr(device.client, "platform_version", "")

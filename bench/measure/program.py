@@ -30,6 +30,11 @@ class Recipe:
     #: Hyperparameters that shape the program (flags, counts), bound before tracing.
     static: Mapping[str, Any] = field(default_factory=dict)
 
+    def settings(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the optimizer is built with."""
+        settings = {**self.static, **hyperparameters}
+        return {name: value for name, value in settings.items() if not (self.coupled and name == "weight_decay")}
+
 
 class Carry(NamedTuple):
     """Hold one trial between two steps."""
@@ -85,7 +90,7 @@ def program(recipe: Recipe) -> Program:
 
     def start(params: Params, grid: Grid) -> Carry:
         def one(params: Params, hyperparameters: Mapping[str, Any], seed: Any) -> Carry:
-            transformation = build(recipe, hyperparameters, seed)
+            transformation = build(optimizer, recipe.settings(hyperparameters), seed)
             never, none = jnp.int32(-1), jnp.int32(0)
             return Carry(params, transformation.init(params), never, none)
 
@@ -107,7 +112,7 @@ def program(recipe: Recipe) -> Program:
                 return seeds(carry, now.batches, *rest)
             if recipe.batch_size == "full":
                 return whole(carry, data, *rest)
-            return seeds(carry, jax.vmap(lambda rows: _take(data, rows))(now.batches), *rest)
+            return seeds(carry, jax.vmap(lambda rows: take_rows(data, rows))(now.batches), *rest)
 
         carry, losses = jax.lax.scan(body, carry, chunk)
         shown = None
@@ -125,9 +130,9 @@ def write_update(recipe: Recipe) -> tuple[list[Any], Callable]:
     (params, state, batch loss before the update).
     """
     prepared, optimizer = recipe.prepared, recipe.optimizer
-    constants, loss = _lifted_loss(prepared, prepared.batch(recipe.batch_size))
+    constants, loss = lifted_loss(prepared, prepared.batch(recipe.batch_size))
     per_example = "per_example_grad" in optimizer.needs
-    single = _lifted_loss(prepared, _one_example(prepared, recipe))[1] if per_example else None
+    single = lifted_loss(prepared, _one_example(prepared, recipe))[1] if per_example else None
     project = prepared.problem.project
 
     def update(constants, params: Params, state, batch, key, hyperparameters, seed) -> tuple[Params, Any, Array]:
@@ -155,7 +160,8 @@ def write_update(recipe: Recipe) -> tuple[list[Any], Callable]:
             "grad_fn": lambda params, _: jax.grad(value_fn)(params),
         }
         extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
-        updates, state = build(recipe, hyperparameters, seed).update(updates, state, params, **extra)
+        transformation = build(optimizer, recipe.settings(hyperparameters), seed)
+        updates, state = transformation.update(updates, state, params, **extra)
         params = optax.apply_updates(params, updates)
         return (params if project is None else project(params)), state, batch_loss
 
@@ -184,18 +190,15 @@ def _freezing(recipe: Recipe, update: Callable) -> Callable:
     return step
 
 
-def build(recipe: Recipe, hyperparameters: Mapping[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
-    """Build the transformation of one trial, with the kind of weight decay that the recipe asks for."""
-    hyperparameters = {**recipe.static, **hyperparameters}
-    if "seed" in recipe.optimizer.needs:
-        hyperparameters["seed"] = seed
-    if recipe.coupled:
-        hyperparameters.pop("weight_decay", None)
-    chosen = decoupled(recipe.optimizer) if "weight_decay" in hyperparameters else recipe.optimizer.build
-    return optax.with_extra_args_support(chosen(**hyperparameters))
+def build(optimizer: Optimizer, settings: Mapping[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
+    """Build the transformation of one trial, with decoupled weight decay where the settings name it."""
+    settings = {**settings, "seed": seed} if "seed" in optimizer.needs else settings
+    chosen = decoupled(optimizer) if "weight_decay" in settings else optimizer.build
+    return optax.with_extra_args_support(chosen(**settings))
 
 
-def _lifted_loss(prepared: Prepared, batch: PyTree) -> tuple[list[Any], Callable]:
+def lifted_loss(prepared: Prepared, batch: PyTree) -> tuple[list[Any], Callable]:
+    """Return the constants of a problem's loss, and (constants, params, batch, key) -> loss at the run's precision."""
     cast = to_bfloat16 if prepared.dtype == "bfloat16" else lambda tree: tree
 
     def loss(params: Params, batch: Batch, key: Array) -> Array:
@@ -209,5 +212,6 @@ def _one_example(prepared: Prepared, recipe: Recipe) -> PyTree:
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape[1:]), a.dtype), shapes)
 
 
-def _take(data: Batch, rows: Int[Array, " row"]) -> Batch:
+def take_rows(data: Batch, rows: Int[Array, " row"]) -> Batch:
+    """Gather a batch."""
     return jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), data)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from bench.measure.devices import RUN_ONCE
+from bench.measure.memory import memory_bytes
 from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
 from bench.measure.seeds import key_data
 
@@ -91,13 +92,6 @@ def _compile(recipe: Recipe, points: Points, trials: tuple[str, ...]) -> Compile
     done = time.perf_counter()
     memory = max(memory_bytes(chunk), memory_bytes(evaluate))
     return Compiled(recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory)
-
-
-def memory_bytes(compiled: Any) -> int:
-    """Count what one call of a compiled program holds at its peak, by the compiler's own analysis."""
-    use = compiled.memory_analysis()
-    inputs_outputs = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
-    return inputs_outputs + use.temp_size_in_bytes
 
 
 def sweep(compiled: Compiled, points: Points) -> Curves:

@@ -1,0 +1,197 @@
+"""Time optimizers step by step: one unbatched trial each, compiled ahead of time, taken in turns.
+
+Wall-clock under `vmap` is a property of a sweep and never of an optimizer, so this is measured apart from sweeps.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count as numbers
+from math import ceil
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from bench.measure import devices, flops
+from bench.measure.memory import memory_bytes
+from bench.measure.prepare import Prepared
+from bench.measure.program import Recipe, build, lifted_loss, take_rows, write_update
+from bench.measure.seeds import key_data
+
+#: Batches that a timed trial goes through, over and over: enough that none is still in a cache by luck alone.
+BATCHES = 64
+#: The trial that is timed.
+TRIAL = "0/timing/0"
+
+
+class Loop(NamedTuple):
+    """Write a loop of steps: (arguments, carry, trip count) -> carry, and what it starts from."""
+
+    call: Callable
+    arguments: Any
+    start: PyTree
+    #: Floating-point operations of one trip.
+    flops: int
+
+
+@dataclass
+class Timed:
+    """Hold a compiled loop, and the buffers it works in."""
+
+    compiled: Callable
+    arguments: Any
+    start: PyTree
+    trace_seconds: float
+    #: None where the program came out of the persistent compilation cache.
+    compile_seconds: float | None
+    peak_bytes: int
+    flops_per_step: int
+    #: Steps per trip of the loop, and steps after which an optimizer's work repeats.
+    steps_per_trip: int
+    period: int
+
+    carry: PyTree = None
+
+    def seconds(self, trips: int) -> float:
+        """Time one call from the start, blocking on every output.
+
+        Every call does the same work, in the same buffers: fresh ones would be paged in at its expense.
+        """
+        used = _copy(self.start) if self.carry is None else _restore(self.start, self.carry)
+        carry, trips = jax.block_until_ready(used), np.int32(trips)
+        began = time.perf_counter()
+        self.carry = jax.block_until_ready(self.compiled(self.arguments, carry, trips))
+        return time.perf_counter() - began
+
+
+class Samples(NamedTuple):
+    """Hold what timing one loop gave."""
+
+    step_seconds: Float[np.ndarray, " repeat"]
+    steps_per_call: int
+    #: The first call after compilation, of the fewest steps a call can make, per step.
+    first_step_seconds: float
+
+
+@jax.jit
+def _copy(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.copy, tree)
+
+
+@partial(jax.jit, donate_argnums=1, keep_unused=True)
+def _restore(tree: PyTree, into: PyTree) -> PyTree:
+    return jax.tree.map(jnp.copy, tree)
+
+
+def compile_loop(loop: Loop, device: devices.Device, period: int = 1) -> Timed:
+    """Compile a loop ahead of time, with its carry donated. Call inside `devices.settings(...)`.
+
+    Its trip count is an argument, so that one program serves any number of steps.
+    """
+    # A trip count that is no constant is read back by the host at every trip, which only a CPU gives for nothing.
+    inner = 1 if device.platform == "cpu" else 16
+
+    def run(arguments: Any, carry: PyTree, trips: Array) -> PyTree:
+        def trip(outer: Array, carry: PyTree) -> PyTree:
+            step = lambda index, carry: loop.call(arguments, carry, outer * inner + index)  # noqa: E731
+            # A loop of one step would copy what it only reads.
+            return step(0, carry) if inner == 1 else jax.lax.fori_loop(0, inner, step, carry)
+
+        return jax.lax.fori_loop(0, trips, trip, carry)
+
+    began = time.perf_counter()
+    lowered = jax.jit(run, donate_argnums=1).lower(loop.arguments, loop.start, np.int32(1))
+    traced = time.perf_counter()
+    hits = devices.cache_hits()
+    compiled = lowered.compile()
+    compile_seconds = time.perf_counter() - traced if devices.cache_hits() == hits else None
+    peak = memory_bytes(compiled)
+    arguments, start = jax.device_put((loop.arguments, loop.start), device)
+    return Timed(
+        compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, ceil(period / inner)
+    )
+
+
+def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
+    """Write the loop that trains one trial: batch, loss, gradient, update. Call inside `devices.settings(...)`."""
+    prepared = recipe.prepared
+    constants, update = write_update(recipe)
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    traced = {name: np.asarray(value, dtype) for name, value in hyperparameters.items()}
+    seed = np.int32(key_data([TRIAL], "optimizer")[0, 0, 0] & (2**31 - 1))
+    params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
+    state = jax.jit(lambda params: build(recipe.optimizer, recipe.settings(traced), seed).init(params))(params)
+    fed = _feed(prepared, recipe.batch_size)
+
+    def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
+        constants, data, fed, traced, seed = arguments
+        params, state, _ = carry
+        batch, key = _batch(prepared, recipe.batch_size, data, fed, index)
+        return update(constants, params, state, batch, key, traced, seed)
+
+    arguments = (constants, prepared.train, fed, traced, seed)
+    loss = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
+    start = (params, state, jnp.zeros((), loss.dtype))
+    return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
+
+
+def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:
+    """Write the loop that only takes the loss and its gradient, at fixed parameters: what every step pays."""
+    constants, loss = lifted_loss(prepared, prepared.batch(batch_size))
+    params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
+
+    def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
+        constants, data, fed, params = arguments
+        # Tied to the trip, so that nothing that depends on the parameters alone moves out of the loop.
+        params, index = jax.lax.optimization_barrier((params, index))
+        batch, key = _batch(prepared, batch_size, data, fed, index)
+        return jax.value_and_grad(lambda p: loss(constants, p, batch, jax.random.wrap_key_data(key)))(params)
+
+    arguments = (constants, prepared.train, _feed(prepared, batch_size), params)
+    start = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(call, arguments, None, np.int32(0)))
+    return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
+
+
+def _feed(prepared: Prepared, batch_size: Any) -> tuple[Any, Any]:
+    """Draw what BATCHES batches are made of, and their keys, with one leading axis."""
+    inputs = prepared.inputs([TRIAL], batch_size, 0, BATCHES), prepared.keys([TRIAL], 0, BATCHES)
+    return jax.tree.map(lambda a: a[:, 0], inputs)
+
+
+def _batch(prepared: Prepared, batch_size: Any, data: Any, fed: tuple[Any, Any], index: Array) -> tuple[Any, Array]:
+    inputs, key = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index % BATCHES, keepdims=False), fed)
+    if prepared.problem.sample is not None:
+        return inputs, key
+    return data if batch_size == "full" else take_rows(data, inputs), key
+
+
+def interleave(timed: Sequence[Timed], repeats: int, min_seconds: float) -> list[Samples]:
+    """Time loops in turns, A B C and then C B A, so that a drifting clock hits all alike.
+
+    Each is called `repeats` times for `min_seconds` in all, and for 5 ms a call at least; warm-up comes before.
+    """
+    first = [one.seconds(1) / one.steps_per_trip for one in timed]
+    trips = [_trips(one, max(min_seconds / repeats, 5e-3)) for one in timed]
+    taken: list[list[float]] = [[] for _ in timed]
+    for repeat in range(repeats):
+        order = range(len(timed)) if repeat % 2 == 0 else reversed(range(len(timed)))
+        for place in order:
+            taken[place].append(timed[place].seconds(trips[place]))
+    return [
+        Samples(np.array(seconds) / (num * one.steps_per_trip), num * one.steps_per_trip, earlier)
+        for one, num, seconds, earlier in zip(timed, trips, taken, first, strict=True)
+    ]
+
+
+def _trips(timed: Timed, seconds: float) -> int:
+    """Choose how many trips last as long as asked; whole periods, so that rare work weighs what it should."""
+    for power in numbers():
+        trips = timed.period * 2**power
+        took = timed.seconds(trips)
+        if took > seconds / 4:
+            return timed.period * max(1, ceil(trips * seconds / took / timed.period))
+    raise AssertionError

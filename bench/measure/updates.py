@@ -1,0 +1,106 @@
+"""The update alone, on parameter trees of a chosen size and shape: what an optimizer costs where gradients are free."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PyTree
+
+from bench.measure import flops
+from bench.measure.memory import tree_bytes
+from bench.measure.program import build
+from bench.measure.throughput import Loop
+from optimizers.optimizer import Optimizer
+
+#: What an update may need and still run without a problem.
+WITHOUT_PROBLEM = frozenset({"value", "grad", "seed", "per_example_grad"})
+#: Leaves of the shape "many_small".
+LEAVES = 2000
+#: Random numbers are drawn so many at once, and repeat after that: 1e8 of them would take seconds.
+BLOCK = 2**20 - 3
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def flat(num_parameters: int) -> Shapes:
+    """Return one vector."""
+    return {"vector": (num_parameters,)}
+
+
+def many_small(num_parameters: int) -> Shapes:
+    """Return 2000 vectors of one size, but for the last, which takes the rest; fewer where there is less to share."""
+    leaves = min(LEAVES, num_parameters)
+    each, rest = divmod(num_parameters, leaves)
+    return {f"vector_{leaf}": (each + (leaf == leaves - 1) * rest,) for leaf in range(leaves)}
+
+
+def transformer(num_parameters: int) -> Shapes:
+    """Return the matrices and vectors of a decoder whose width is 64 times its depth, with an embedding for the rest.
+
+    The largest whose blocks take at most 85 %; at 1e8 that is 12 blocks of width 768, as in Radford, Wu, Child, Luan,
+    Amodei, Sutskever, Language Models are Unsupervised Multitask Learners, 2019. What no row of the embedding fills is
+    a vector.
+    """
+    depth = 0
+    while sum(map(_size, _blocks(depth + 1).values())) <= 0.85 * num_parameters:
+        depth += 1
+    shapes, width = _blocks(depth), 64 * max(depth, 1)
+    rows, rest = divmod(num_parameters - sum(map(_size, shapes.values())), width)
+    shapes |= {"embedding": (rows, width)} if rows else {}
+    return shapes | ({"rest": (rest,)} if rest else {})
+
+
+def _blocks(depth: int) -> Shapes:
+    width = 64 * depth
+    matrices = {"attention": (width, 3 * width), "projection": (width, width)}
+    matrices |= {"up": (width, 4 * width), "down": (4 * width, width)}
+    vectors = {f"{name}_bias": shape[1:] for name, shape in matrices.items()}
+    vectors |= dict.fromkeys(("norm_1_scale", "norm_1_bias", "norm_2_scale", "norm_2_bias"), (width,))
+    return {f"{block}/{name}": shape for block in range(depth) for name, shape in (matrices | vectors).items()}
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
+
+
+#: Name -> (number of parameters) -> shapes by name, which sum up to exactly that number.
+SHAPES: dict[str, Callable[[int], Shapes]] = {"transformer": transformer, "flat": flat, "many_small": many_small}
+
+
+def needed_bytes(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> int:
+    """Count the memory that timing an optimizer takes, without making any: gradient, and parameters and state twice."""
+    gradient, carry = jax.eval_shape(lambda: _start(optimizer, settings, shapes, dtype))
+    return tree_bytes(gradient) + 2 * tree_bytes(carry)
+
+
+def update_loop(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> tuple[Loop, int, int]:
+    """Write the loop that updates a tree by a fixed gradient; also return the bytes of its state and those it moves.
+
+    Counted as moved: parameters, gradient and state read once, parameters and state written once. `settings` are the
+    optimizer's hyperparameters. Call inside `devices.settings(...)`.
+    """
+    gradient, carry = jax.jit(lambda: _start(optimizer, settings, shapes, dtype))()
+
+    def call(gradient: PyTree, carry: PyTree, index: Array) -> PyTree:
+        # Tied to the trip, so that squares of the gradient aren't kept from one trip to the next.
+        gradient, index = jax.lax.optimization_barrier((gradient, index))
+        offered = {"value": jnp.ones((), dtype), "grad": gradient}
+        extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
+        given = jax.tree.map(lambda g: g[None], gradient) if "per_example_grad" in optimizer.needs else gradient
+        params, state = carry
+        updates, state = build(optimizer, settings, 0).update(given, state, params, **extra)
+        return optax.apply_updates(params, updates), state
+
+    state_bytes, moved = tree_bytes(carry[1]), tree_bytes(gradient) + 2 * tree_bytes(carry)
+    return Loop(call, gradient, carry, flops.count(call, gradient, carry, np.int32(0))), state_bytes, moved
+
+
+def _start(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> tuple[PyTree, PyTree]:
+    # Not zeros nor ones: updates that divide by norms, or look at signs, must find something to do.
+    block = jax.random.normal(jax.random.key(0), (BLOCK,), dtype) / 10
+    params = {name: jnp.resize(block, shape) for name, shape in shapes.items()}
+    gradient = {name: jnp.resize(-block / 10, shape) for name, shape in shapes.items()}
+    return gradient, (params, build(optimizer, settings, 0).init(params))
