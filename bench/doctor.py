@@ -9,10 +9,11 @@ import numpy as np
 import optax
 
 from bench.jobs import pick_device
-from bench.measure import devices
+from bench.measure import devices, limits
 from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
 from bench.measure.sweep import Points, compile_sweep, sweep
+from bench.present.table import Table
 from bench.store.run_folder import StoreError, check_writable
 from optimizers.optimizer import Optimizer
 from problems.problem import Problem
@@ -40,6 +41,23 @@ def examine(device_kind: str | None, results: Path) -> list[Check]:
         ("float32 product", f"relative error {product:.1e}, below 1e-5 without TF32", product < 1e-5),
         ("sweep", f"off gradient descent's closed form by {error:.1e} relative, below 1e-5", error < 1e-5),
     ]
+
+
+def limits_table(device_kind: str | None) -> Table:
+    """Measure the memory bandwidth and the product rates of a device."""
+    device = pick_device(device_kind)
+    devices.refuse_compile_cache()
+    rows = []
+    for name in limits.products(device):
+        copy, product = limits.limits(name, device)
+        rows.append((name, copy.rate / 1e9, copy.size, product.rate / 1e9, product.size))
+    described = devices.describe(device)
+    notes = (
+        "the fastest of the calls of 0.3 s, on random data; a copy counts bytes read and written, a product of n rows "
+        "2 n^3 operations; float32 means full float32, tf32 is shown where a device has it",
+    )
+    columns = ("dtype", "copy_gigabytes_per_second", "copy_bytes", "product_gigaflops_per_second", "product_rows")
+    return Table(f"limits of {described['device']}, {described['cpu']}", columns, tuple(rows), notes)
 
 
 def closed_form_error(device: devices.Device) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.execute import compile_job, preparer
+from bench.execute import compile_job
 from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
 from bench.measure import devices
 from bench.measure.sweep import sweep
 from bench.present.table import Table
+from bench.recipes import preparer
 from bench.request import Suite
 from bench.store import run_folder
 

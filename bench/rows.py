@@ -5,11 +5,13 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 
 from bench.jobs import Job
 from bench.measure.selection import diverged
 from bench.measure.sweep import Curves
 from bench.request import Cell
+from bench.store.schema import trial_columns
 from problems.problem import Problem
 
 
@@ -18,64 +20,63 @@ def examples_per_step(cell: Cell, problem: Problem) -> int:
     return problem.num_rows if cell.batch_size == "full" else int(cell.batch_size or 1)
 
 
-def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Turn curves [seed, point, record] into one row per trial."""
+def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Turn curves [seed, point, record] into one row per trial, seed by seed."""
     lost = diverged(curves)
     cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     # On full batches the loss before each update is the train loss itself, so a dense curve comes for free.
     plain = job.known.optimizers[cell.optimizer_name].evaluation_params is None
     exact = cell.batch_size == "full" and not problem.noisy_loss and plain
-    rows = []
-    for seed, point in np.ndindex(lost.shape):
-        at = curves.diverged_at[seed, point]
-        values = {name: value for name, value in points[point].items() if name != "schedule"}
-        rows.append(
-            _names(cell, phase, seed, point)
-            | {
-                "hyperparameters": values,
-                "schedule": points[point]["schedule"],
-                "status": "diverged" if lost[seed, point] else "ok",
-                "diverged_at": int(at) if at >= 0 else None,
-                "step": curves.step,
-                "examples": curves.step * examples_per_step(cell, problem),
-                "gradient_evaluations": curves.gradient_evaluations[seed, point],
-                "batch_loss": curves.batch_loss[seed, point],
-                "step_loss": curves.step_loss[seed, point] if exact else None,
-            }
-            | {name: curve[seed, point] for name, curve in curves.metrics.items()}
-        )
-    return rows
+    columns = {
+        "status": np.where(lost, "diverged", "ok"),
+        "diverged_at": np.ma.masked_less(curves.diverged_at, 0),
+        "step": np.broadcast_to(curves.step, (*lost.shape, len(curves.step))),
+        "examples": np.broadcast_to(curves.step * examples_per_step(cell, problem), (*lost.shape, len(curves.step))),
+        "gradient_evaluations": curves.gradient_evaluations,
+        "batch_loss": curves.batch_loss,
+        **({"step_loss": curves.step_loss} if exact else {}),
+        **curves.metrics,
+    }
+    flat = {name: values.reshape(lost.size, *values.shape[2:]) for name, values in columns.items()}
+    return trial_columns(_names(cell, phase, len(lost), points) | flat, lost.size)
 
 
-def _names(cell: Cell, phase: str, seed: int, point: int) -> dict[str, Any]:
-    named = {"phase": phase, "problem": cell.problem, "optimizer": cell.optimizer, "dtype": cell.dtype}
-    # None where a plug-in failed to make the problem that would have said.
-    batch_size = None if cell.batch_size is None else str(cell.batch_size)
-    return named | {"batch_size": batch_size, "seed": seed, "point": point}
+def _names(cell: Cell, phase: str, seeds: int, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say which trials stand in the rows: all points of the first seed, then of the next one."""
+    tuned = [name for name in points[0] if name != "schedule"]
+    return {
+        "phase": phase,
+        "problem": cell.problem,
+        "optimizer": cell.optimizer,
+        "dtype": cell.dtype,
+        # None where a plug-in failed to make the problem that would have said.
+        "batch_size": None if cell.batch_size is None else str(cell.batch_size),
+        "seed": np.repeat(np.arange(seeds), len(points)),
+        "point": np.tile(np.arange(len(points)), seeds),
+        "hyperparameters": {name: np.tile([point[name] for point in points], seeds) for name in tuned},
+        "schedule": np.tile([point["schedule"] for point in points], seeds),
+    }
 
 
-def failed_rows(cell: Cell, status: str, message: str) -> list[dict[str, Any]]:
+def failed_rows(cell: Cell, status: str, message: str) -> pa.Table:
     """Write one row per trial that a failed cell would have had."""
-    rows = []
-    for seed, point in np.ndindex(cell.seeds, len(cell.points)):
-        values = {name: value for name, value in cell.points[point].items() if name != "schedule"}
-        fields = {"hyperparameters": values, "schedule": cell.points[point]["schedule"]}
-        rows.append(_names(cell, "select", seed, point) | fields | {"status": status, "message": message})
-    return rows
+    names = _names(cell, "select", cell.seeds, cell.points)
+    return trial_columns(names | {"status": status, "message": message}, cell.seeds * len(cell.points))
 
 
 class BelowOptimumError(Exception):
     """A run ended below the known optimum by more than rounding: the suite itself is wrong."""
 
 
-def check_optimum(rows: Sequence[Mapping[str, Any]], optimum: float | None, dtype: str) -> None:
+def check_optimum(rows: pa.Table, optimum: float | None, dtype: str) -> None:
     """Raise BelowOptimumError where a trial's last train loss lies below the optimum by more than rounding."""
     if optimum is None:
         return
-    for row in rows:
-        first, last = row["train_loss"][0], row["train_loss"][-1]
+    for curves in rows["train_loss"].chunks:
+        offsets, losses = curves.offsets.to_numpy(), curves.values.to_numpy()
+        first, last = losses[offsets[:-1]], losses[offsets[1:] - 1]
         # A mean over rows gathers rounding: a quarter of eps times the first loss is the most that was seen.
-        rounding = 100 * float(jnp.finfo(dtype).eps) * max(abs(optimum), abs(first))
-        if last < optimum - rounding:
-            raise BelowOptimumError(f"a trial ended at {last!r}, below the known optimum {optimum!r}")
+        rounding = 100 * float(jnp.finfo(dtype).eps) * np.fmax(abs(optimum), abs(first))
+        if (below := last[last < optimum - rounding]).size:
+            raise BelowOptimumError(f"a trial ended at {float(below[0])!r}, below the known optimum {optimum!r}")

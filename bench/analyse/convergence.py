@@ -1,13 +1,14 @@
-"""What a run's parts say: how far each tuned optimizer came, trial by trial and record by record."""
+"""What a run's parts say: how far each tuned optimizer came, and with which settings."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from bench.analyse.statistics import median, median_interval
-from bench.store.run_folder import Part, read_rows
+from bench.store.run_folder import Part, read_batches, read_rows
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -85,8 +86,15 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
 def best_trials(part: Part) -> list[dict[str, Any]]:
     """Read the trials that speak for a cell: its report seeds, or its best point's selection seeds."""
     footer = part.footer
-    rows = read_rows([part], phase="report" if footer["report_seeds"] else "select").to_pylist()
-    return [row for row in rows if footer["report_seeds"] or row["point"] == footer["best_point"]]
+    if footer["report_seeds"]:
+        return read_rows([part], phase="report").to_pylist()
+    return [trial for batch in read_batches(part, phase="select") for trial in _of_point(batch, footer["best_point"])]
+
+
+def _of_point(batch: pa.RecordBatch, point: int) -> list[dict[str, Any]]:
+    """Take the trials of one point, without making Python's numbers of all the others' curves."""
+    places = [place for place, found in enumerate(batch["point"].to_pylist()) if found == point]
+    return [trial for place in places for trial in batch.slice(place, 1).to_pylist()]
 
 
 def _end(trial: Mapping[str, Any], view: Slice) -> dict[str, float]:
@@ -148,54 +156,6 @@ def _settings(row: Mapping[str, Any], names: Sequence[str]) -> str:
     name, _, static = row["optimizer"].partition("[")
     both = ",".join(text for text in (static.removesuffix("]"), inside) if text)
     return f"-o '{name}[{both}]' {' '.join(words)}"
-
-
-def trials(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """List every trial with its settings and what it ended at."""
-    metrics = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    rows = []
-    for trial in _all_trials(parts):
-        steps = trial["step"] or []
-        end = len(steps) - 1 if view.at_step is None else int(np.searchsorted(steps, view.at_step, "right")) - 1
-        ends = {name: trial[name][end] if trial[name] and end >= 0 else None for name in metrics}
-        status = {name: trial[name] for name in ("status", "message", "diverged_at")}
-        rows.append(_names(trial) | status | ends)
-    return _spread(rows, ["status", "message", *metrics, "diverged_at"])
-
-
-def curves(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """List every record of every trial: step, examples, gradient evaluations and all metrics."""
-    rows = []
-    lists: dict[str, None] = dict.fromkeys(["step", "examples", "gradient_evaluations", "batch_loss"])
-    for trial in _all_trials(parts):
-        measured = [name for name, value in trial.items() if isinstance(value, list) and name != "step_loss"]
-        measured = [name for name in measured if name != "hyperparameters"]
-        lists |= dict.fromkeys(measured)
-        for record, step in enumerate(trial["step"] or []):
-            if view.at_step is None or step <= view.at_step:
-                rows.append(_names(trial) | {name: trial[name][record] for name in measured})
-    return _spread(rows, lists)
-
-
-def _spread(rows: Sequence[dict[str, Any]], measured: Iterable[str]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Give each hyperparameter a column of its own."""
-    extra = sorted({name for row in rows for name in row["hyperparameters"]} - {"learning_rate", "weight_decay"})
-    names = ["learning_rate", "weight_decay", *extra]
-    spread = [row | {name: row["hyperparameters"].get(name) for name in names} for row in rows]
-    return ["phase", "problem", "optimizer", "batch_size", "seed", *names, "schedule", *measured], spread
-
-
-def _names(trial: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("phase", "problem", "optimizer", "batch_size", "seed", "schedule")
-    batch_size = trial["batch_size"]
-    batch_size = int(batch_size) if batch_size and batch_size.isdigit() else batch_size
-    named = {name: trial[name] for name in names} | {"batch_size": batch_size}
-    return named | {"hyperparameters": dict(trial["hyperparameters"] or ())}
-
-
-def _all_trials(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
-    for part in parts:
-        yield from read_rows([part]).to_pylist()
 
 
 def _worst_last(value: float | None) -> tuple[bool, float]:

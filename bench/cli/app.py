@@ -19,6 +19,7 @@ app = App(
 COMMANDS = {
     "run": ("bench.cli.run:run", "Train every cell of a suite and print the convergence table."),
     "plan": ("bench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
+    "throughput": ("bench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
     "list": ("bench.cli.show:list_app", "List problems, optimizers, suites or runs."),
     "table": ("bench.cli.show:table", "Print a table of a run."),
     "doctor": ("bench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter, Token
 
 
-def _whole(kind: Any, tokens: Sequence[Token]) -> int:
+def whole(kind: Any, tokens: Sequence[Token]) -> int:
     """Read an integer as Python does: cyclopts itself rounds 1.5 to 2."""
     (token,) = tokens
     try:
@@ -19,7 +19,7 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> int:
 
 #: A value may begin with a minus: it is refused by what reads it, which can say what is accepted.
 Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
-Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=_whole)]
+Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=whole)]
 
 
 @Parameter(name="*")
@@ -63,8 +63,8 @@ class Options:
     """Name of the run's folder."""
     results: Path = Path("results")
     """Folder of all runs."""
-    compile_cache: bool = True
-    """Keep compiled programs in the user's cache folder."""
+    compile_cache: bool | None = None
+    """Keep compiled programs in the user's cache folder: yes, but for throughput, which times compilation."""
 
     def overrides(self) -> dict[str, Any]:
         """Return what is given of a suite's own words."""

@@ -63,6 +63,13 @@ class Reporter:
         if self._bar is None and progress.outcome != "kept":
             print(f"[{self._done:{len(str(self._total))}}/{self._total}] {self._speed()}  {label}", file=sys.stderr)
 
+    def say(self, message: str) -> None:
+        """Tell what is going on besides cells."""
+        if self._bar is None:
+            print(message, file=sys.stderr)
+        else:
+            self._bar.update(self._task, description=message)
+
     def _speed(self) -> str:
         computed = self._done - self._kept
         if not computed:

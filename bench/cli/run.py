@@ -14,9 +14,10 @@ def run(
     *,
     options: Options = Options(),  # noqa: B008 (frozen)
     force: bool = False,
+    throughput: bool = True,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Train every cell of a suite that isn't finished yet, and print the convergence table.
+    """Train every cell of a suite that isn't finished yet, time it, and print the convergence and throughput tables.
 
     Parameters
     ----------
@@ -24,6 +25,8 @@ def run(
         Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
     force
         Compute finished cells again.
+    throughput
+        Time the cells that are not timed yet, and end with what a step costs.
     json
         Print the convergence table as JSON, and nothing else, on stdout.
     """
@@ -38,12 +41,16 @@ def run(
             name=options.name,
             device=options.device,
             force=force,
-            compile_cache=options.compile_cache,
+            throughput=throughput,
+            compile_cache=options.compile_cache is not False,
             on_plan=reporter.plan,
             on_progress=reporter.progress,
+            say=reporter.say,
             **options.overrides(),
         )
     print(format_table(done.convergence(), "json" if json else "plain"))
+    if throughput and not json:
+        print("\n" + format_table(done.throughput()))
     if not json:
         print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best")
     return 1 if done.failed else 0
@@ -77,7 +84,7 @@ def plan(
         results=options.results,
         name=options.name,
         device=options.device,
-        compile_cache=options.compile_cache,
+        compile_cache=options.compile_cache is not False,
         say=say,
         **options.overrides(),
     )

@@ -1,5 +1,6 @@
 """`optbench list` and `optbench table`: what there is, and what was found; without jax where it isn't needed."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -110,7 +111,7 @@ def table(
     results
         Folder of all runs.
     """
-    from bench.present.table import format_table
+    from bench.present.table import write_table
     from bench.request import RequestError
     from bench.tables import load
 
@@ -120,7 +121,7 @@ def table(
         made = loaded.table(kind, at_step=at_step, target=target, columns=names, sort=sort)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    print(format_table(made, format))
+    write_table(made, format, sys.stdout)
 
 
 def _print(table: "Table", json: bool) -> None:

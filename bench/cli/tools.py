@@ -14,6 +14,7 @@ def doctor(
     *,
     device: Literal["cpu", "gpu"] | None = None,
     results: Path = Path("results"),
+    limits: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Check devices, versions, precision, cache and memory, and a tiny sweep against its closed form.
@@ -24,12 +25,17 @@ def doctor(
         Device; jax's own choice where not given.
     results
         Folder of all runs.
+    limits
+        Measure how fast the device moves memory and multiplies matrices, in place of the checks.
     json
         Print JSON.
     """
-    from bench.doctor import examine
+    from bench.doctor import examine, limits_table
     from bench.present.table import Table, format_table
 
+    if limits:
+        print(format_table(limits_table(device), "json" if json else "plain"))
+        return 0
     checks = examine(device, results)
     table = Table("doctor", ("check", "found", "ok"), tuple((name, found, ok) for name, found, ok in checks))
     print(format_table(table, "json" if json else "plain"))

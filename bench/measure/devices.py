@@ -50,6 +50,14 @@ def memory_limit_bytes(device: Device) -> int:
     return int(USABLE * _free_host_bytes())
 
 
+def cache_bytes(device: Device) -> int:
+    """Say how much of what is worked on at once should stay close to the arithmetic.
+
+    Of a CPU's cores, some of the second-level caches; on anything else so much that its launches weigh little.
+    """
+    return 2**22 if device.platform == "cpu" else 2**28
+
+
 def cache_folder() -> Path:
     """Locate the persistent compilation cache in the user's cache folder."""
     return Path(platformdirs.user_cache_dir("optbench")) / "xla"

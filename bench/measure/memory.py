@@ -1,8 +1,10 @@
 """What programs hold in memory, by the compiler's own analysis."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.extend.core import jaxprs_in_params
 from jaxtyping import PyTree
 
 
@@ -16,3 +18,24 @@ def memory_bytes(compiled: Any) -> int:
 def tree_bytes(tree: PyTree) -> int:
     """Count the bytes of a tree of arrays or of their shapes."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def num_elements(tree: PyTree) -> int:
+    """Count the elements of a tree of arrays or of their shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def largest_bytes(function: Callable, *example: PyTree) -> int:
+    """Count the bytes of the largest array that a function makes on its way; of `example` only shapes matter."""
+    return max(_largest(jax.make_jaxpr(function)(*example)), 1)
+
+
+def _largest(jaxpr: Any) -> int:
+    sizes = [
+        variable.aval.size * variable.aval.dtype.itemsize
+        for equation in jaxpr.eqns
+        for variable in equation.outvars
+        if hasattr(variable.aval, "size") and hasattr(variable.aval.dtype, "itemsize")
+    ]
+    held = [_largest(inner) for equation in jaxpr.eqns for inner in jaxprs_in_params(equation.params)]
+    return max(sizes + held, default=0)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count as numbers
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from bench.measure import devices, flops
-from bench.measure.memory import memory_bytes
+from bench.measure.memory import memory_bytes, tree_bytes
 from bench.measure.prepare import Prepared
 from bench.measure.program import Recipe, build, lifted_loss, take_rows, write_update
 from bench.measure.seeds import key_data
@@ -54,7 +53,14 @@ class Timed:
     steps_per_trip: int
     period: int
 
+    #: The first call after compilation, of the fewest steps a call can make, per step.
+    first_step_seconds: float = 0.0
     carry: PyTree = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Count what it holds while it is timed: its start, and all that a call takes."""
+        return tree_bytes(self.start) + self.peak_bytes
 
     def seconds(self, trips: int) -> float:
         """Time one call from the start, blocking on every output.
@@ -62,10 +68,17 @@ class Timed:
         Every call does the same work, in the same buffers: fresh ones would be paged in at its expense.
         """
         used = _copy(self.start) if self.carry is None else _restore(self.start, self.carry)
-        carry, trips = jax.block_until_ready(used), np.int32(trips)
+        carry, counted = jax.block_until_ready(used), np.int32(trips)
         began = time.perf_counter()
-        self.carry = jax.block_until_ready(self.compiled(self.arguments, carry, trips))
+        self.carry = jax.block_until_ready(self.compiled(self.arguments, carry, counted))
         return time.perf_counter() - began
+
+
+class Effort(NamedTuple):
+    """Say how long to time each loop: in how many calls, and how many seconds over all of them."""
+
+    repeats: int
+    min_seconds: float
 
 
 class Samples(NamedTuple):
@@ -73,8 +86,14 @@ class Samples(NamedTuple):
 
     step_seconds: Float[np.ndarray, " repeat"]
     steps_per_call: int
-    #: The first call after compilation, of the fewest steps a call can make, per step.
-    first_step_seconds: float
+
+
+class Result(NamedTuple):
+    """Hold a timed loop, and beside it what it is compared with, timed in the same turns."""
+
+    timed: Timed
+    samples: Samples
+    baselines: list[Samples]
 
 
 @jax.jit
@@ -111,9 +130,11 @@ def compile_loop(loop: Loop, device: devices.Device, period: int = 1) -> Timed:
     compile_seconds = time.perf_counter() - traced if devices.cache_hits() == hits else None
     peak = memory_bytes(compiled)
     arguments, start = jax.device_put((loop.arguments, loop.start), device)
-    return Timed(
-        compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, ceil(period / inner)
-    )
+    periods = ceil(period / inner)
+    timed = Timed(compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, periods)
+    timed.first_step_seconds = timed.seconds(1) / inner
+    timed.carry = None
+    return timed
 
 
 def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
@@ -169,29 +190,62 @@ def _batch(prepared: Prepared, batch_size: Any, data: Any, fed: tuple[Any, Any],
     return data if batch_size == "full" else take_rows(data, inputs), key
 
 
-def interleave(timed: Sequence[Timed], repeats: int, min_seconds: float) -> list[Samples]:
+def time_in_turns(
+    makers: Sequence[Callable[[], Timed]], baselines: Sequence[Timed], effort: Effort, limit_bytes: int
+) -> list[Result | BaseException]:
+    """Make loops and time them in turns with the baselines, as many at once as fit into memory.
+
+    What can't be made or run is an exception in its place.
+    """
+    results: dict[int, Result | BaseException] = {}
+    waiting: dict[int, Timed] = {}
+
+    def time_waiting() -> None:
+        together = {id(one): one for one in (*baselines, *waiting.values())}
+        try:
+            samples = dict(zip(together, interleave([*together.values()], effort), strict=True))
+        except Exception as error:
+            results.update(dict.fromkeys(waiting, error))
+        else:
+            beside = [samples[id(one)] for one in baselines]
+            results.update({place: Result(one, samples[id(one)], beside) for place, one in waiting.items()})
+        for one in together.values():
+            one.carry = None
+        waiting.clear()
+
+    for place, make in enumerate(makers):
+        try:
+            made = make()
+        except (Exception, SystemExit) as error:
+            results[place] = error
+            continue
+        if waiting and sum(one.held_bytes for one in (*baselines, *waiting.values(), made)) > limit_bytes:
+            time_waiting()
+        waiting[place] = made
+    if waiting:
+        time_waiting()
+    return [results[place] for place in range(len(makers))]
+
+
+def interleave(timed: Sequence[Timed], effort: Effort) -> list[Samples]:
     """Time loops in turns, A B C and then C B A, so that a drifting clock hits all alike.
 
-    Each is called `repeats` times for `min_seconds` in all, and for 5 ms a call at least; warm-up comes before.
+    Calls last 5 ms at least; warm-up comes before.
     """
-    first = [one.seconds(1) / one.steps_per_trip for one in timed]
-    trips = [_trips(one, max(min_seconds / repeats, 5e-3)) for one in timed]
+    trips = [_trips(one, max(effort.min_seconds / effort.repeats, 5e-3)) for one in timed]
     taken: list[list[float]] = [[] for _ in timed]
-    for repeat in range(repeats):
+    for repeat in range(effort.repeats):
         order = range(len(timed)) if repeat % 2 == 0 else reversed(range(len(timed)))
         for place in order:
             taken[place].append(timed[place].seconds(trips[place]))
-    return [
-        Samples(np.array(seconds) / (num * one.steps_per_trip), num * one.steps_per_trip, earlier)
-        for one, num, seconds, earlier in zip(timed, trips, taken, first, strict=True)
-    ]
+    steps = [num * one.steps_per_trip for one, num in zip(timed, trips, strict=True)]
+    return [Samples(np.array(seconds) / num, num) for seconds, num in zip(taken, steps, strict=True)]
 
 
 def _trips(timed: Timed, seconds: float) -> int:
     """Choose how many trips last as long as asked; whole periods, so that rare work weighs what it should."""
-    for power in numbers():
-        trips = timed.period * 2**power
-        took = timed.seconds(trips)
-        if took > seconds / 4:
-            return timed.period * max(1, ceil(trips * seconds / took / timed.period))
-    raise AssertionError
+    trips = timed.period
+    # The faster of two: one that was interrupted would end the search too early.
+    while (took := min(timed.seconds(trips), timed.seconds(trips))) < seconds / 4:
+        trips *= 2
+    return timed.period * max(1, ceil(trips * seconds / took / timed.period))

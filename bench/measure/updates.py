@@ -1,6 +1,7 @@
 """The update alone, on parameter trees of a chosen size and shape: what an optimizer costs where gradients are free."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import jax
@@ -45,10 +46,10 @@ def transformer(num_parameters: int) -> Shapes:
     a vector.
     """
     depth = 0
-    while sum(map(_size, _blocks(depth + 1).values())) <= 0.85 * num_parameters:
+    while count(_blocks(depth + 1)) <= 0.85 * num_parameters:
         depth += 1
     shapes, width = _blocks(depth), 64 * max(depth, 1)
-    rows, rest = divmod(num_parameters - sum(map(_size, shapes.values())), width)
+    rows, rest = divmod(num_parameters - count(shapes), width)
     shapes |= {"embedding": (rows, width)} if rows else {}
     return shapes | ({"rest": (rest,)} if rest else {})
 
@@ -62,8 +63,9 @@ def _blocks(depth: int) -> Shapes:
     return {f"{block}/{name}": shape for block in range(depth) for name, shape in (matrices | vectors).items()}
 
 
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape))
+def count(shapes: Shapes) -> int:
+    """Count the parameters of a tree."""
+    return sum(map(prod, shapes.values()))
 
 
 #: Name -> (number of parameters) -> shapes by name, which sum up to exactly that number.

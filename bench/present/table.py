@@ -7,9 +7,9 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas
@@ -24,18 +24,18 @@ _NUMBER = re.compile(r"-|[+-]?(?:inf|\d[\d.]*(?:e[+-]?\d+)?)")
 class Table:
     """Titled columns and rows; a row is a mapping by column (gaps allowed) or a tuple in column order.
 
+    Rows other than a list or tuple are mappings, made anew each time they are gone through: more than memory holds.
     `x_low` and `x_high` beside a column `x` are its interval: one cell for people, three for machines.
     """
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[Mapping[str, Any] | tuple[Any, ...], ...]
+    rows: Iterable[Mapping[str, Any] | tuple[Any, ...]]
     notes: tuple[str, ...] = ()
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return one dict a row, with exactly the table's columns."""
-        rows = (_by_name(self, row) for row in self.rows)
-        return [{name: row[name] for name in self.columns} for row in rows]
+        return list(_records(self))
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Convert to a pandas frame."""
@@ -61,10 +61,10 @@ class Table:
 def format_table(table: Table, format: str = "plain") -> str:
     """Render a table, without a newline at the end."""
     check_name(format, FORMATS, "format")
-    if format == "csv":
-        return _format_csv(table)
-    if format == "json":
-        return _format_json(table)
+    if format in WRITERS:
+        text = io.StringIO()
+        WRITERS[format](table, text)
+        return text.getvalue().removesuffix("\n")
     headers, rows = _for_people(table)
     if format == "plain":
         return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple"), _clean)
@@ -76,18 +76,31 @@ def format_table(table: Table, format: str = "plain") -> str:
     return _tabulate(headers, rows, "latex_booktabs")
 
 
+def write_table(table: Table, format: str, stream: IO[str]) -> None:
+    """Write what `format_table` returns, and a newline; CSV and JSON row by row, so that rows need not all be held."""
+    if format in WRITERS:
+        WRITERS[format](table, stream)
+    else:
+        stream.write(format_table(table, format) + "\n")
+
+
 def select(table: Table, columns: Sequence[str] | None = None, sort: str | None = None) -> Table:
     """Choose columns and order rows by one of them, descending with "-name"; missing values come last."""
-    rows = [_by_name(table, row) for row in table.rows]
+    for name in (*(columns or ()), *([sort.removeprefix("-")] if sort else ())):
+        check_name(name, table.columns, "column")
+    rows = table.rows
     if sort is not None:
-        name = sort.removeprefix("-")
-        check_name(name, table.columns, "column")
-        present = [row for row in rows if not _is_missing(row[name])]
-        present.sort(key=lambda row: _sort_key(row[name]), reverse=sort.startswith("-"))
-        rows = present + [row for row in rows if _is_missing(row[name])]
-    for name in columns or ():
-        check_name(name, table.columns, "column")
-    return replace(table, columns=tuple(columns or table.columns), rows=tuple(rows))
+        rows = _sorted(table, sort)
+    elif isinstance(rows, list | tuple):
+        rows = tuple(_records(table))
+    return replace(table, columns=tuple(columns or table.columns), rows=rows)
+
+
+def _sorted(table: Table, sort: str) -> tuple[dict[str, Any], ...]:
+    rows, name = list(_records(table)), sort.removeprefix("-")
+    present = [row for row in rows if not _is_missing(row[name])]
+    present.sort(key=lambda row: _sort_key(row[name]), reverse=sort.startswith("-"))
+    return (*present, *(row for row in rows if _is_missing(row[name])))
 
 
 def check_name(name: str, accepted: Sequence[str], noun: str) -> None:
@@ -98,9 +111,11 @@ def check_name(name: str, accepted: Sequence[str], noun: str) -> None:
         raise ValueError(f"unknown {noun} {name!r}; {hint}accepted: {', '.join(accepted)}")
 
 
-def _by_name(table: Table, row: Mapping[str, Any] | tuple[Any, ...]) -> dict[str, Any]:
-    given = dict(row) if isinstance(row, Mapping) else dict(zip(table.columns, row, strict=True))
-    return dict.fromkeys(table.columns) | {name: _plain(value) for name, value in given.items()}
+def _records(table: Table) -> Iterator[dict[str, Any]]:
+    """Make one dict a row, with exactly the table's columns."""
+    for row in table.rows:
+        given = dict(zip(table.columns, row, strict=True)) if isinstance(row, tuple) else row
+        yield {name: _plain(given.get(name)) for name in table.columns}
 
 
 def _plain(value: Any) -> Any:
@@ -118,7 +133,7 @@ def _sort_key(value: Any) -> tuple[int, Any]:
 
 def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Fold intervals into their column, leave out columns that hold nothing, and make short texts of the rest."""
-    rows = [_by_name(table, row) for row in table.rows]
+    rows = list(_records(table))
     names = set(table.columns)
     folded = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
     hidden = {f"{name}_{end}" for name in folded for end in ("low", "high")}
@@ -198,33 +213,42 @@ def _format_html(table: Table, headers: list[str], rows: list[list[str]]) -> str
     return "\n".join(["<table>", *caption, *head, "<tbody>", *body, "</tbody>", "</table>", *notes])
 
 
-def _format_csv(table: Table) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def _write_csv(table: Table, stream: IO[str]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table.columns)
-    for row in table.to_records():
+    for row in _records(table):
         writer.writerow(map(_csv_cell, row.values()))
-    return text.getvalue().removesuffix("\n")
 
 
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(_strict(value), allow_nan=False) if isinstance(value, list | tuple | dict) else value
+    # A tuple: `list | tuple | dict` would be made anew for each of millions of cells.
+    return json.dumps(_strict(value), allow_nan=False) if isinstance(value, (list, tuple, dict)) else value
 
 
-def _format_json(table: Table) -> str:
-    """One row a line: strict JSON, where what is not finite is null."""
-    rows = [json.dumps(_strict(row), allow_nan=False) for row in table.to_records()]
-    return "[\n" + ",\n".join(rows) + "\n]" if rows else "[]"
+def _write_json(table: Table, stream: IO[str]) -> None:
+    """Write one row a line: strict JSON, where what is not finite is null."""
+    before = "["
+    for row in _records(table):
+        stream.write(f"{before}\n{json.dumps(_strict(row), allow_nan=False)}")
+        before = ","
+    stream.write("[]\n" if before == "[" else "\n]\n")
+
+
+#: Formats that are written row by row.
+WRITERS: dict[str, Callable[[Table, IO[str]], None]] = {"csv": _write_csv, "json": _write_json}
 
 
 def _strict(value: Any) -> Any:
     value = _plain(value)
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_strict(item) for item in value]
+    # Most cells are one of these two.
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, Iterable):
+        return [_strict(item) for item in value]
+    return value if isinstance(value, int) else str(value)

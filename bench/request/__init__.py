@@ -1,8 +1,9 @@
 """What is asked: names and numbers only, without jax."""
 
+from bench.request.amounts import parse_counts, parse_seconds
 from bench.request.catalogue import Catalogue, OptimizerInfo
 from bench.request.cells import Cell, canonical, expand
-from bench.request.errors import RequestError, nearest
+from bench.request.errors import RequestError, nearest, one_line
 from bench.request.grammar import DefaultRange, Spec, Value, format_spec, format_value, parse_spec, parse_values
 from bench.request.schedule import Schedule, parse_schedule
 from bench.request.suite import Suite, list_suites, load_suite, override, parse_suite
@@ -24,8 +25,11 @@ __all__ = [
     "list_suites",
     "load_suite",
     "nearest",
+    "one_line",
     "override",
+    "parse_counts",
     "parse_schedule",
+    "parse_seconds",
     "parse_spec",
     "parse_suite",
     "parse_values",

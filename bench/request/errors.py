@@ -28,3 +28,8 @@ def quote(value: Any) -> str:
     """Show a value as given, on one line and not at length; of a long path both ends tell."""
     text = repr(value)
     return text if len(text) <= _LONG else f"{text[: _LONG // 2]}...{text[-_LONG // 2 :]}"
+
+
+def one_line(error: BaseException) -> str:
+    """Say what an exception is and the first line of what it says."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

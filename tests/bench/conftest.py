@@ -19,6 +19,7 @@ TINY = {
     "seeds": 1,
     "report_seeds": 1,
     "records": 2,
+    "throughput": False,
 }
 
 
@@ -37,7 +38,12 @@ def tiny(tmp_path) -> Callable[..., Any]:
 @pytest.fixture
 def words() -> list[str]:
     """Return the same request in the words of the command line, without its optimizer and learning rates."""
-    return ["-p", TINY["problems"][0], *["--steps", "4", "--seeds", "1", "--report-seeds", "1", "--records", "2"]]
+    return [
+        "-p",
+        TINY["problems"][0],
+        *["--steps", "4", "--seeds", "1", "--report-seeds", "1", "--records", "2"],
+        "--no-throughput",
+    ]
 
 
 def _rows(run: Any) -> dict[str, str]:

@@ -1,12 +1,16 @@
-"""A run, loaded: its tables, what is missing, and how mistakes are told."""
+"""A run, loaded: its tables, what is missing, how mistakes are told, and what a large one takes."""
 
 import math
+import tracemalloc
 
+import numpy as np
 import pytest
 
 import bench
+from bench.present.table import write_table
 from bench.store import run_folder
 from bench.store.run_folder import StoreError
+from bench.store.schema import trial_columns
 from bench.tables import KINDS
 
 
@@ -79,6 +83,52 @@ def test_convergence_says_how_to_read_it(run):
     notes = "\n".join(run.convergence().notes)
     for said in ("95 % bootstrap intervals", "selection seeds", "float32 on cpu", "at_edge"):
         assert said in notes
+
+
+#: Trials, records and steps of a large cell.
+LARGE = (20_000, 3, 200)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Store 5000 points x 4 seeds of made-up curves, whose best point is the third."""
+    trials, records, steps = LARGE
+    folder, number = tmp_path_factory.mktemp("large"), np.arange(trials)
+    step = np.broadcast_to(np.arange(records) * (steps // (records - 1)), (trials, records))
+    loss = np.linspace(1, 2, trials)[:, None] * np.exp(-0.01 * np.arange(steps))
+    named = {"phase": "select", "problem": "bowl", "optimizer": "sgd", "batch_size": "full", "dtype": "float32"}
+    named |= {"seed": number // 5000, "point": number % 5000, "schedule": "constant", "status": "ok"}
+    named |= {"hyperparameters": {"learning_rate": number / trials, "weight_decay": np.zeros(trials)}}
+    counted = dict.fromkeys(("step", "examples", "gradient_evaluations"), step)
+    losses = {"batch_loss": loss[:, :records], "train_loss": loss[:, :records], "step_loss": loss}
+    said = {"outcome": "finished", "problem": "bowl", "optimizer": "sgd", "batch_size": "full", "at_edge": False}
+    said |= {"num_points": 5000, "seeds": 4, "report_seeds": 0, "best_point": 2, "best": {"learning_rate": 0.1}}
+    said |= {"targets": {"train_loss": 0.5}, "optimum": None, "examples_per_step": 1}
+    run_folder.write_part(folder, "key", trial_columns(named | counted | losses, trials), said)
+    manifest = {"cells": [{"key": "key"}], "suite": {"dtype": "float32", "report_seeds": 0}}
+    run_folder.write_manifest(folder, manifest | {"device": {"device": "cpu"}})
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("convergence", 1), ("trials", LARGE[0]), ("curves", LARGE[0] * LARGE[1])])
+def test_a_table_does_not_hold_all_curves(large, tmp_path, kind, rows):
+    trials, records, steps = LARGE
+    # One of Python's numbers and its place in a list take 32 bytes; five curves are recorded.
+    all_bytes = 32 * trials * (steps + 5 * records)
+    with (tmp_path / "table.csv").open("w") as file:
+        tracemalloc.start()
+        write_table(bench.load(large).table(kind), "csv", file)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < all_bytes / (4 if kind == "trials" else 40)
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == rows + 1
+
+
+def test_a_large_cell_is_tabulated_right(large):
+    (row,) = bench.load(large).convergence().to_records()
+    ends = np.linspace(1, 2, LARGE[0])[2::5000] * np.exp(-0.02)
+    assert row["train_loss"] == pytest.approx(np.median(ends))
+    assert row["steps_to_target"] == math.ceil(100 * np.median(np.log(2 * ends * np.exp(0.02))))
 
 
 @pytest.mark.parametrize("name", ["nowhere", "latest"])

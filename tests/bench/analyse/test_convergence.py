@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.analyse.convergence import Slice, best, convergence, curves, trials
+from bench.analyse.convergence import Slice, best, convergence
 from bench.request import parse_spec, parse_values
 
 INF = math.inf
@@ -103,14 +103,6 @@ class TestSlice:
         assert row(part, at_step=10)["train_loss"] == 5
         assert row(part, at_step=20)["train_loss"] == INF
 
-    def test_holds_for_trials(self, handmade):
-        part = handmade("sgd", [[8.0, 5.0, 1.0]])
-        assert [found["train_loss"] for found in trials([part], Slice(at_step=12))[1]] == [9, 5]
-
-    def test_cuts_curves(self, handmade):
-        part = handmade("sgd", [[8.0, 5.0, 1.0]])
-        assert [found["step"] for found in curves([part], Slice(at_step=12))[1]] == [0, 10] * 2
-
 
 class TestDiverged:
     @pytest.mark.parametrize("end", [9.0, INF, NAN], ids=["above-the-start", "infinite", "nan"])
@@ -155,13 +147,13 @@ class TestRows:
 
     def test_only_failed_cells(self, handmade):
         failed = handmade("a", [], select=[], outcome="failed", message="boom", report_seeds=5)
-        for table in (convergence, best, trials, curves):
+        for table in (convergence, best):
             columns, rows = table([failed], Slice())
             assert columns
-            assert len(rows) == (table in (convergence, best))
+            assert len(rows) == 1
 
     def test_nothing(self):
-        for table in (convergence, best, trials, curves):
+        for table in (convergence, best):
             columns, rows = table([], Slice())
             assert columns
             assert rows == []
@@ -221,33 +213,3 @@ class TestBest:
     def test_a_failed_cell_has_no_settings(self, handmade):
         _, (found,) = best([handmade("sgd", [], outcome="failed", message="boom", report_seeds=1)], Slice())
         assert not found["settings"]
-
-
-class TestTrials:
-    def test_one_row_per_trial(self, handmade):
-        bad = {"status": "diverged", "diverged_at": 15, "train_accuracy": [0.1, 0.2, NAN]}
-        columns, (selected, reported) = trials([handmade("sgd", [[8.0, 5.0, NAN]], trial=bad)], Slice())
-        fixed = ["phase", "problem", "optimizer", "batch_size", "seed", "learning_rate", "weight_decay", "schedule"]
-        assert columns[:8] == fixed
-        assert (selected["phase"], selected["status"], selected["train_loss"]) == ("select", "ok", 9)
-        assert (reported["phase"], reported["status"], reported["diverged_at"]) == ("report", "diverged", 15)
-        assert math.isnan(reported["train_loss"]) and math.isnan(reported["train_accuracy"])
-        assert (reported["batch_size"], reported["learning_rate"], reported["schedule"]) == (4, 0.1, "constant")
-        assert reported["test_loss"] is None
-
-    def test_failed_trials_keep_their_message(self, handmade):
-        lost = {"status": "error", "message": "boom", "step": None, "train_loss": None, "batch_loss": None}
-        part = handmade("sgd", [[8.0, 5.0, 1.0]], select=[], trial=lost, outcome="failed")
-        (found,) = trials([part], Slice())[1]
-        assert (found["status"], found["message"], found["train_loss"]) == ("error", "boom", None)
-        assert curves([part], Slice())[1] == []
-
-
-def test_curves_hold_every_metric(handmade):
-    part = handmade(
-        "sgd", [[8.0, 5.0, 1.0]], select=[], trial={"test_loss": [7.0, 6.0, 5.0], "train_margin": [1.0, 2.0, 3.0]}
-    )
-    columns, rows = curves([part], Slice())
-    assert {"step", "examples", "gradient_evaluations", "train_loss", "test_loss", "train_margin"} <= set(columns)
-    read = [(one["step"], one["examples"], one["train_loss"], one["test_loss"], one["train_margin"]) for one in rows]
-    assert read == [(0, 0, 8, 7, 1), (10, 40, 5, 6, 2), (20, 80, 1, 5, 3)]

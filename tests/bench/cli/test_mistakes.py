@@ -75,7 +75,7 @@ COMMANDS = {
     "list-kind": (["list", "problms"], ["problms", "problems"]),
     "run": (["table", "tniy"], ["'tniy'", "handmade"]),
     "run-empty": (["table", ""], ["handmade"]),
-    "table-kind": (["table", "handmade", "convergenc"], ["'convergenc'", "convergence, trials, curves, best"]),
+    "table-kind": (["table", "handmade", "convergenc"], ["'convergenc'", "convergence, throughput, time-to-target"]),
     "table-column": (["table", "handmade", "--columns", "optimizer,train_los"], ["'train_los'", "'train_loss'"]),
     "table-sort": (["table", "handmade", "--sort", "-gapp"], ["'gapp'", "'gap'"]),
     "table-format": (["table", "handmade", "--format", "jsn"], ["jsn", "json"]),
@@ -100,7 +100,7 @@ def check(said, words):
     assert said.code == 2
 
 
-@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("command", ["run", "plan", "throughput"])
 @pytest.mark.parametrize(("words", "said"), REQUESTS.values(), ids=REQUESTS)
 def test_request(optbench, tmp_path, command, words, said):
     check(optbench(command, *words), said)

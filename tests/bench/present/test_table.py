@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench.present.table import FORMATS, Table, format_table, select
+from bench.present.table import FORMATS, Table, format_table, select, write_table
 
 NASTY = "a|b<script>_x&\\"
 
@@ -164,6 +164,66 @@ def test_unknown_column_names_the_nearest(given):
 def test_unknown_format_names_the_accepted():
     with pytest.raises(ValueError, match="accepted: plain, github"):
         format_table(TABLE, "markdwon")
+
+
+def written(table, format):
+    stream = io.StringIO()
+    write_table(table, format, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "table", [TABLE, Table("", (), ()), Table("", ("a",), ()), one_cell(None), one_cell('a,\n"')], ids=str
+)
+def test_what_is_written_is_the_text_and_a_newline(table, format):
+    assert written(table, format) == format_table(table, format) + "\n"
+
+
+def test_json_is_a_line_per_row():
+    assert format_table(Table("", ("a",), ()), "json") == "[]"
+    assert format_table(Table("", ("a",), ((1,), (2.5,))), "json") == '[\n{"a": 1},\n{"a": 2.5}\n]'
+
+
+def test_write_unknown_format_names_the_accepted():
+    with pytest.raises(ValueError, match="accepted: plain, github"):
+        written(TABLE, "markdwon")
+
+
+class Counted:
+    """Rows that are made one by one, and say how many were."""
+
+    def __init__(self):
+        self.made = 0
+
+    def __iter__(self):
+        for number in range(3):
+            self.made += 1
+            yield {"a": number, "b": -number}
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_rows_are_written_one_by_one(format):
+    rows, seen = Counted(), []
+
+    class Stream(io.StringIO):
+        def write(self, text):
+            seen.append(rows.made)
+            return super().write(text)
+
+    stream = Stream()
+    write_table(select(Table("", ("a", "b"), rows), ["b"]), format, stream)
+    assert {1, 2, 3} <= set(seen)
+    assert stream.getvalue().splitlines()[-2 if format == "json" else -1] in ("-2", '{"b": -2}')
+
+
+def test_rows_made_anew_can_be_sorted_and_shown_in_every_format():
+    table = Table("", ("a", "b"), Counted())
+    assert [row["a"] for row in select(table, sort="b").rows] == [2, 1, 0]
+    held = Table("", ("a", "b"), tuple(Counted()))
+    for format in FORMATS:
+        assert format_table(table, format) == format_table(held, format)
+    assert table.to_arrow() == held.to_arrow()
 
 
 def test_conversions():

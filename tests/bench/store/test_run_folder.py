@@ -10,7 +10,9 @@ import pytest
 from bench.store import run_folder, schema
 from bench.store.run_folder import (
     StoreError,
+    measured_columns,
     part_path,
+    read_batches,
     read_manifest,
     read_part,
     read_rows,
@@ -63,6 +65,81 @@ def test_one_phase_is_read(tmp_path, phase):
     assert [(row["phase"], row["seed"]) for row in read] == [(phase, 0), (phase, 1)]
 
 
+@pytest.fixture
+def grouped(tmp_path, monkeypatch):
+    """Write a part of 5 selecting and 2 reporting trials, two to a row group."""
+    monkeypatch.setattr(schema, "GROUP_TRIALS", 2)
+    rows = [
+        TRIAL | {"phase": phase, "seed": seed} for phase, num in (("select", 5), ("report", 2)) for seed in range(num)
+    ]
+    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
+    return part_path(tmp_path, "key")
+
+
+def phases_of_groups(path):
+    with pq.ParquetFile(path) as file:
+        return [file.read_row_group(group)["phase"].to_pylist() for group in range(file.num_row_groups)]
+
+
+def test_phases_stand_in_row_groups_of_their_own(grouped):
+    assert phases_of_groups(grouped) == [["select"] * 2, ["select"] * 2, ["select"], ["report"] * 2]
+    assert [row["seed"] for row in read_rows([read_part(grouped)]).to_pylist()] == [0, 1, 2, 3, 4, 0, 1]
+
+
+def test_one_phase_is_read_without_the_other(grouped):
+    """What lies before the report trials may be anything."""
+    part = read_part(grouped)
+    with pq.ParquetFile(grouped) as file:
+        losses = file.metadata.row_group(1).column(file.metadata.row_group(1).num_columns - 1)
+    whole, start = grouped.read_bytes(), losses.data_page_offset
+    grouped.write_bytes(
+        whole[:start] + bytes(losses.total_compressed_size) + whole[start + losses.total_compressed_size :]
+    )
+    assert [row["seed"] for row in read_rows([part], phase="report").to_pylist()] == [0, 1]
+    with pytest.raises(OSError):
+        read_rows([part])
+
+
+@pytest.mark.parametrize("group", range(4))
+def test_a_damaged_page_of_any_row_group_is_torn(grouped, group):
+    with pq.ParquetFile(grouped) as file:
+        chunks = [file.metadata.row_group(group).column(place) for place in range(file.metadata.num_columns)]
+    whole = grouped.read_bytes()
+    for chunk in chunks:
+        last = chunk.data_page_offset + chunk.total_compressed_size - 1
+        grouped.write_bytes(whole[:last] + bytes([whole[last] ^ 1]) + whole[last + 1 :])
+        assert read_part(grouped).outcome == "torn", chunk.path_in_schema
+
+
+@pytest.mark.parametrize("phase", [None, "select", "report"])
+def test_a_part_of_one_row_group_is_read_the_same(grouped, phase):
+    """As parts were written before."""
+    expected = repr(read_rows([read_part(grouped)], phase=phase).to_pylist())
+    with pq.ParquetFile(grouped) as file:
+        table = file.read()
+    pq.write_table(table, grouped, compression="zstd", write_page_checksum=True)
+    assert len(phases_of_groups(grouped)) == 1
+    assert repr(read_rows([read_part(grouped)], phase=phase).to_pylist()) == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_batches_are_the_rows_in_order(grouped, monkeypatch, size):
+    monkeypatch.setattr(run_folder, "BATCH_TRIALS", size)
+    batches = list(read_batches(read_part(grouped), ["seed"]))
+    assert max(map(len, batches)) <= size
+    assert [row for batch in batches for row in batch.to_pylist()] == [{"seed": seed} for seed in (0, 1, 2, 3, 4, 0, 1)]
+
+
+def test_measured_are_the_lists_that_hold_anything(tmp_path):
+    """A metric that is NaN all over was measured; one that is null was not."""
+    rows = [TRIAL, TRIAL | {"train_loss": None, "train_rank": np.full(3, np.nan)}]
+    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
+    names = ["step", "examples", "train_loss", "train_margin", "train_rank"]
+    assert measured_columns(read_part(part_path(tmp_path, "key"))) == names
+    write_part(tmp_path, "key", trial_rows([]), FOOTER)
+    assert measured_columns(read_part(part_path(tmp_path, "key"))) == []
+
+
 def test_parts_of_different_metrics_are_read_together(tmp_path):
     other = {name: value for name, value in TRIAL.items() if name != "train_margin"} | {"train_rank": np.ones(3)}
     write_part(tmp_path, "a", trial_rows([TRIAL]), FOOTER)
@@ -98,10 +175,10 @@ def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypa
 
     def fail(*given, **named):
         if fails == "write":
-            given[1].write(b"half of it")
+            given[0].write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    target = {"write": (run_folder.pq, "write_table"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
+    target = {"write": (run_folder.pq, "ParquetWriter"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
     monkeypatch.setattr(*target, fail)
     with pytest.raises(StoreError, match=r"key\.parquet: No space left on device") as caught:
         write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER)

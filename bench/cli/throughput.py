@@ -1,0 +1,71 @@
+"""`optbench throughput`."""
+
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from bench.cli.options import Options, Text, whole
+
+
+def throughput(
+    suite: str | None = None,
+    *,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    min_time: Text = "1s",
+    repeats: Annotated[int, Parameter(allow_leading_hyphen=True, converter=whole)] = 20,
+    update_only: Annotated[bool, Parameter(negative=())] = False,
+    parameters: Text = None,
+    shape: str | None = None,
+    format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Time what a step of each optimizer costs, one unbatched trial at a time, and print the throughput table.
+
+    Parameters
+    ----------
+    suite
+        Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+    min_time
+        Time each loop for so long in all, as in 200ms, 1s or 2min.
+    repeats
+        Calls of each loop, 6 or more; all loops of a problem in turns.
+    update_only
+        Time the updates alone, without a problem.
+    parameters
+        Comma list of parameter counts, with --update-only.
+    shape
+        transformer, flat or many_small, with --update-only.
+    format
+        How to render it.
+    json
+        Short for --format json.
+    """
+    from bench.present.table import format_table
+    from bench.request import RequestError, parse_counts, parse_seconds
+
+    effort = {"repeats": repeats, "min_seconds": parse_seconds(min_time or "", "min_time")}
+    shared = {"device": options.device, "compile_cache": bool(options.compile_cache), "say": say}
+    if update_only:
+        from bench.update_timing import update_throughput
+
+        if options.problem or options.batch_size:
+            raise RequestError("--update-only takes no problem and no batch size; accepted: --parameters, --shape, -o")
+        counts = parse_counts(parameters or "1e6,1e7", "parameters")
+        shaped = {"parameters": counts, "shape": shape or "transformer"}
+        table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
+    else:
+        from bench.timing import throughput as measure
+
+        if parameters or shape:
+            raise RequestError("--parameters and --shape go with --update-only")
+        place = {"results": options.results, "name": options.name}
+        table = measure(suite, **place, **effort, **shared, **options.overrides())
+    print(format_table(table, "json" if json else format))
+    measured = "update_seconds" if update_only else "step_seconds"
+    return 1 if any(row[measured] is None for row in table.to_records()) else 0
+
+
+def say(text: str) -> None:
+    """Tell on stderr what is going on."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,62 @@
+"""Turn jobs into what `bench.measure` takes: prepared problems, recipes, points as arrays."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.jobs import Job
+from bench.measure import devices
+from bench.measure.prepare import Prepared, prepare
+from bench.measure.program import Recipe
+from bench.measure.schedules import multipliers
+from bench.measure.sweep import Points
+from bench.request import Cell, parse_schedule
+from problems.problem import Problem
+
+
+def preparer(device: devices.Device) -> Callable[[Problem, str], Prepared]:
+    """Return `prepare` with a short memory: cells come problem by problem, one ahead of the other."""
+    # A problem holds arrays, which have no hash; it is the same problem where it is the same object.
+    recent: dict[tuple[int, str], tuple[Problem, Prepared]] = {}
+
+    def prepared(problem: Problem, dtype: str) -> Prepared:
+        key = (id(problem), dtype)
+        if key not in recent:
+            while len(recent) > 1:
+                del recent[next(iter(recent))]
+            recent[key] = (problem, prepare(problem, dtype, device))
+        return recent[key][1]
+
+    return prepared
+
+
+def recipe_of(job: Job, prepared: Prepared) -> Recipe:
+    """Name everything that a job's program depends on, besides its points."""
+    cell = job.cell
+    return Recipe(
+        prepared=prepared,
+        optimizer=job.known.optimizers[cell.optimizer_name],
+        batch_size=cell.batch_size or "full",
+        steps=job.steps,
+        record_every=job.record_every,
+        coupled=cell.decay == "coupled",
+        static=cell.optimizer_static,
+    )
+
+
+def points_of(cell: Cell, steps: int) -> Points:
+    """Turn a cell's points into arrays."""
+    schedules = sorted({point["schedule"] for point in cell.points})
+    table = [multipliers(*parse_schedule(text), steps) for text in schedules]
+    index = np.array([schedules.index(point["schedule"]) for point in cell.points])
+    return Points(hyperparameters_of(cell), index, np.stack(table, axis=1))
+
+
+def hyperparameters_of(cell: Cell) -> dict[str, Float[np.ndarray, " point"]]:
+    """Gather each hyperparameter of a cell's points; weight decay is left out where every point has none."""
+    names = [name for name in cell.points[0] if name != "schedule"]
+    values = {name: np.array([point[name] for point in cell.points], dtype=np.float64) for name in names}
+    if not values["weight_decay"].any():
+        del values["weight_decay"]
+    return values

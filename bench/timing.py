@@ -1,0 +1,174 @@
+"""Time the cells of a suite: one unbatched trial each, all optimizers of a problem in turns, kept beside the run."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
+from bench.manifest import manifest_of
+from bench.measure import devices
+from bench.measure.limits import limits
+from bench.measure.memory import num_elements, tree_bytes
+from bench.measure.prepare import Prepared
+from bench.measure.program import Recipe
+from bench.measure.throughput import (
+    Effort,
+    Result,
+    Timed,
+    compile_loop,
+    gradient_loop,
+    time_in_turns,
+    training_loop,
+)
+from bench.present.table import Table
+from bench.recipes import hyperparameters_of, preparer, recipe_of
+from bench.request import Cell, RequestError, Suite, one_line
+from bench.rows import examples_per_step
+from bench.store import run_folder
+from bench.store.timings import read_timings, write_timing
+from bench.tables import load
+from optimizers import catalogue
+from problems.problem import Problem
+
+#: At the end of a run: short, for a first look.
+SHORT = Effort(10, 0.2)
+
+
+def throughput(
+    suite: str | Suite | None = None,
+    *,
+    results: str | Path = "results",
+    name: str | None = None,
+    device: str | None = None,
+    compile_cache: bool = False,
+    repeats: int = 20,
+    min_seconds: float = 1.0,
+    say: Callable[[str], None] = lambda text: None,
+    **overrides: Any,
+) -> Table:
+    """Time every cell of a suite anew and tabulate what a step costs.
+
+    The timings are kept in the run's folder, where they replace shorter ones. Without the compilation cache, so that
+    compile times are what they say. Raises RequestError for what can't be asked, StoreError for what can't be written.
+    """
+    if repeats < 6:
+        raise RequestError(f"repeats: {repeats} is not accepted; accepted: 6 or more, fewer have no 95 % interval")
+    asked = resolve_suite(suite, **overrides)
+    folder = run_place(results, name, suite, asked)
+    chosen = pick_device(device)
+    jobs = plan_jobs(asked, chosen)
+    run_folder.check_writable(folder)
+    note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
+    _ensure_manifest(folder, manifest_of(asked, jobs, chosen, note))
+    time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
+    return load(folder).table("throughput")
+
+
+def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Keep the manifest of a run of these very cells: it says when they were trained."""
+    try:
+        kept = run_folder.read_manifest(folder)
+    except run_folder.StoreError:
+        kept = {}
+    if kept.get("cells") != manifest["cells"]:
+        run_folder.write_manifest(folder, manifest)
+
+
+def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say: Callable[[str], None]) -> None:
+    """Time the cells of which this machine has kept no timing; with them the others they are compared with."""
+    timings = read_timings(folder, (job.key for job in jobs))
+    here = devices.describe(device)
+    kept = {key for key, timing in timings.items() if timing["outcome"] == "finished" and timing["device"] == here}
+    groups = [group for group in _groups(jobs) if not {job.key for job in group} <= kept]
+    time_jobs([job for group in groups for job in group], folder, device, SHORT, say)
+
+
+def time_jobs(
+    jobs: Sequence[Job], folder: Path, device: devices.Device, effort: Effort, say: Callable[[str], None]
+) -> None:
+    """Time jobs and write what was measured, one problem and batch size after another."""
+    prepared = preparer(device)
+    for group in _groups(jobs):
+        cell = group[0].cell
+        say(f"timing {len(group)} optimizers on {cell.problem}, batch size {cell.batch_size}")
+        with devices.settings(cell.dtype, device):
+            timings = _time_group(group, device, prepared, effort)
+        for job, timing in zip(group, timings, strict=True):
+            write_timing(folder, job.key, _names(job, device) | timing)
+
+
+def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Gather the jobs that differ by their optimizer alone."""
+    groups: dict[tuple[Any, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault((job.cell.problem, job.cell.batch_size, job.cell.dtype), []).append(job)
+    return list(groups.values())
+
+
+def _names(job: Job, device: devices.Device) -> dict[str, Any]:
+    cell = job.cell
+    named = {"problem": cell.problem, "optimizer": cell.optimizer, "batch_size": cell.batch_size, "dtype": cell.dtype}
+    return named | {"device": devices.describe(device), "measured": run_folder.now()}
+
+
+def _time_group(
+    group: Sequence[Job], device: devices.Device, prepared: Callable[[Problem, str], Prepared], effort: Effort
+) -> list[dict[str, Any]]:
+    """Time the jobs of one problem and batch size in turns, beside the gradient alone and plain sgd."""
+    cell, problem = group[0].cell, group[0].problem
+    try:
+        if isinstance(problem, Exception):
+            raise problem
+        shared = prepared(problem, cell.dtype)
+        gradient = compile_loop(gradient_loop(shared, cell.batch_size or "full"), device)
+        # Other optimizers are compared with plain sgd, also where nobody asked for it.
+        plain = Recipe(shared, catalogue()["sgd"], cell.batch_size or "full", steps=1, record_every=1)
+        sgd = compile_loop(training_loop(plain, {"learning_rate": 0.01}), device)
+    except (Exception, SystemExit) as error:
+        return [_failed(error)] * len(group)
+    makers = [(lambda: sgd) if job.cell.optimizer == "sgd" else partial(_compile, job, shared, device) for job in group]
+    results = time_in_turns(makers, [gradient, sgd], effort, devices.memory_limit_bytes(device))
+    copy, product = limits(cell.dtype, device)
+    rates = {"copy_bytes_per_second": copy.rate, "product_flops_per_second": product.rate}
+    cost = {"examples_per_step": examples_per_step(cell, problem), "num_parameters": num_elements(shared.params)}
+    return [
+        _failed(result) if isinstance(result, BaseException) else _finished(result, shared, cell) | rates | cost
+        for result in results
+    ]
+
+
+def _compile(job: Job, shared: Prepared, device: devices.Device) -> Timed:
+    recipe, cell = recipe_of(job, shared), job.cell
+    middle = len(cell.points) // 2
+    hyperparameters = {name: float(values[middle]) for name, values in hyperparameters_of(cell).items()}
+    period = recipe.optimizer.period({**cell.optimizer_static, **hyperparameters})
+    return compile_loop(training_loop(recipe, hyperparameters), device, period)
+
+
+def _finished(result: Result, shared: Prepared, cell: Cell) -> dict[str, Any]:
+    timed, (gradient, sgd) = result.timed, result.baselines
+    params, state, _ = timed.start
+    # What a step moves at the least: parameters and state read and written, the gradient and the batch read.
+    moved = 3 * tree_bytes(params) + 2 * tree_bytes(state) + tree_bytes(shared.batch(cell.batch_size or "full"))
+    return {
+        "outcome": "finished",
+        "step_seconds": result.samples.step_seconds.tolist(),
+        "steps_per_call": result.samples.steps_per_call,
+        "gradient_seconds": gradient.step_seconds.tolist(),
+        "sgd_seconds": sgd.step_seconds.tolist(),
+        "trace_seconds": timed.trace_seconds,
+        "compile_seconds": timed.compile_seconds,
+        "first_step_seconds": timed.first_step_seconds,
+        "state_bytes": tree_bytes(state),
+        "peak_bytes": timed.peak_bytes,
+        "flops_per_step": timed.flops_per_step,
+        "bytes_per_step": moved,
+    }
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    if os.environ.get("OPTBENCH_TRACEBACK"):
+        raise error
+    return {"outcome": "failed", "message": one_line(error)}
