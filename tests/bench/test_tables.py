@@ -28,10 +28,12 @@ def test_loads_what_is_there(run):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_one_call(run, kind):
-    table = getattr(run, kind)()
+    table = getattr(run, kind.replace("-", "_"))()
     assert table == run.table(kind)
     assert table.title.startswith("handmade: ")
-    assert {row["optimizer"] for row in table.to_records()} == {"sgd", "adam"}
+    # Nothing was timed.
+    timed = kind in ("throughput", "time-to-target")
+    assert {row["optimizer"] for row in table.to_records()} == (set() if timed else {"sgd", "adam"})
 
 
 def test_options_reach_the_table(run):
@@ -55,7 +57,7 @@ def test_converts_to_pandas_and_arrow(run):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"kind": "convergenc"}, "unknown table 'convergenc'; .*accepted: convergence, trials, curves, best"),
+        ({"kind": "convergenc"}, "unknown table 'convergenc'; .*accepted: convergence, .*trials, curves"),
         ({"columns": ["optimiser"]}, "unknown column 'optimiser'; did you mean 'optimizer'"),
         ({"sort": "-los"}, "unknown column 'los'"),
     ],
