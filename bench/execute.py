@@ -189,8 +189,8 @@ def _measure(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, dict[str, An
         "memory_bytes": compiled.memory_bytes,
         "parts": parts,
     }
-    split = f"points split into {parts} parts of {compiled.num_points} to fit into memory" if parts > 1 else ""
-    return rows, footer, split
+    split = f"points split into {parts} parts of {compiled.num_points} to fit into memory"
+    return rows, footer, split if compiled.split_for_memory else ""
 
 
 def _sweep_in_memory(compiled: Compiled, points: Points, limit: int) -> tuple[Curves, Compiled]:
@@ -203,6 +203,7 @@ def _sweep_in_memory(compiled: Compiled, points: Points, limit: int) -> tuple[Cu
                 raise
             parts = 2 * ceil(len(points) / compiled.num_points)
             compiled = compile_sweep(compiled.recipe, points, compiled.trials, limit, parts)
+            compiled = compiled._replace(split_for_memory=True)
 
 
 def _shown(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

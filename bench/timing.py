@@ -24,7 +24,7 @@ from bench.measure.throughput import (
 )
 from bench.present.table import Table
 from bench.recipes import hyperparameters_of, preparer, recipe_of
-from bench.request import Cell, RequestError, Suite, one_line
+from bench.request import Cell, Suite, check_repeats, one_line
 from bench.rows import examples_per_step
 from bench.store import run_folder
 from bench.store.timings import read_timings, write_timing
@@ -53,8 +53,7 @@ def throughput(
     The timings are kept in the run's folder, where they replace shorter ones. Without the compilation cache, so that
     compile times are what they say. Raises RequestError for what can't be asked, StoreError for what can't be written.
     """
-    if repeats < 6:
-        raise RequestError(f"repeats: {repeats} is not accepted; accepted: 6 or more, fewer have no 95 % interval")
+    check_repeats(repeats)
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
     chosen = pick_device(device)

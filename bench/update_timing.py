@@ -12,7 +12,7 @@ from bench.measure.limits import Limit, limits
 from bench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
 from bench.present.table import Table, check_name
 from bench.recipes import hyperparameters_of
-from bench.request import Cell, RequestError, Suite, expand, one_line
+from bench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
 from optimizers import Optimizer, catalogue
 
 COLUMNS = (
@@ -53,9 +53,10 @@ def update_throughput(
 ) -> Table:
     """Time the updates of a suite's optimizers on trees of so many parameters, and tabulate what they reach.
 
-    Raises RequestError for what can't be asked: an unknown shape, a precision that updates don't run in, a tree that
-    doesn't fit into memory.
+    Raises RequestError for what can't be asked: too few repeats, an unknown shape, a precision that updates don't run
+    in, a tree that doesn't fit into memory.
     """
+    check_repeats(repeats)
     try:
         check_name(shape, tuple(updates.SHAPES), "shape")
     except ValueError as error:

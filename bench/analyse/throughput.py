@@ -130,7 +130,7 @@ def _nearest(timings: Sequence[Timing]) -> str:
     nearest = {
         _cell(timing): max((share, limit) for limit, share in limit_shares(timing).items())[1] for timing in timings
     }
-    limits = sorted(set(nearest.values()), key=list(nearest.values()).count)
+    limits = sorted(sorted(set(nearest.values())), key=list(nearest.values()).count)
     if len(limits) == 1:
         return f"of the {limits[0]} in every row"
     rare, named = limits[0], []

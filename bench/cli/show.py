@@ -97,7 +97,7 @@ def table(
     run
         Name, path, or latest.
     kind
-        convergence, trials, curves or best.
+        convergence, throughput, time-to-target, best, trials or curves.
     format
         How to render it.
     at_step

@@ -1,6 +1,5 @@
 """What programs hold in memory, by the compiler's own analysis."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -25,17 +24,9 @@ def num_elements(tree: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def largest_bytes(function: Callable, *example: PyTree) -> int:
-    """Count the bytes of the largest array that a function makes on its way; of `example` only shapes matter."""
-    return max(_largest(jax.make_jaxpr(function)(*example)), 1)
-
-
-def _largest(jaxpr: Any) -> int:
-    sizes = [
-        variable.aval.size * variable.aval.dtype.itemsize
-        for equation in jaxpr.eqns
-        for variable in equation.outvars
-        if hasattr(variable.aval, "size") and hasattr(variable.aval.dtype, "itemsize")
-    ]
-    held = [_largest(inner) for equation in jaxpr.eqns for inner in jaxprs_in_params(equation.params)]
-    return max(sizes + held, default=0)
+def largest_bytes(jaxpr: Any) -> int:
+    """Count the bytes of the largest array that a traced function makes on its way."""
+    made = [variable.aval for equation in jaxpr.eqns for variable in equation.outvars]
+    sizes = [array.size * array.dtype.itemsize for array in made if hasattr(array, "size")]
+    held = [largest_bytes(inner) for equation in jaxpr.eqns for inner in jaxprs_in_params(equation.params)]
+    return max(1, *sizes, *held)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,8 @@ class Prepared:
     evaluated: tuple[Any, Any]
     #: (keys [step, seed, 2], steps [step], batch size) -> batches [step, seed, example, ...]
     draw: Callable[[AnyArray, AnyArray, int], Batch]
+    #: How much of what is worked on at once should stay close to the arithmetic.
+    cache_bytes: int
 
     @property
     def params(self) -> PyTree[jax.ShapeDtypeStruct]:
@@ -86,7 +88,7 @@ def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np
 
 def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
     """Move a problem's data to the device and set up what all its cells share."""
-    put = partial(jax.device_put, device=device)
+    put, cache_bytes = partial(jax.device_put, device=device), devices.cache_bytes(device)
     train = put(_as_run_dtype(() if problem.train is None else problem.train))
     test = None if problem.test is None else put(_as_run_dtype(problem.test))
     splits = {"train": train} if test is None else {"train": train, "test": test}
@@ -98,11 +100,9 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
 
     params = jax.eval_shape(problem.init, jax.random.key(0))
     _check(problem, tuple(jax.eval_shape(metrics, params, splits)))
-    constants, lifted = lift(metrics, params, splits)
+    constants, lifted, largest = lift(metrics, params, splits)
     names = tuple(jax.eval_shape(metrics, params, splits))
     constants = put(constants)
-
-    largest = largest_bytes(lifted, constants, params, splits)
 
     def evaluate(constants: Any, splits: Any, params: Params) -> Float[Array, "metric seed point"]:
         def one(params: Params) -> Array:
@@ -113,7 +113,7 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
         trials = jax.tree.map(lambda a: a.reshape(num_seeds * num_points, *a.shape[2:]), params)
         # What a whole grid holds between two layers leaves the cache: 96 trials of the digits network took 1.5 s
         # together, and 0.25 s eight at a time.
-        together = min(max(1, devices.cache_bytes(device) // largest), num_seeds * num_points)
+        together = min(max(1, cache_bytes // largest), num_seeds * num_points)
         measured = jax.lax.map(one, trials, batch_size=together)
         return jnp.moveaxis(measured.reshape(num_seeds, num_points, -1), -1, 0)
 
@@ -138,6 +138,7 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
         evaluator=evaluator,
         evaluated=(constants, splits),
         draw=draw,
+        cache_bytes=cache_bytes,
     )
 
 
@@ -151,8 +152,17 @@ def _check(problem: Problem, metrics: tuple[str, ...]) -> None:
         raise TypeError("optimum must be a function that returns a number or None")
 
 
-def lift(function: Callable, *example: PyTree) -> tuple[list[Any], Callable]:
-    """Turn the arrays a function closes over into an argument: (arrays, function of (arrays, *arguments)).
+class Lifted(NamedTuple):
+    """Hold a function whose arrays were lifted out of it: (constants, *arguments) -> what it returned."""
+
+    constants: list[Any]
+    call: Callable
+    #: Bytes of the largest array that it makes on its way.
+    largest_bytes: int
+
+
+def lift(function: Callable, *example: PyTree) -> Lifted:
+    """Turn the arrays a function closes over into an argument.
 
     A closed-over array would be a constant of the program: copied into it, folded at compile time, and part of the
     compilation cache's key (a 500 x 500 matrix makes 2 MB of program text).
@@ -164,7 +174,7 @@ def lift(function: Callable, *example: PyTree) -> tuple[list[Any], Callable]:
         leaves = eval_jaxpr(closed.jaxpr, constants, *jax.tree.leaves(arguments))
         return jax.tree.unflatten(structure, leaves)
 
-    return [np.asarray(constant) for constant in closed.consts], call
+    return Lifted([np.asarray(constant) for constant in closed.consts], call, largest_bytes(closed))
 
 
 def to_bfloat16(tree: PyTree) -> PyTree:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from bench.measure.prepare import AnyArray, Prepared, lift, to_bfloat16
+from bench.measure.prepare import AnyArray, Lifted, Prepared, lift, to_bfloat16
 from optimizers.optimizer import Optimizer
 from optimizers.weight_decay import decoupled
 from problems.problem import Batch, Params
@@ -76,6 +76,8 @@ class Program(NamedTuple):
     """Hold a cell's two functions, still to be jitted, and the constants of its loss."""
 
     constants: Any
+    #: Bytes of the largest array that one trial's loss makes on its way.
+    largest_bytes: int
     #: (parameters [seed, ...], Grid) -> Carry [seed, point]
     start: Callable
     #: (constants, data, Carry, Chunk, Grid) -> Carry, Shown
@@ -85,7 +87,7 @@ class Program(NamedTuple):
 def program(recipe: Recipe) -> Program:
     """Write the program of a cell. Call inside `devices.settings(...)`."""
     prepared, optimizer = recipe.prepared, recipe.optimizer
-    constants, update = write_update(recipe)
+    loss, update = write_update(recipe)
     step = _freezing(recipe, update)
 
     def start(params: Params, grid: Grid) -> Carry:
@@ -120,26 +122,26 @@ def program(recipe: Recipe) -> Program:
             shown = jax.vmap(jax.vmap(optimizer.evaluation_params))(carry.state, carry.params)
         return carry, Shown(losses, carry.gradient_evaluations, shown)
 
-    return Program(constants, start, chunk)
+    return Program(loss.constants, loss.largest_bytes, start, chunk)
 
 
-def write_update(recipe: Recipe) -> tuple[list[Any], Callable]:
+def write_update(recipe: Recipe) -> tuple[Lifted, Callable]:
     """Write one update of one trial, unbatched.
 
-    Returns the constants of the loss, and (constants, params, state, batch, key data, hyperparameters, seed) ->
+    Returns the loss, with its constants, and (constants, params, state, batch, key data, hyperparameters, seed) ->
     (params, state, batch loss before the update).
     """
     prepared, optimizer = recipe.prepared, recipe.optimizer
-    constants, loss = lifted_loss(prepared, prepared.batch(recipe.batch_size))
+    lifted = lifted_loss(prepared, prepared.batch(recipe.batch_size))
     per_example = "per_example_grad" in optimizer.needs
-    single = lifted_loss(prepared, _one_example(prepared, recipe))[1] if per_example else None
+    single = lifted_loss(prepared, _one_example(prepared, recipe)).call if per_example else None
     project = prepared.problem.project
 
     def update(constants, params: Params, state, batch, key, hyperparameters, seed) -> tuple[Params, Any, Array]:
         key = jax.random.wrap_key_data(key)
         penalty = hyperparameters.get("weight_decay", 0.0) / 2 if recipe.coupled else None
 
-        def objective(params: Params, loss=loss, batch=batch) -> tuple[Array, Array]:
+        def objective(params: Params, loss=lifted.call, batch=batch) -> tuple[Array, Array]:
             value = loss(constants, params, batch, key)
             return (value if penalty is None else value + penalty * optax.tree.norm(params, squared=True)), value
 
@@ -165,7 +167,7 @@ def write_update(recipe: Recipe) -> tuple[list[Any], Callable]:
         params = optax.apply_updates(params, updates)
         return (params if project is None else project(params)), state, batch_loss
 
-    return constants, update
+    return lifted, update
 
 
 def _freezing(recipe: Recipe, update: Callable) -> Callable:
@@ -197,8 +199,8 @@ def build(optimizer: Optimizer, settings: Mapping[str, Any], seed: Any) -> optax
     return optax.with_extra_args_support(chosen(**settings))
 
 
-def lifted_loss(prepared: Prepared, batch: PyTree) -> tuple[list[Any], Callable]:
-    """Return the constants of a problem's loss, and (constants, params, batch, key) -> loss at the run's precision."""
+def lifted_loss(prepared: Prepared, batch: PyTree) -> Lifted:
+    """Lift a problem's loss at the run's precision: (constants, params, batch, key) -> loss."""
     cast = to_bfloat16 if prepared.dtype == "bfloat16" else lambda tree: tree
 
     def loss(params: Params, batch: Batch, key: Array) -> Array:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
+from math import ceil, gcd
 from typing import Any, NamedTuple
 
 import jax
@@ -49,7 +49,7 @@ class Timed:
     compile_seconds: float | None
     peak_bytes: int
     flops_per_step: int
-    #: Steps per trip of the loop, and steps after which an optimizer's work repeats.
+    #: Steps per trip of the loop, and trips after which an optimizer's work repeats.
     steps_per_trip: int
     period: int
 
@@ -61,6 +61,11 @@ class Timed:
     def held_bytes(self) -> int:
         """Count what it holds while it is timed: its start, and all that a call takes."""
         return tree_bytes(self.start) + self.peak_bytes
+
+    def release(self) -> None:
+        """Let go of all buffers; of the start its shapes stay."""
+        self.start = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), self.start)
+        self.arguments = self.carry = None
 
     def seconds(self, trips: int) -> float:
         """Time one call from the start, blocking on every output.
@@ -130,8 +135,9 @@ def compile_loop(loop: Loop, device: devices.Device, period: int = 1) -> Timed:
     compile_seconds = time.perf_counter() - traced if devices.cache_hits() == hits else None
     peak = memory_bytes(compiled)
     arguments, start = jax.device_put((loop.arguments, loop.start), device)
-    periods = ceil(period / inner)
-    timed = Timed(compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, periods)
+    # The fewest trips that make whole periods: 200 steps are no multiple of 16, 25 trips are 400.
+    repeats = max(1, period // gcd(period, inner))
+    timed = Timed(compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, repeats)
     timed.first_step_seconds = timed.seconds(1) / inner
     timed.carry = None
     return timed
@@ -140,7 +146,7 @@ def compile_loop(loop: Loop, device: devices.Device, period: int = 1) -> Timed:
 def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
     """Write the loop that trains one trial: batch, loss, gradient, update. Call inside `devices.settings(...)`."""
     prepared = recipe.prepared
-    constants, update = write_update(recipe)
+    loss, update = write_update(recipe)
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     traced = {name: np.asarray(value, dtype) for name, value in hyperparameters.items()}
     seed = np.int32(key_data([TRIAL], "optimizer")[0, 0, 0] & (2**31 - 1))
@@ -154,15 +160,15 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
         batch, key = _batch(prepared, recipe.batch_size, data, fed, index)
         return update(constants, params, state, batch, key, traced, seed)
 
-    arguments = (constants, prepared.train, fed, traced, seed)
-    loss = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
-    start = (params, state, jnp.zeros((), loss.dtype))
+    arguments = (loss.constants, prepared.train, fed, traced, seed)
+    value = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
+    start = (params, state, jnp.zeros((), value.dtype))
     return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
 
 
 def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:
     """Write the loop that only takes the loss and its gradient, at fixed parameters: what every step pays."""
-    constants, loss = lifted_loss(prepared, prepared.batch(batch_size))
+    lifted = lifted_loss(prepared, prepared.batch(batch_size))
     params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
@@ -170,9 +176,9 @@ def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:
         # Tied to the trip, so that nothing that depends on the parameters alone moves out of the loop.
         params, index = jax.lax.optimization_barrier((params, index))
         batch, key = _batch(prepared, batch_size, data, fed, index)
-        return jax.value_and_grad(lambda p: loss(constants, p, batch, jax.random.wrap_key_data(key)))(params)
+        return jax.value_and_grad(lambda p: lifted.call(constants, p, batch, jax.random.wrap_key_data(key)))(params)
 
-    arguments = (constants, prepared.train, _feed(prepared, batch_size), params)
+    arguments = (lifted.constants, prepared.train, _feed(prepared, batch_size), params)
     start = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(call, arguments, None, np.int32(0)))
     return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
 
@@ -195,22 +201,36 @@ def time_in_turns(
 ) -> list[Result | BaseException]:
     """Make loops and time them in turns with the baselines, as many at once as fit into memory.
 
-    What can't be made or run is an exception in its place.
+    What can't be made or run is an exception in its place. What is timed lets go of its buffers.
     """
     results: dict[int, Result | BaseException] = {}
     waiting: dict[int, Timed] = {}
 
-    def time_waiting() -> None:
-        together = {id(one): one for one in (*baselines, *waiting.values())}
+    def time_together(some: Mapping[int, Timed]) -> None:
+        together = {id(one): one for one in (*baselines, *some.values())}
+        failed = None
         try:
             samples = dict(zip(together, interleave([*together.values()], effort), strict=True))
         except Exception as error:
-            results.update(dict.fromkeys(waiting, error))
+            failed = error
         else:
             beside = [samples[id(one)] for one in baselines]
-            results.update({place: Result(one, samples[id(one)], beside) for place, one in waiting.items()})
+            results.update({place: Result(one, samples[id(one)], beside) for place, one in some.items()})
+        # Also what a failed call took and never gave back.
         for one in together.values():
             one.carry = None
+        if failed is not None and len(some) == 1:
+            results.update(dict.fromkeys(some, failed))
+        elif failed is not None:
+            # One by one, so that whichever failed costs no other its row.
+            for place, one in some.items():
+                time_together({place: one})
+
+    def time_waiting() -> None:
+        time_together(waiting)
+        for one in waiting.values():
+            if all(one is not baseline for baseline in baselines):
+                one.release()
         waiting.clear()
 
     for place, make in enumerate(makers):

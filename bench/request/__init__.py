@@ -1,6 +1,6 @@
 """What is asked: names and numbers only, without jax."""
 
-from bench.request.amounts import parse_counts, parse_seconds
+from bench.request.amounts import check_repeats, parse_counts, parse_seconds
 from bench.request.catalogue import Catalogue, OptimizerInfo
 from bench.request.cells import Cell, canonical, expand
 from bench.request.errors import RequestError, nearest, one_line
@@ -19,6 +19,7 @@ __all__ = [
     "Suite",
     "Value",
     "canonical",
+    "check_repeats",
     "expand",
     "format_spec",
     "format_value",

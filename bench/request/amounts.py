@@ -6,6 +6,10 @@ from bench.request.errors import RequestError, quote
 from bench.request.grammar import parse_values
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
+#: Beyond this no machine holds that many of anything.
+_LARGEST_COUNT = 10**12
+#: Fewer calls have no exact 95 % interval.
+_FEWEST_REPEATS = 6
 _DURATION = re.compile(r"(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)\s*(ms|s|min)?", re.ASCII)
 
 
@@ -19,11 +23,18 @@ def parse_seconds(text: str, name: str) -> float:
 
 
 def parse_counts(text: str, name: str) -> tuple[int, ...]:
-    """Read a comma list of counts of at least 1, such as 1e6,1e7 or 1e6:1e8:3."""
-    values = parse_values(text)
+    """Read a comma list of counts from 1 to 1e12, such as 1e6,1e7."""
     counts = []
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 1 or value != int(value):
-            raise RequestError(f"{name}: {quote(text)} is not accepted; accepted: whole numbers >= 1, as in 1e6,1e7")
+    for value in parse_values(text):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 1 <= value <= _LARGEST_COUNT or value != int(value):
+            accepted = "whole numbers from 1 to 1e12, as in 1e6,1e7"
+            raise RequestError(f"{name}: {quote(text)} is not accepted; accepted: {accepted}")
         counts.append(int(value))
     return tuple(dict.fromkeys(counts))
+
+
+def check_repeats(repeats: int) -> None:
+    """Refuse fewer repetitions than an interval needs."""
+    if repeats < _FEWEST_REPEATS:
+        raise RequestError(f"repeats: {repeats} is not accepted; accepted: 6 or more, fewer have no 95 % interval")
