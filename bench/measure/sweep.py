@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from bench.measure.devices import RUN_ONCE
+from bench.measure.devices import DRAWS_BITS, RUN_ONCE
 from bench.measure.memory import memory_bytes
 from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
 from bench.measure.seeds import key_data
@@ -95,7 +95,9 @@ def _compile(recipe: Recipe, written: Program, points: Points, trials: tuple[str
     first = _chunk(recipe, points, trials, 0)
     chunk = jax.jit(written.chunk, donate_argnums=2).lower(written.constants, prepared.train, carry, first, grid)
     traced = time.perf_counter()
-    start, chunk, evaluate = start.compile(RUN_ONCE), chunk.compile(), prepared.evaluator(len(trials), len(points))
+    start = start.compile(RUN_ONCE)
+    chunk = chunk.compile(DRAWS_BITS if "seed" in recipe.optimizer.needs else None)
+    evaluate = prepared.evaluator(len(trials), len(points))
     done = time.perf_counter()
     memory = max(memory_bytes(chunk), memory_bytes(evaluate))
     return Compiled(recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory)
