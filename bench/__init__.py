@@ -1,4 +1,4 @@
-"""Benchmark optimizers: `from bench import run, load`."""
+"""Benchmark optimizers: `from bench import load, run, throughput, update_throughput`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.execute import run
     from bench.tables import Run, load
+    from bench.timing import throughput
+    from bench.update_timing import update_throughput
 
-__all__ = ["Run", "load", "run"]
+__all__ = ["Run", "load", "run", "throughput", "update_throughput"]
 
-_HOMES = {"run": "bench.execute", "load": "bench.tables", "Run": "bench.tables"}
+_HOMES = {
+    "run": "bench.execute",
+    "load": "bench.tables",
+    "Run": "bench.tables",
+    "throughput": "bench.timing",
+    "update_throughput": "bench.update_timing",
+}
 
 
 def __getattr__(name: str) -> Any:
