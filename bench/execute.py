@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
+from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
-from bench.measure import devices
+from bench.measure.devices import Device, memory_limit_bytes, refuse_compile_cache, settings, use_compile_cache
 from bench.measure.prepare import Prepared
 from bench.measure.seeds import trial_name
 from bench.measure.selection import at_edge, best_point
 from bench.measure.sweep import Compiled, Curves, Points, compile_sweep, out_of_memory, sweep
+from bench.measure.trace import span, traced
 from bench.recipes import points_of, preparer, recipe_of
 from bench.request import Cell, Suite, one_line
 from bench.rows import check_optimum, curve_rows, examples_per_step, failed_rows
@@ -41,9 +42,11 @@ def run(
     results: str | Path = "results",
     name: str | None = None,
     device: str | None = None,
+    devices: int = 1,
     force: bool = False,
     compile_cache: bool = True,
     throughput: bool = True,
+    trace: str | Path | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
     say: Callable[[str], None] = lambda text: None,
@@ -53,16 +56,19 @@ def run(
 
     `overrides` are a suite's own words (problems, optimizers, learning_rate, steps, seeds, ...), as on the command
     line. Raises RequestError for what can't be asked, StoreError for what can't be written. A cell that fails is
-    kept as failed, with its message, and tried again by the next run. With `throughput`, cells that are not timed yet
-    are timed at the end.
+    kept as failed, with its message, and tried again by the next run. The points of a cell are shared out over
+    `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
+    what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
     """
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
-    chosen = pick_device(device)
-    jobs = plan_jobs(asked, chosen)
+    chosen = pick_devices(device, devices)
+    jobs = plan_jobs(asked, chosen[0])
+    if trace is not None:
+        run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
-    cache_note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
-    manifest = manifest_of(asked, jobs, chosen, cache_note)
+    cache_note = use_compile_cache() if compile_cache else refuse_compile_cache()
+    manifest = manifest_of(asked, jobs, chosen[0], cache_note, len(chosen))
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)
     waiting = []
@@ -74,9 +80,11 @@ def run(
             waiting.append((job, f"part {part.path} is torn: ignored, computed again"))
         else:
             waiting.append((job, ""))
-    _run_jobs(waiting, folder, chosen, on_progress)
+    with traced(trace):
+        _run_jobs(waiting, folder, chosen, on_progress)
+    # Outside the trace, which slows down what it watches.
     if throughput:
-        time_missing(jobs, folder, chosen, say)
+        time_missing(jobs, folder, chosen[0], say)
     run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()})
     return load(folder)
 
@@ -90,32 +98,32 @@ class Ready(NamedTuple):
 
 
 def _run_jobs(
-    waiting: Sequence[tuple[Job, str]], folder: Path, device: devices.Device, on_progress: Callable[[Progress], None]
+    waiting: Sequence[tuple[Job, str]], folder: Path, chosen: Sequence[Device], on_progress: Callable[[Progress], None]
 ) -> None:
     """Run jobs one after another, while a second thread compiles the one that comes next."""
-    prepared = preparer(device)
+    prepared = preparer(*chosen)
     pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
     try:
         ahead: Future | None = None
         for place, (job, note) in enumerate(waiting):
-            current = ahead or pool.submit(compile_job, job, device, prepared)
+            current = ahead or pool.submit(compile_job, job, chosen, prepared)
             following = waiting[place + 1][0] if place + 1 < len(waiting) else None
-            ahead = pool.submit(compile_job, following, device, prepared) if following else None
+            ahead = pool.submit(compile_job, following, chosen, prepared) if following else None
             on_progress(Progress(job, "started", note))
-            outcome, message = _run_job(job, current, folder, device)
+            outcome, message = _run_job(job, current, folder, chosen)
             on_progress(Progress(job, outcome, message))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def compile_job(job: Job, device: devices.Device, prepared: Callable[[Problem, str], Prepared]) -> Ready:
+def compile_job(job: Job, chosen: Sequence[Device], prepared: Callable[[Problem, str], Prepared]) -> Ready:
     """Compile a job's programs for both phases."""
     if isinstance(job.problem, Exception):
         raise job.problem
     cell = job.cell
-    with devices.settings(cell.dtype, device):
+    with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
         recipe = recipe_of(job, prepared(job.problem, cell.dtype))
-        points, limit = points_of(cell, job.steps), devices.memory_limit_bytes(device)
+        points, limit = points_of(cell, job.steps), memory_limit_bytes(*chosen)
         select = compile_sweep(recipe, points, _trials(cell, "select"), limit)
         report = None
         if cell.report_seeds:
@@ -128,7 +136,7 @@ def _trials(cell: Cell, phase: str) -> list[str]:
     return [trial_name(cell.seed, phase, seed) for seed in range(count)]
 
 
-def _run_job(job: Job, compiled: Future, folder: Path, device: devices.Device) -> tuple[str, str]:
+def _run_job(job: Job, compiled: Future, folder: Path, chosen: Sequence[Device]) -> tuple[str, str]:
     """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status."""
     cell = job.cell
     footer = {
@@ -141,8 +149,8 @@ def _run_job(job: Job, compiled: Future, folder: Path, device: devices.Device) -
     }
     try:
         ready: Ready = compiled.result()
-        with devices.settings(cell.dtype, device):
-            rows, measured, message = _measure(job, ready, devices.memory_limit_bytes(device))
+        with settings(cell.dtype, chosen[0]), span(f"run {cell.problem} / {cell.optimizer}"):
+            rows, measured, message = _measure(job, ready, memory_limit_bytes(*chosen))
         footer |= {"outcome": "finished"} | measured
     except (KeyboardInterrupt, run_folder.StoreError):
         raise
@@ -199,7 +207,7 @@ def _sweep_in_memory(compiled: Compiled, points: Points, limit: int) -> tuple[Cu
         try:
             return sweep(compiled, points), compiled
         except Exception as error:
-            if not out_of_memory(error) or compiled.num_points == 1:
+            if not out_of_memory(error) or compiled.num_points == compiled.recipe.prepared.num_devices:
                 raise
             parts = 2 * ceil(len(points) / compiled.num_points)
             compiled = compile_sweep(compiled.recipe, points, compiled.trials, limit, parts)

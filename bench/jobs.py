@@ -72,6 +72,14 @@ def pick_device(kind: str | None) -> devices.Device:
         raise RequestError(str(error)) from error
 
 
+def pick_devices(kind: str | None, num: int) -> tuple[devices.Device, ...]:
+    """Return the devices that share points out. Raises RequestError where there are fewer."""
+    try:
+        return devices.pick_several(kind, num)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+
 def plan_jobs(asked: Suite, device: devices.Device) -> list[Job]:
     """Expand a suite into jobs with keys; every fault that can be known before any work is raised here."""
     everything = known(asked)
@@ -117,6 +125,7 @@ def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: de
     given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
     sources |= {path for path in given if path.is_file()}
     environment = {package: version(package) for package in ("jax", "jaxlib", "optax", "flax")}
+    # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
     environment |= {"device": device.device_kind}
     key = cell_key.cell_key(canonical(cell), sources, environment)
     return Job(cell, key, problem, everything, steps, record_every)

@@ -2,13 +2,13 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.execute import compile_job
-from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
-from bench.measure import devices
+from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
+from bench.measure.devices import Device, refuse_compile_cache, settings, use_compile_cache
 from bench.measure.sweep import sweep
 from bench.present.table import Table
 from bench.recipes import preparer
@@ -30,6 +30,7 @@ def plan(
     results: str | Path = "results",
     name: str | None = None,
     device: str | None = None,
+    devices: int = 1,
     compile_cache: bool = True,
     say: Callable[[str], None] = lambda text: None,
     **overrides: Any,
@@ -37,17 +38,19 @@ def plan(
     """Tabulate cells, trials, compiles, estimated minutes and memory per problem and batch size, and in all."""
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
-    chosen = pick_device(device)
-    jobs = plan_jobs(asked, chosen)
-    devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
+    chosen = pick_devices(device, devices)
+    jobs = plan_jobs(asked, chosen[0])
+    use_compile_cache() if compile_cache else refuse_compile_cache()
     groups: dict[tuple[str, Any], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
     rows = [_row(group, folder, _calibrate(group, chosen, say)) for group in groups.values()]
     total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
+    kind = chosen[0].device_kind
+    several = f", {len(chosen)} of them (memory_bytes on each)," if len(chosen) > 1 else ""
     notes = (
-        f"estimated on {chosen.device_kind} from one cell per problem and batch size, a few steps each; other "
+        f"estimated on {kind}{several} from one cell per problem and batch size, a few steps each; other "
         "optimizers may take from half to several times as long; compiling goes on beside running, with the "
         "cache as it is now",
     )
@@ -77,7 +80,7 @@ def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, 
     }
 
 
-def _calibrate(group: list[Job], device: devices.Device, say: Callable[[str], None]) -> Calibration | None:
+def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], None]) -> Calibration | None:
     """Compile the group's first cell, run a few of its steps, and leave nothing behind; None where that fails."""
     job = group[0]
     # Enough records that the one before the first step weighs little.
@@ -86,9 +89,9 @@ def _calibrate(group: list[Job], device: devices.Device, say: Callable[[str], No
     say(f"calibrating on {job.cell.problem} / {job.cell.optimizer}, {steps} steps")
     try:
         began = time.perf_counter()
-        ready = compile_job(short, device, preparer(device))
+        ready = compile_job(short, chosen, preparer(*chosen))
         compiled = time.perf_counter()
-        with devices.settings(job.cell.dtype, device):
+        with settings(job.cell.dtype, chosen[0]):
             sweep(ready.select, ready.points)
             warm = time.perf_counter()
             sweep(ready.select, ready.points)
@@ -96,5 +99,6 @@ def _calibrate(group: list[Job], device: devices.Device, say: Callable[[str], No
     except Exception as error:
         say(f"{job.cell.problem} / {job.cell.optimizer} failed: {error}")
         return None
-    trials = job.cell.seeds * ready.select.num_points
-    return Calibration(compiled - began, took / (trials * steps), ready.select.memory_bytes / trials)
+    trials = job.cell.seeds * len(ready.points)
+    together = job.cell.seeds * min(ready.select.num_points, len(ready.points))
+    return Calibration(compiled - began, took / (trials * steps), ready.select.memory_bytes / together)

@@ -15,7 +15,7 @@ from bench.request import Cell, parse_schedule
 from problems.problem import Problem
 
 
-def preparer(device: devices.Device) -> Callable[[Problem, str], Prepared]:
+def preparer(*chosen: devices.Device) -> Callable[[Problem, str], Prepared]:
     """Return `prepare` with a short memory: cells come problem by problem, one ahead of the other."""
     # A problem holds arrays, which have no hash; it is the same problem where it is the same object.
     recent: dict[tuple[int, str], tuple[Problem, Prepared]] = {}
@@ -25,7 +25,7 @@ def preparer(device: devices.Device) -> Callable[[Problem, str], Prepared]:
         if key not in recent:
             while len(recent) > 1:
                 del recent[next(iter(recent))]
-            recent[key] = (problem, prepare(problem, dtype, device))
+            recent[key] = (problem, prepare(problem, dtype, *chosen))
         return recent[key][1]
 
     return prepared

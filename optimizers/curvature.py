@@ -63,5 +63,6 @@ TABLE = {
         needs=frozenset({"obj_fn", "seed"}),
         decay="native",
         gradient_evaluations=_sophia_evaluations,
+        period=lambda hyperparameters: _HESSIAN_EVERY,
     ),
 }

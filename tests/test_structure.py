@@ -138,7 +138,10 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
 
 @pytest.mark.parametrize(
     "line",
-    ["--help", "--version", "run --help", "list suites", "list runs", "table", "table handmade trials --format json"],
+    [
+        *("--help", "--version", "run --help", "list suites", "list runs"),
+        *("table", "table handmade trials --format json", "table handmade time-to-target"),
+    ],
 )
 def test_command_starts_without_jax(line, handmade, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])

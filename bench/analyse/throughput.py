@@ -169,15 +169,18 @@ def time_to_target(
 
 
 def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -> list[dict[str, Any]]:
-    """Join steps to target and step times of the cells that have a target and are timed."""
+    """Join steps to target and step times of the timed cells whose problem has a target; a failed one has missed it."""
     step = {_cell(timing): throughput([timing])[1][0]["step_seconds"] for timing in timings}
-    aimed = {_cell(part.footer) for part in parts if view.target is not None or part.footer.get("targets")}
+    # A failed cell doesn't say what its target was, but its neighbours do.
+    aimed = {part.footer["problem"] for part in parts if view.target is not None or part.footer.get("targets")}
     rows = []
     for row in convergence(parts, view)[1]:
         seconds = step.get(_cell(row))
-        if _cell(row) in aimed and seconds is not None:
-            named = {name: row[name] for name in ("problem", "optimizer", "batch_size", "steps_to_target")}
-            rows.append(named | {"step_seconds": seconds, "time_to_target": row["steps_to_target"] * seconds})
+        if row["problem"] in aimed and seconds is not None:
+            named = {name: row[name] for name in ("problem", "optimizer", "batch_size")}
+            steps = np.inf if row["steps_to_target"] is None else row["steps_to_target"]
+            timed = {"steps_to_target": steps, "step_seconds": seconds, "time_to_target": steps * seconds}
+            rows.append(named | timed)
     return rows
 
 

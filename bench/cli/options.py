@@ -20,6 +20,7 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
 #: A value may begin with a minus: it is refused by what reads it, which can say what is accepted.
 Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=whole)]
+Whole = Annotated[int, Parameter(allow_leading_hyphen=True, converter=whole)]
 
 
 @Parameter(name="*")

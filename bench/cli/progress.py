@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ class Reporter:
                 self._bar.console.print(message, markup=False, highlight=False)
             else:
                 print(message, file=sys.stderr)
+
+
+def say_trace(folder: Path) -> None:
+    """Say where a trace is, and what opens it."""
+    print(f"trace kept in {folder / 'perfetto_trace.json.gz'}; ui.perfetto.dev opens it", file=sys.stderr)
 
 
 def _duration(seconds: float) -> str:

@@ -6,15 +6,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.options import Options
+from bench.cli.options import Options, Whole
 
 
 def run(
     suite: str | None = None,
     *,
     options: Options = Options(),  # noqa: B008 (frozen)
+    devices: Whole = 1,
     force: bool = False,
     throughput: bool = True,
+    trace: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Train every cell of a suite that isn't finished yet, time it, and print the convergence and throughput tables.
@@ -23,14 +25,18 @@ def run(
     ----------
     suite
         Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+    devices
+        Share the points of each cell out over so many devices.
     force
         Compute finished cells again.
     throughput
         Time the cells that are not timed yet, and end with what a step costs.
+    trace
+        Folder for a trace of the training, which ui.perfetto.dev opens.
     json
         Print the convergence table as JSON, and nothing else, on stdout.
     """
-    from bench.cli.progress import Reporter
+    from bench.cli.progress import Reporter, say_trace
     from bench.execute import run as execute
     from bench.present.table import format_table
 
@@ -40,14 +46,18 @@ def run(
             results=options.results,
             name=options.name,
             device=options.device,
+            devices=devices,
             force=force,
             throughput=throughput,
+            trace=trace,
             compile_cache=options.compile_cache is not False,
             on_plan=reporter.plan,
             on_progress=reporter.progress,
             say=reporter.say,
             **options.overrides(),
         )
+    if trace is not None:
+        say_trace(trace)
     print(format_table(done.convergence(), "json" if json else "plain"))
     if throughput and not json:
         print("\n" + format_table(done.throughput()))
@@ -64,6 +74,7 @@ def plan(
     suite: str | None = None,
     *,
     options: Options = Options(),  # noqa: B008 (frozen)
+    devices: Whole = 1,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Count a suite's cells, trials and compiles, and estimate minutes and memory from a short calibration.
@@ -72,6 +83,8 @@ def plan(
     ----------
     suite
         Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+    devices
+        Share the points of each cell out over so many devices.
     json
         Print JSON.
     """
@@ -84,6 +97,7 @@ def plan(
         results=options.results,
         name=options.name,
         device=options.device,
+        devices=devices,
         compile_cache=options.compile_cache is not False,
         say=say,
         **options.overrides(),

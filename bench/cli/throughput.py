@@ -51,13 +51,13 @@ def throughput(
 
         if options.problem or options.batch_size:
             raise RequestError("--update-only takes no problem and no batch size; accepted: --parameters, --shape, -o")
-        counts = parse_counts(parameters or "1e6,1e7", "parameters")
-        shaped = {"parameters": counts, "shape": shape or "transformer"}
+        counts = parse_counts("1e6,1e7" if parameters is None else parameters, "parameters")
+        shaped = {"parameters": counts, "shape": "transformer" if shape is None else shape}
         table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
     else:
         from bench.timing import throughput as measure
 
-        if parameters or shape:
+        if parameters is not None or shape is not None:
             raise RequestError("--parameters and --shape go with --update-only")
         place = {"results": options.results, "name": options.name}
         table = measure(suite, **place, **effort, **shared, **options.overrides())

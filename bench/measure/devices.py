@@ -45,12 +45,27 @@ def pick(kind: str | None) -> Device:
         raise ValueError(f"device {kind!r} is not here; accepted: {', '.join(found)}") from error
 
 
-def memory_limit_bytes(device: Device) -> int:
-    """Say how many bytes a sweep may plan for: of the device, or of the host's free memory where it is a CPU."""
-    stats = device.memory_stats() or {}
-    if "bytes_limit" in stats:
-        return int(USABLE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    return int(USABLE * _free_host_bytes())
+def pick_several(kind: str | None, num: int) -> tuple[Device, ...]:
+    """Return the first devices of a kind. Raises ValueError where there are fewer."""
+    first = pick(kind)
+    here = jax.local_devices(backend=first.platform)
+    if num in range(1, len(here) + 1):
+        return tuple(here[:num])
+    asked = f"devices: {num} is not accepted; accepted: 1 to {len(here)}, the {first.platform} devices here"
+    if first.platform == "cpu" and num > 1:
+        asked += f"; XLA_FLAGS=--xla_force_host_platform_device_count={num} makes more"
+    raise ValueError(asked)
+
+
+def memory_limit_bytes(*chosen: Device) -> int:
+    """Say how many bytes a sweep may plan for on each of some devices.
+
+    Of the one that has least, or of the host's free memory where they are CPUs, which share it.
+    """
+    stats = [device.memory_stats() or {} for device in chosen]
+    if all("bytes_limit" in of_one for of_one in stats):
+        return int(USABLE * min(of_one["bytes_limit"] - of_one.get("bytes_in_use", 0) for of_one in stats))
+    return int(USABLE * _free_host_bytes() / len(chosen))
 
 
 def cache_bytes(device: Device) -> int:

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import eval_jaxpr
+from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float, PyTree
 
-from bench.measure import devices
+from bench.measure import devices, sharding
 from bench.measure.devices import RUN_ONCE, Device
 from bench.measure.memory import largest_bytes
 from bench.measure.seeds import batch_rows, key_data
@@ -23,7 +24,7 @@ AnyArray = Array | np.ndarray
 
 @dataclass(frozen=True)
 class Prepared:
-    """Hold one problem at one precision on one device. Create inside `devices.settings(...)`."""
+    """Hold one problem at one precision on one device or several. Create inside `devices.settings(...)`."""
 
     problem: Problem
     dtype: str
@@ -39,6 +40,12 @@ class Prepared:
     draw: Callable[[AnyArray, AnyArray, int], Batch]
     #: How much of what is worked on at once should stay close to the arithmetic.
     cache_bytes: int
+    #: What shares points out; None for one device.
+    mesh: Mesh | None = None
+
+    @property
+    def num_devices(self) -> int:
+        return 1 if self.mesh is None else self.mesh.size
 
     @property
     def params(self) -> PyTree[jax.ShapeDtypeStruct]:
@@ -86,12 +93,13 @@ def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np
     return drawn[start - blocks.start * BLOCK : stop - blocks.start * BLOCK]
 
 
-def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
-    """Move a problem's data to the device and set up what all its cells share."""
-    put, cache_bytes = partial(jax.device_put, device=device), devices.cache_bytes(device)
-    train = put(_as_run_dtype(() if problem.train is None else problem.train))
-    test = None if problem.test is None else put(_as_run_dtype(problem.test))
-    splits = {"train": train} if test is None else {"train": train, "test": test}
+def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
+    """Move a problem's data to a device, or to several that share points out, and set up what all its cells share."""
+    mesh, cache_bytes = sharding.share(chosen), devices.cache_bytes(chosen[0])
+    put = partial(jax.device_put, device=chosen[0] if mesh is None else NamedSharding(mesh, sharding.WHOLE))
+    splits = {"train": _as_run_dtype(() if problem.train is None else problem.train)}
+    if problem.test is not None:
+        splits["test"] = _as_run_dtype(problem.test)
     cast = to_bfloat16 if dtype == "bfloat16" else lambda tree: tree
 
     def metrics(params: Params, data: dict[str, Batch]) -> dict[str, Array]:
@@ -102,7 +110,8 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
     _check(problem, tuple(jax.eval_shape(metrics, params, splits)))
     constants, lifted, largest = lift(metrics, params, splits)
     names = tuple(jax.eval_shape(metrics, params, splits))
-    constants = put(constants)
+    # Placed only now: what is traced with placed arrays remembers the place, and fits into no shard.
+    constants, splits = put(constants), put(splits)
 
     def evaluate(constants: Any, splits: Any, params: Params) -> Float[Array, "metric seed point"]:
         def one(params: Params) -> Array:
@@ -120,7 +129,9 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
     @cache
     def evaluator(num_seeds: int, num_points: int) -> Any:
         batched = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, num_points, *a.shape), a.dtype), params)
-        return jax.jit(evaluate).lower(constants, splits, batched).compile()
+        takes = (sharding.WHOLE, sharding.WHOLE, sharding.TRIALS)
+        shared = sharding.jit(evaluate, mesh, takes, sharding.MANY_TRIALS)
+        return shared.lower(constants, splits, batched).compile()
 
     @partial(jax.jit, static_argnums=2)
     def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
@@ -132,13 +143,14 @@ def prepare(problem: Problem, dtype: str, device: Device) -> Prepared:
     return Prepared(
         problem=problem,
         dtype=dtype,
-        train=train,
+        train=splits["train"],
         metric_names=names,
         init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE),
         evaluator=evaluator,
         evaluated=(constants, splits),
         draw=draw,
         cache_bytes=cache_bytes,
+        mesh=mesh,
     )
 
 

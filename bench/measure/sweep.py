@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from bench.measure import sharding
 from bench.measure.devices import DRAWS_BITS, RUN_ONCE
 from bench.measure.memory import memory_bytes
 from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
@@ -33,6 +34,10 @@ class Points:
         chosen = {name: values[index] for name, values in self.hyperparameters.items()}
         return Points(chosen, self.schedule[index], self.multipliers)
 
+    def part(self, first: int, num: int) -> "Points":
+        """Select `num` points from one on; beyond the end the last is repeated, so that every part has one shape."""
+        return self.take(np.minimum(np.arange(first, first + num), len(self) - 1))
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -50,7 +55,7 @@ class Curves:
 
 
 class Compiled(NamedTuple):
-    """Hold a cell's programs, compiled for `num_points` points at a time."""
+    """Hold a cell's programs, compiled for `num_points` points at a time, equally many on each device."""
 
     recipe: Recipe
     program: Program
@@ -61,6 +66,7 @@ class Compiled(NamedTuple):
     num_points: int
     trace_seconds: float
     compile_seconds: float
+    #: Of one device.
     memory_bytes: int
     #: It had to be split to fit into memory, and not for the caches' sake alone.
     split_for_memory: bool = False
@@ -69,18 +75,18 @@ class Compiled(NamedTuple):
 def compile_sweep(recipe: Recipe, points: Points, trials: Sequence[str], limit_bytes: int, parts: int = 1) -> Compiled:
     """Compile a cell for its whole grid, or for the largest equal part of it that fits into memory and caches.
 
-    Call inside `devices.settings(...)`.
+    `limit_bytes` is what one device has. Call inside `devices.settings(...)`.
     """
     # What stands between two layers is read again soon: 1,000 trials of the digits network take 1.5 times as long all
     # at once as in parts whose layers stay in the cache.
     began = time.perf_counter()
-    written = program(recipe)
-    between = written.largest_bytes * len(trials) * len(points)
+    written, num_devices = program(recipe), recipe.prepared.num_devices
+    between = written.largest_bytes * len(trials) * ceil(len(points) / num_devices)
     for_caches = parts = min(max(parts, ceil(between / recipe.prepared.cache_bytes)), len(points))
     while True:
-        num_points = ceil(len(points) / parts)
-        compiled = _compile(recipe, written, points.take(np.arange(num_points)), tuple(trials), began)
-        if compiled.memory_bytes <= limit_bytes or num_points == 1:
+        num_points = num_devices * ceil(len(points) / (parts * num_devices))
+        compiled = _compile(recipe, written, points.part(0, num_points), tuple(trials), began)
+        if compiled.memory_bytes <= limit_bytes or num_points == num_devices:
             return compiled._replace(split_for_memory=parts > for_caches)
         parts = max(parts + 1, ceil(parts * compiled.memory_bytes / limit_bytes))
         began = time.perf_counter()
@@ -90,10 +96,10 @@ def _compile(recipe: Recipe, written: Program, points: Points, trials: tuple[str
     prepared = recipe.prepared
     grid = _grid(points, trials)
     params = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), prepared.params)
-    start = jax.jit(written.start).lower(params, grid)
+    start = _jit_start(recipe, written).lower(params, grid)
     carry = jax.eval_shape(written.start, params, grid)
     first = _chunk(recipe, points, trials, 0)
-    chunk = jax.jit(written.chunk, donate_argnums=2).lower(written.constants, prepared.train, carry, first, grid)
+    chunk = _jit_chunk(recipe, written).lower(written.constants, prepared.train, carry, first, grid)
     traced = time.perf_counter()
     start = start.compile(RUN_ONCE)
     chunk = chunk.compile(DRAWS_BITS if "seed" in recipe.optimizer.needs else None)
@@ -103,14 +109,26 @@ def _compile(recipe: Recipe, written: Program, points: Points, trials: tuple[str
     return Compiled(recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory)
 
 
+#: How a Grid lies on the devices.
+_GRID = Grid(sharding.POINTS, sharding.POINTS, sharding.WHOLE)
+
+
+def _jit_start(recipe: Recipe, written: Program) -> Any:
+    return sharding.jit(written.start, recipe.prepared.mesh, (sharding.WHOLE, _GRID), sharding.TRIALS)
+
+
+def _jit_chunk(recipe: Recipe, written: Program) -> Any:
+    whole, trials = sharding.WHOLE, sharding.TRIALS
+    gives = (trials, Shown(sharding.MANY_TRIALS, trials, trials))
+    return sharding.jit(
+        written.chunk, recipe.prepared.mesh, (whole, whole, trials, whole, _GRID), gives, donate_argnums=2
+    )
+
+
 def sweep(compiled: Compiled, points: Points) -> Curves:
     """Run a compiled cell over its points, part by part. Call inside `devices.settings(...)`."""
     num, total = compiled.num_points, len(points)
-    parts = []
-    for first in range(0, total, num):
-        # The last part repeats its last point, so that every part has the compiled shape.
-        index = np.minimum(np.arange(first, first + num), total - 1)
-        parts.append(_sweep_part(compiled, points.take(index)))
+    parts = [_sweep_part(compiled, points.part(first, num)) for first in range(0, total, num)]
     join = lambda arrays: np.concatenate(arrays, axis=1)[:, :total]  # noqa: E731
     return Curves(
         step=parts[0].step,

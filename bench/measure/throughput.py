@@ -23,6 +23,8 @@ from bench.measure.seeds import key_data
 
 #: Batches that a timed trial goes through, over and over: enough that none is still in a cache by luck alone.
 BATCHES = 64
+#: Seconds that a timed call lasts at least: many times what starting it takes.
+SHORTEST_CALL = 5e-3
 #: The trial that is timed.
 TRIAL = "0/timing/0"
 
@@ -233,13 +235,21 @@ def time_in_turns(
                 one.release()
         waiting.clear()
 
+    def held() -> int:
+        return sum({id(one): one.held_bytes for one in (*baselines, *waiting.values())}.values())
+
+    largest = 0
     for place, make in enumerate(makers):
+        # Room for the next one, which is taken while it is made; how much that is, only those before it tell.
+        if waiting and held() + largest > limit_bytes:
+            time_waiting()
         try:
             made = make()
         except (Exception, SystemExit) as error:
             results[place] = error
             continue
-        if waiting and sum(one.held_bytes for one in (*baselines, *waiting.values(), made)) > limit_bytes:
+        largest = max(largest, made.held_bytes)
+        if waiting and held() + made.held_bytes > limit_bytes:
             time_waiting()
         waiting[place] = made
     if waiting:
@@ -250,9 +260,9 @@ def time_in_turns(
 def interleave(timed: Sequence[Timed], effort: Effort) -> list[Samples]:
     """Time loops in turns, A B C and then C B A, so that a drifting clock hits all alike.
 
-    Calls last 5 ms at least; warm-up comes before.
+    Calls last SHORTEST_CALL seconds at least; warm-up comes before.
     """
-    trips = [_trips(one, max(effort.min_seconds / effort.repeats, 5e-3)) for one in timed]
+    trips = [_trips(one, max(effort.min_seconds / effort.repeats, SHORTEST_CALL)) for one in timed]
     taken: list[list[float]] = [[] for _ in timed]
     for repeat in range(effort.repeats):
         order = range(len(timed)) if repeat % 2 == 0 else reversed(range(len(timed)))

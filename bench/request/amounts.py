@@ -24,10 +24,14 @@ def parse_seconds(text: str, name: str) -> float:
 
 def parse_counts(text: str, name: str) -> tuple[int, ...]:
     """Read a comma list of counts from 1 to 1e12, such as 1e6,1e7."""
+    try:
+        values = parse_values(text)
+    except RequestError as error:
+        raise RequestError(f"{name}: {error}; as in 1e6,1e7") from None
     counts = []
-    for value in parse_values(text):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 1 <= value <= _LARGEST_COUNT or value != int(value):
+    for value in values:
+        whole = isinstance(value, int | float) and 1 <= value <= _LARGEST_COUNT and value == int(value)
+        if not whole or isinstance(value, bool):
             accepted = "whole numbers from 1 to 1e12, as in 1e6,1e7"
             raise RequestError(f"{name}: {quote(text)} is not accepted; accepted: {accepted}")
         counts.append(int(value))

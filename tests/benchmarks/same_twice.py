@@ -1,7 +1,7 @@
 """Time one optimizer under two names, many times over: do the intervals overlap as often as they should?
 
-Run as a script: `.venv/bin/python tests/benchmarks/same_twice.py [tries]`. Both names are compiled anew in every try, as
-two commands would.
+Run as a script: `.venv/bin/python tests/benchmarks/same_twice.py [tries]`. Both names are compiled anew in every try,
+as two commands would.
 """
 
 import sys

@@ -68,6 +68,40 @@ REQUESTS = {
     "name-reserved": ([*BOWL, *SGD, "--name", "latest"], ["latest"]),
 }
 
+UPDATES = ("--update-only", *SGD)
+#: name -> the words of a request for timing, and what the line must say.
+TIMINGS = {
+    "min-time-word": ([*BOWL, *SGD, "--min-time", "x"], ["min_time", "'x'", "200ms, 1s, 2min"]),
+    "min-time-zero": ([*BOWL, *SGD, "--min-time", "0"], ["min_time", "'0'", "200ms"]),
+    "min-time-negative": ([*BOWL, *SGD, "--min-time", "-1s"], ["min_time", "'-1s'", "200ms"]),
+    "min-time-empty": ([*BOWL, *SGD, "--min-time", ""], ["min_time", "''", "200ms"]),
+    "min-time-of-a-day": ([*BOWL, *SGD, "--min-time", "1440min"], ["min_time", "'1440min'", "up to an hour"]),
+    "repeats": ([*BOWL, *SGD, "--repeats", "3"], ["repeats", "3", "6 or more", "95 %"]),
+    "repeats-negative": ([*BOWL, *SGD, "--repeats", "-3"], ["repeats", "-3", "6 or more"]),
+    "repeats-fraction": ([*BOWL, *SGD, "--repeats", "7.5"], ["repeats", "7.5", "integer"]),
+    "repeats-of-updates": ([*UPDATES, "--repeats", "3"], ["repeats", "3", "6 or more"]),
+    "parameters-without-update-only": ([*BOWL, *SGD, "--parameters", "1e6"], ["--parameters", "--update-only"]),
+    "shape-without-update-only": ([*BOWL, *SGD, "--shape", "flat"], ["--shape", "--update-only"]),
+    "problem-of-updates": ([*UPDATES, *BOWL], ["--update-only", "no problem", "--parameters"]),
+    "batch-size-of-updates": ([*UPDATES, "--batch-size", "32"], ["--update-only", "no batch size", "--parameters"]),
+    "shape": ([*UPDATES, "--shape", "transfomer"], ["'transfomer'", "'transformer'", "flat", "many_small"]),
+    "shape-empty": ([*UPDATES, "--shape", ""], ["shape", "''", "transformer"]),
+    "shape-like-none": ([*UPDATES, "--shape", "foo"], ["'foo'", "transformer, flat, many_small"]),
+    "parameters-fraction": ([*UPDATES, "--parameters", "1.5"], ["parameters", "'1.5'", "whole numbers", "1e6,1e7"]),
+    "parameters-zero": ([*UPDATES, "--parameters", "1e6,0"], ["parameters", "'1e6,0'", "from 1"]),
+    "parameters-negative": ([*UPDATES, "--parameters", "-5"], ["parameters", "'-5'", "from 1"]),
+    "parameters-word": ([*UPDATES, "--parameters", "many"], ["parameters", "'many'", "1e6,1e7"]),
+    "parameters-true": ([*UPDATES, "--parameters", "true"], ["parameters", "'true'", "1e6,1e7"]),
+    "parameters-empty": ([*UPDATES, "--parameters", ""], ["parameters", "''", "1e6,1e7"]),
+    "parameters-beyond-all": ([*UPDATES, "--parameters", "1e30"], ["parameters", "'1e30'", "1e12"]),
+    # Of gradient and twice the parameters, 12 bytes each.
+    "parameters-beyond-memory": ([*UPDATES, "--parameters", "1e12"], ["1e+12", "11,175.9 GiB with sgd", "up to about"]),
+    "updates-in-bfloat16": ([*UPDATES, "--dtype", "bfloat16"], ["bfloat16", "mixed precision", "float32, float64"]),
+    "dtype-of-updates": ([*UPDATES, "--dtype", "float16"], ["float16", "float32", "bfloat16"]),
+    "optimizer-of-updates": (["--update-only", "-o", "adm"], ["'adm'", "'adam'"]),
+    "format": ([*BOWL, *SGD, "--format", "jsn"], ["jsn", "json"]),
+}
+
 #: name -> a whole command, and what the line must say.
 COMMANDS = {
     "command": (["rnu"], ["rnu", "run"]),
@@ -108,6 +142,12 @@ def test_request(optbench, tmp_path, command, words, said):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(("words", "said"), TIMINGS.values(), ids=TIMINGS)
+def test_timing(optbench, tmp_path, words, said):
+    check(optbench("throughput", *words), said)
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.parametrize(("words", "said"), COMMANDS.values(), ids=COMMANDS)
 def test_command(optbench, handmade, tmp_path, words, said):
     handmade("sgd", [[3.0, 2.0, 1.0]])
@@ -116,12 +156,16 @@ def test_command(optbench, handmade, tmp_path, words, said):
     assert (tmp_path / "taken.py").read_text() == ""
 
 
-def test_device_that_is_not_here(optbench, words):
+@pytest.mark.parametrize(
+    "command", [["run", *BOWL], ["throughput", *BOWL], ["throughput", "--update-only"]], ids=["run", "steps", "updates"]
+)
+def test_device_that_is_not_here(optbench, command):
     import jax
 
     if any(device.platform == "gpu" for device in jax.devices()):
         pytest.skip("there is a GPU here")
-    check(optbench("run", *words, "-o", "sgd", "--device", "gpu"), ["'gpu'", "cpu"])
+    check(optbench(*command, *SGD, "--device", "gpu"), ["'gpu'", "cpu"])
+    check(optbench("doctor", "--limits", "--device", "gpu"), ["'gpu'", "cpu"])
 
 
 @pytest.mark.parametrize(

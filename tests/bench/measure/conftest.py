@@ -27,16 +27,17 @@ def _train(
     static=None,
     limit_bytes=2**40,
     parts=1,
+    num_devices=1,
 ) -> Curves:
     values = {name: np.atleast_1d(np.asarray(value, float)) for name, value in hyperparameters.items()}
     num = max(len(value) for value in values.values())
     values = {name: np.broadcast_to(value, num) for name, value in values.items()}
     table = np.stack([multipliers(name, warmup, steps) for name, warmup in schedules], axis=1)
     index = np.zeros(num, int) if schedule is None else np.asarray(schedule)
-    device = jax.devices()[0]
-    with devices.settings(dtype, device), jax.numpy_rank_promotion("raise"):
+    chosen = jax.devices()[:num_devices]
+    with devices.settings(dtype, chosen[0]), jax.numpy_rank_promotion("raise"):
         recipe = Recipe(
-            prepare(problem, dtype, device), optimizer, batch_size, steps, record_every, coupled, static or {}
+            prepare(problem, dtype, *chosen), optimizer, batch_size, steps, record_every, coupled, static or {}
         )
         points = Points(values, index, table)
         return sweep(compile_sweep(recipe, points, trials, limit_bytes, parts), points)
