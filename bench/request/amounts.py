@@ -30,11 +30,11 @@ def parse_counts(text: str, name: str) -> tuple[int, ...]:
         raise RequestError(f"{name}: {error}; as in 1e6,1e7") from None
     counts = []
     for value in values:
-        whole = isinstance(value, int | float) and 1 <= value <= _LARGEST_COUNT and value == int(value)
-        if not whole or isinstance(value, bool):
+        number = 0.0 if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+        if not 1 <= number <= _LARGEST_COUNT or not number.is_integer():
             accepted = "whole numbers from 1 to 1e12, as in 1e6,1e7"
             raise RequestError(f"{name}: {quote(text)} is not accepted; accepted: {accepted}")
-        counts.append(int(value))
+        counts.append(int(number))
     return tuple(dict.fromkeys(counts))
 
 
