@@ -74,11 +74,11 @@ def update_throughput(
     timed = {label: (entry, _settings(cells[label])) for label, entry in entries.items() if _runs_alone(entry)}
     devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
     with devices.settings(asked.dtype, chosen):
-        trees = {num: updates.SHAPES[shape](num) for num in parameters}
-        _check_memory(timed, trees, asked.dtype, chosen)
+        _check_memory(timed, parameters, shape, asked.dtype, chosen)
         rows: list[dict[str, Any]] = []
         notes: list[str] = []
-        for num, tree in trees.items():
+        for num in parameters:
+            tree = updates.SHAPES[shape](num)
             say(f"timing {len(timed)} updates of {num} parameters, {shape}")
             names = {"shape": shape, "parameters": num, "leaves": len(tree), "dtype": asked.dtype}
             made, failed = _time_tree(timed, tree, asked.dtype, chosen, Effort(repeats, min_seconds))
@@ -103,20 +103,23 @@ Entries = Mapping[str, tuple[Optimizer, Mapping[str, Any]]]
 _PLAIN = catalogue()["sgd"], {"learning_rate": 0.01}
 
 
-def _check_memory(timed: Entries, trees: Mapping[int, updates.Shapes], dtype: str, device: devices.Device) -> None:
+def _check_memory(timed: Entries, parameters: Sequence[int], shape: str, dtype: str, device: devices.Device) -> None:
     """Raise RequestError where a tree doesn't fit, before anything is made."""
     limit = devices.memory_limit_bytes(device)
-    for num, tree in trees.items():
+    for num in parameters:
+        # Larger trees need as much more as they are larger, and have so many leaves that to count each takes seconds.
+        looked_at = min(num, 10**8)
+        tree = updates.SHAPES[shape](looked_at)
         plain = updates.needed_bytes(*_PLAIN, tree, dtype)
         beside = {label: plain + _needed(entry, tree, dtype) for label, entry in timed.items() if label != "sgd"}
         needed = {"sgd": plain} | beside
         label = max(needed, key=lambda label: needed[label])
-        if needed[label] > limit:
-            gib, free = needed[label] / 2**30, limit / 2**30
+        if needed[label] * num / looked_at > limit:
+            gib, free = needed[label] * num / looked_at / 2**30, limit / 2**30
             named = "sgd" if label == "sgd" else f"{label} beside sgd"
             raise RequestError(
                 f"parameters: {num:.3g} need {gib:,.1f} GiB with {named}, and {free:,.1f} GiB are free for it on "
-                f"{device.device_kind}; accepted: up to about {num * limit / needed[label]:.1g}"
+                f"{device.device_kind}; accepted: up to about {looked_at * limit / needed[label]:.1g}"
             )
 
 
