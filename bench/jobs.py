@@ -66,10 +66,7 @@ def run_place(results: str | Path, name: str | None, suite: str | Suite | None, 
 
 def pick_device(kind: str | None) -> devices.Device:
     """Return the device to run on. Raises RequestError where it isn't there."""
-    try:
-        return devices.pick(kind)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
+    return pick_devices(kind, 1)[0]
 
 
 def pick_devices(kind: str | None, num: int) -> tuple[devices.Device, ...]:

@@ -40,6 +40,8 @@ class Prepared:
     draw: Callable[[AnyArray, AnyArray, int], Batch]
     #: How much of what is worked on at once should stay close to the arithmetic.
     cache_bytes: int
+    #: Place arrays where the data is.
+    put: Callable[[PyTree], PyTree]
     #: What shares points out; None for one device.
     mesh: Mesh | None = None
 
@@ -150,6 +152,7 @@ def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
         evaluated=(constants, splits),
         draw=draw,
         cache_bytes=cache_bytes,
+        put=put,
         mesh=mesh,
     )
 

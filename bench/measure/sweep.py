@@ -106,6 +106,8 @@ def _compile(recipe: Recipe, written: Program, points: Points, trials: tuple[str
     evaluate = prepared.evaluator(len(trials), len(points))
     done = time.perf_counter()
     memory = max(memory_bytes(chunk), memory_bytes(evaluate))
+    # Placed once, and only after tracing: left on the host, they would be moved at every call.
+    written = written._replace(constants=prepared.put(written.constants))
     return Compiled(recipe, written, start, chunk, evaluate, trials, len(points), traced - began, done - traced, memory)
 
 
