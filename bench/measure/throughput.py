@@ -74,7 +74,7 @@ class Timed:
 
         Every call does the same work, in the same buffers: fresh ones would be paged in at its expense.
         """
-        used = _copy(self.start) if self.carry is None else _restore(self.start, self.carry)
+        used = jax.tree.map(jnp.copy, self.start) if self.carry is None else _restore(self.start, self.carry)
         carry, counted = jax.block_until_ready(used), np.int32(trips)
         began = time.perf_counter()
         self.carry = jax.block_until_ready(self.compiled(self.arguments, carry, counted))
@@ -103,12 +103,7 @@ class Result(NamedTuple):
     baselines: list[Samples]
 
 
-@jax.jit
-def _copy(tree: PyTree) -> PyTree:
-    return jax.tree.map(jnp.copy, tree)
-
-
-@partial(jax.jit, donate_argnums=1, keep_unused=True)
+@partial(jax.jit, donate_argnums=1, keep_unused=True, compiler_options=devices.RUN_ONCE)
 def _restore(tree: PyTree, into: PyTree) -> PyTree:
     return jax.tree.map(jnp.copy, tree)
 
@@ -153,7 +148,8 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
     traced = {name: np.asarray(value, dtype) for name, value in hyperparameters.items()}
     seed = np.int32(key_data([TRIAL], "optimizer")[0, 0, 0] & (2**31 - 1))
     params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
-    state = jax.jit(lambda params: build(recipe.optimizer, recipe.settings(traced), seed).init(params))(params)
+    transformation = build(recipe.optimizer, recipe.settings(traced), seed)
+    state = jax.jit(transformation.init, compiler_options=devices.RUN_ONCE)(params)
     fed = _feed(prepared, recipe.batch_size)
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
