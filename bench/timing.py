@@ -142,8 +142,7 @@ def _compile(job: Job, shared: Prepared, device: devices.Device) -> Timed:
     recipe, cell = recipe_of(job, shared), job.cell
     middle = len(cell.points) // 2
     hyperparameters = {name: float(values[middle]) for name, values in hyperparameters_of(cell).items()}
-    period = recipe.optimizer.period({**cell.optimizer_static, **hyperparameters})
-    return compile_loop(training_loop(recipe, hyperparameters), device, period)
+    return compile_loop(training_loop(recipe, hyperparameters), device)
 
 
 def _finished(result: Result, shared: Prepared, cell: Cell) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _time_tree(
     def make(label: str, optimizer: Optimizer, settings: Mapping[str, Any]) -> Timed:
         loop, state_bytes, bytes_moved = updates.update_loop(optimizer, settings, tree, dtype)
         moved[label] = (state_bytes, bytes_moved)
-        return compile_loop(loop, device, optimizer.period(settings))
+        return compile_loop(loop, device)
 
     sgd = make("sgd", *_PLAIN)
     makers = [(lambda: sgd) if label == "sgd" else partial(make, label, *entry) for label, entry in timed.items()]

@@ -126,19 +126,27 @@ def _limit_notes(finished: Sequence[Timing]) -> list[str]:
 
 
 def _nearest(timings: Sequence[Timing]) -> str:
-    """Name the rows held against the rarer limit: whole problems where all their rows are."""
-    nearest = {
-        _cell(timing): max((share, limit) for limit, share in limit_shares(timing).items())[1] for timing in timings
-    }
-    limits = sorted(sorted(set(nearest.values())), key=list(nearest.values()).count)
-    if len(limits) == 1:
-        return f"of the {limits[0]} in every row"
-    rare, named = limits[0], []
-    for problem in dict.fromkeys(problem for problem, *_ in nearest):
-        cells = {cell: limit for cell, limit in nearest.items() if cell[0] == problem}
-        whole = set(cells.values()) == {rare}
-        named += [problem] if whole else [" / ".join(map(str, cell)) for cell, limit in cells.items() if limit == rare]
-    return f"of the {rare} for {', '.join(named)}, of the {limits[1]} for all others"
+    """Name the rows held against the rarer limit: whole problems, or whole batch sizes, where all their rows are."""
+    nearest = {}
+    for timing in timings:
+        cell = (timing["problem"], timing["batch_size"], timing["optimizer"])
+        nearest[cell] = max((share, limit) for limit, share in limit_shares(timing).items())[1]
+    rare, common = sorted(sorted(LIMITS), key=list(nearest.values()).count)
+    if rare not in nearest.values():
+        return f"of the {common} in every row"
+    named: dict[tuple[Any, ...], None] = {}
+    for cell, limit in nearest.items():
+        prefixes = [cell[:length] for length in (1, 2, 3)]
+        # The shortest of its names that fits no row of the other limit.
+        alone = [prefix for prefix in prefixes if {nearest[other] for other in _under(prefix, nearest)} == {rare}]
+        named |= dict.fromkeys(alone[:1] if limit == rare else [])
+    return (
+        f"of the {rare} for {', '.join(' / '.join(map(str, name)) for name in named)}, of the {common} for all others"
+    )
+
+
+def _under(prefix: tuple[Any, ...], cells: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [cell for cell in cells if cell[: len(prefix)] == prefix]
 
 
 def time_to_target(

@@ -13,29 +13,44 @@ from jax.extend.core import JaxprEqn, jaxprs_in_params
 from jaxtyping import PyTree
 
 
-def count(function: Callable, *example: PyTree) -> int:
+def count(function: Callable, *example: PyTree, period: int = 1) -> int:
     """Count the floating-point operations of one call; of `example` only shapes and dtypes matter.
 
     One for each sum, product, quotient, maximum, sign, root, power or transcendental function of an element; two for
-    each multiplication in a product of matrices or a convolution; of `cond` the branch that has the most; of
-    factorizations the leading order. None for moving, selecting, comparing, converting, sorting, for integers, for
-    Fourier transforms and whatever else has no rule here. How often a `while` turns is unknown, so it counts once:
-    where there is one, the sum is a lower bound. What the compiler would remove or share counts all the same.
+    each multiplication in a product of matrices or a convolution; of factorizations the leading order. None for moving,
+    selecting, comparing, converting, sorting, for integers, for Fourier transforms and whatever else has no rule here.
+    Of a `cond` the branch that has the most counts in one of `period` calls, and the one that has the least in the
+    others: the mean is returned. How often a `while` turns is unknown, so it counts once: where there is one, the sum
+    is a lower bound. What the compiler would remove or share counts all the same.
     """
-    return _total(jax.make_jaxpr(function)(*example))
+    jaxpr = jax.make_jaxpr(function)(*example)
+    most = _total(jaxpr, max)
+    return most if period == 1 else (most + (period - 1) * _total(jaxpr, min)) // period
 
 
-def _total(jaxpr: Any) -> int:
-    return sum(RULES.get(equation.primitive.name, _held)(equation) for equation in jaxpr.eqns)
+#: Which branch of a `cond` counts: max or min.
+Choose = Callable[[list[int]], int]
 
 
-def _held(equation: JaxprEqn) -> int:
-    """Count what an equation holds: the function of a `jit`, the body of a loop; nothing where it is primitive."""
-    return sum(_each(equation.params))
+def _total(jaxpr: Any, choose: Choose) -> int:
+    return sum(_operations(equation, choose) for equation in jaxpr.eqns)
 
 
-def _each(params: Mapping[str, Any]) -> list[int]:
-    return [_total(jaxpr) for jaxpr in jaxprs_in_params(params)]
+def _operations(equation: JaxprEqn, choose: Choose) -> int:
+    """Count one equation, and what it holds: the function of a `jit`, the body of a loop."""
+    name, params = equation.primitive.name, equation.params
+    if name in RULES:
+        return RULES[name](equation)
+    if name == "cond":
+        return choose(_each(params, choose))
+    if name == "custom_linear_solve":
+        # It holds the transposed solve and the matrix's own products too, for derivatives.
+        params = {"solve": params["jaxprs"].solve}
+    return sum(_each(params, choose)) * (params["length"] if name == "scan" else 1)
+
+
+def _each(params: Mapping[str, Any], choose: Choose) -> list[int]:
+    return [_total(jaxpr, choose) for jaxpr in jaxprs_in_params(params)]
 
 
 def _floats(variable: Any) -> int:
@@ -104,10 +119,6 @@ RULES: dict[str, Callable[[JaxprEqn], int]] = {
     **dict.fromkeys(("scatter-add", "scatter-mul", "scatter-sub"), lambda equation: _floats(equation.invars[2])),
     "dot_general": _product,
     "conv_general_dilated": _convolution,
-    "scan": lambda equation: equation.params["length"] * _held(equation),
-    "cond": lambda equation: max(_each(equation.params)),
-    # It holds the transposed solve and the matrix's own products too, for derivatives.
-    "custom_linear_solve": lambda equation: sum(_each({"solve": equation.params["jaxprs"].solve})),
     "triangular_solve": lambda equation: _floats(equation.invars[1]) * _shape(equation.invars[0])[-1],
     "lu": _matrix(lambda m, n: m * n**2 - n**3 // 3),
     "cholesky": _matrix(lambda n, _: n**3 // 3),

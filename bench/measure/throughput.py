@@ -35,8 +35,9 @@ class Loop(NamedTuple):
     call: Callable
     arguments: Any
     start: PyTree
-    #: Floating-point operations of one trip.
+    #: Floating-point operations of one step, and steps after which the work repeats.
     flops: int
+    period: int = 1
 
 
 @dataclass
@@ -108,7 +109,7 @@ def _restore(tree: PyTree, into: PyTree) -> PyTree:
     return jax.tree.map(jnp.copy, tree)
 
 
-def compile_loop(loop: Loop, device: devices.Device, period: int = 1) -> Timed:
+def compile_loop(loop: Loop, device: devices.Device) -> Timed:
     """Compile a loop ahead of time, with its carry donated. Call inside `devices.settings(...)`.
 
     Its trip count is an argument, so that one program serves any number of steps.
@@ -133,7 +134,7 @@ def compile_loop(loop: Loop, device: devices.Device, period: int = 1) -> Timed:
     peak = memory_bytes(compiled)
     arguments, start = jax.device_put((loop.arguments, loop.start), device)
     # The fewest trips that make whole periods: 200 steps are no multiple of 16, 25 trips are 400.
-    repeats = max(1, period // gcd(period, inner))
+    repeats = max(1, loop.period // gcd(loop.period, inner))
     timed = Timed(compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, repeats)
     timed.first_step_seconds = timed.seconds(1) / inner
     timed.carry = None
@@ -161,7 +162,8 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
     arguments = (loss.constants, prepared.train, fed, traced, seed)
     value = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
     start = (params, state, jnp.zeros((), value.dtype))
-    return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
+    period = recipe.optimizer.period({**recipe.static, **hyperparameters})
+    return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0), period=period), period)
 
 
 def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:

@@ -97,7 +97,9 @@ def update_loop(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shape
         return optax.apply_updates(params, updates), state
 
     state_bytes, moved = tree_bytes(carry[1]), tree_bytes(gradient) + 2 * tree_bytes(carry)
-    return Loop(call, gradient, carry, flops.count(call, gradient, carry, np.int32(0))), state_bytes, moved
+    period = optimizer.period(settings)
+    counted = flops.count(call, gradient, carry, np.int32(0), period=period)
+    return Loop(call, gradient, carry, counted, period), state_bytes, moved
 
 
 def _start(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> tuple[PyTree, PyTree]:

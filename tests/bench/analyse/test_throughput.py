@@ -120,7 +120,7 @@ class TestNotes:
 
     def test_the_rarer_limit_names_its_rows(self):
         some = [timing("muon", **BUSY), timing("sgd"), timing("adam"), timing("muon", problem="hill")]
-        assert limit_note(*some) == "of the product for bowl / muon / 4, of the copy for all others"
+        assert limit_note(*some) == "of the product for bowl / 4 / muon, of the copy for all others"
 
     def test_the_rarer_limit_names_whole_problems(self):
         some = [timing(name, problem="net", **BUSY) for name in ("sgd", "adam")]
@@ -130,7 +130,7 @@ class TestNotes:
     def test_as_many_of_either(self):
         """In an order that doesn't hang on how Python hashes texts."""
         assert limit_note(timing("muon", **BUSY), timing("sgd")) == (
-            "of the copy for bowl / sgd / 4, of the product for all others"
+            "of the copy for bowl / 4 / sgd, of the product for all others"
         )
 
     def test_each_precision_has_its_own(self):

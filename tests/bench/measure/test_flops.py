@@ -163,3 +163,11 @@ def test_muon_counts_every_iteration(shape):
     products = 2 * rows**2 * columns + 2 * rows**3 + 2 * rows**2 * columns
     elements = 3 * rows**2 + 2 * rows * columns
     assert muon(5) - muon(0) == 5 * (products + elements)
+
+
+def test_a_branch_taken_once_in_a_period_counts_so_often():
+    def step(x):
+        return jax.lax.cond(x[0] > 0, lambda x: x @ x.T @ x, lambda x: x, x[None])
+
+    counted = [count(step, jnp.ones(4), period=period) for period in (1, 2, 10)]
+    assert counted == [16, 8, 1]

@@ -193,9 +193,9 @@ class TestTrips:
     )
     def test_are_whole_periods(self, asked, here, elsewhere):
         """Of 16 steps a trip, 25 trips are the fewest that are whole times 200 steps."""
-        loop = throughput.Loop(lambda arguments, carry, index: carry + 1, (), jnp.zeros(()), 1)
-        assert compile_loop(loop, jax.devices()[0], asked).period == here
-        assert compile_loop(loop, Elsewhere(jax.devices()[0]), asked).period == elsewhere
+        loop = throughput.Loop(lambda arguments, carry, index: carry + 1, (), jnp.zeros(()), 1, asked)
+        assert compile_loop(loop, jax.devices()[0]).period == here
+        assert compile_loop(loop, Elsewhere(jax.devices()[0])).period == elsewhere
 
     @pytest.mark.parametrize(
         ("optimizer", "settings", "period"),
