@@ -10,18 +10,11 @@ from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
 from bench.measure import devices
 from bench.measure.limits import limits
+from bench.measure.loops import gradient_loop, training_loop
 from bench.measure.memory import num_elements, tree_bytes
 from bench.measure.prepare import Prepared
 from bench.measure.program import Recipe
-from bench.measure.throughput import (
-    Effort,
-    Result,
-    Timed,
-    compile_loop,
-    gradient_loop,
-    time_in_turns,
-    training_loop,
-)
+from bench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
 from bench.present.table import Table
 from bench.recipes import hyperparameters_of, preparer, recipe_of
 from bench.request import Cell, Suite, check_repeats, one_line

@@ -11,9 +11,9 @@ import optax
 from jaxtyping import Array, PyTree
 
 from bench.measure import flops
+from bench.measure.loops import Loop
 from bench.measure.memory import tree_bytes
 from bench.measure.program import build
-from bench.measure.throughput import Loop
 from optimizers.optimizer import Optimizer
 
 #: What an update may need and still run without a problem.

@@ -11,9 +11,10 @@ import jax
 import problems
 from bench.analyse.statistics import median_rank_interval
 from bench.measure import devices
+from bench.measure.loops import training_loop
 from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
-from bench.measure.throughput import Effort, compile_loop, interleave, training_loop
+from bench.measure.throughput import Effort, compile_loop, interleave
 from optimizers import catalogue
 
 CASES = (
