@@ -104,8 +104,9 @@ def notes(timings: Sequence[Timing]) -> list[str]:
     said += [
         f"one unbatched trial each, many steps a call; medians of {' or '.join(map(str, repeats))} calls, in turns "
         f"with the others of a problem and batch size, with exact 95 % intervals; on {'; '.join(devices)}",
-        "sgd_ratio: over plain sgd's step; update_share: what a step takes beyond one loss and gradient (below zero it "
-        "is noise), with the further ones of sam, sophia and lbfgs; flops are counted from the program as written",
+        "sgd_ratio: over plain sgd's step; update_share: what a step takes beyond one loss and gradient (below zero "
+        "where it takes less than keeping that gradient), with the further ones of sam, sophia and lbfgs; flops are "
+        "counted from the program as written",
     ]
     if any(timing["compile_seconds"] is None for timing in finished):
         said.append("compile_seconds -: the program came out of the compilation cache")
