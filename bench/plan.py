@@ -52,7 +52,7 @@ def plan(
     notes = (
         f"estimated on {kind}{several} from one cell per problem and batch size, a few steps each; other "
         "optimizers may take from half to several times as long; compiling goes on beside running, with the "
-        "cache as it is now",
+        "cache as it is now; timing single trials at the end of a run takes about a second a cell more",
     )
     return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), notes)
 
