@@ -21,8 +21,8 @@ USABLE = 0.8
 #: For programs that run once or twice: compiling them well costs more than it gives (the initial parameters of a small
 #: network compile in 0.14 s in place of 0.47 s).
 RUN_ONCE: dict[str, Any] = {"xla_backend_optimization_level": "0"}
-#: For programs that draw random numbers at every step: a draw a leaf makes noisy_sgd, dpsgd and sophia compile for 4 to
-#: 6 s; so in 1 to 2 s, and they run as fast (0.33 and 0.32, 2.9 and 2.7, 0.61 and 0.62 s).
+#: For programs that draw random numbers at every step, which a draw a leaf makes slow to compile: noisy_sgd, dpsgd and
+#: sophia compile in a quarter to a third of the time, and run as fast (0.33 and 0.32, 2.9 and 2.7, 0.61 and 0.62 s).
 DRAWS_BITS: dict[str, Any] = {"xla_backend_optimization_level": "1"}
 
 
