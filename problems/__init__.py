@@ -1,6 +1,7 @@
 """Problems by name: one family is one file in a folder beside this one, and its factory has the file's name."""
 
 import inspect
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -21,3 +22,19 @@ def factory(name: str) -> Callable[..., Any]:
 def parameters(factory: Callable[..., Any]) -> dict[str, Any]:
     """Name what a factory can be given, with its defaults."""
     return {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
+
+
+def rungs(name: str) -> tuple[dict[str, Any], ...]:
+    """Read a family's ladder: the parameters that make it easy, medium and hard."""
+    return import_module(families()[name]).RUNGS
+
+
+def section(factory: Callable[..., Any], title: str) -> str:
+    """Read the paragraph that begins with `Title:` off a factory's docstring, on one line; "" where there is none.
+
+    It ends at an empty line, or where the next section begins.
+    """
+    found = re.search(
+        rf"^{title}:(.*?)(?=^\s*$|^[A-Z][a-z]+: |\Z)", inspect.getdoc(factory) or "", re.DOTALL | re.MULTILINE
+    )
+    return " ".join(found[1].split()) if found else ""

@@ -1,14 +1,7 @@
 """Check what a factory was given: each check raises ValueError that says what is accepted."""
 
-import inspect
 import math
-from collections.abc import Callable
 from typing import Any
-
-
-def source_of(factory: Callable[..., Any]) -> str:
-    """Read where a family comes from off its docstring, so that it is written once."""
-    return " ".join((inspect.getdoc(factory) or "").partition("Source:")[2].split())
 
 
 def refuse(name: str, value: object, accepted: str) -> ValueError:

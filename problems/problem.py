@@ -11,9 +11,6 @@ from jaxtyping import Array, Float, PyTree
 Batch = PyTree[Any]
 Params = PyTree[Any]
 
-#: What a metric's name must not be confused with: everything is lower-is-better but these.
-HIGHER_IS_BETTER = frozenset({"accuracy", "train_accuracy", "test_accuracy"})
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -46,8 +43,12 @@ class Problem:
     batch_size: int | Literal["full"] = "full"
     #: Find the smallest reachable train loss in float64, or None where it is unknown. Called when needed.
     optimum: Callable[[], float | None] = lambda: None
-    #: Metric name -> the value that counts as reached; the first is the one that tables show.
+    #: Parameters in float64 at which the optimum is taken, where they are known. Called when needed.
+    minimiser: Callable[[], Params] | None = None
+    #: Metric name, with its split -> the value that counts as reached; the first is the one that tables show.
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    #: Metrics, without their split, of which more is better; of all others less is.
+    higher_is_better: frozenset[str] = frozenset({"accuracy"})
     #: Map parameters back into the feasible set after each update.
     project: Callable[[Params], Params] | None = None
     #: True where `loss` keeps its reductions in float32 when parameters and inputs arrive in bfloat16.

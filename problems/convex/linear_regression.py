@@ -7,11 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept
+from problems import accept, section
 from problems.convex._targets import NearOptimum
 from problems.data import load, regression
 from problems.data_files import Table
 from problems.problem import Problem
+
+RUNGS = (
+    {"data": "synthetic", "condition": 1e2},
+    {"data": "synthetic", "condition": 1e3},
+    {"data": "synthetic", "condition": 1e5},
+)
 
 Weights = dict[str, Float[Array, "..."]]
 
@@ -38,6 +44,7 @@ def linear_regression(
     are log-spaced from 1/condition to 1, before they are standardised.
     The target is a ten-thousandth of the initial gap.
 
+    Optimum: closed form, by least squares in float64.
     Source: B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, Least Angle Regression, 2004.
     """
     accept.number("l2", l2)
@@ -71,7 +78,7 @@ def linear_regression(
         init=init,
         loss=lambda params, batch, key: metrics(params, batch)["loss"],
         metrics=metrics,
-        source=accept.source_of(linear_regression),
+        source=section(linear_regression, "Source"),
         train=split.train,
         test=split.test,
         steps=500,

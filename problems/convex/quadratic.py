@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept
+from problems import accept, section
 from problems.problem import Batch, Problem
 
 Spectrum = Literal["log", "linear", "two_cluster", "powerlaw"]
+
+RUNGS = ({"condition": 1e2}, {"condition": 1e3}, {"condition": 1e5})
 
 
 def quadratic(
@@ -32,6 +34,7 @@ def quadratic(
     The target is 1e-6: in 500 steps momentum and adam reach it, and gradient descent ends near 1e-3. With noise it is
     0.6 noise sqrt(dim / (batch_size steps)), the rate of stochastic gradients; tuned sgd got to 0.5 to 0.7 times that.
 
+    Optimum: 0, at x*.
     Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
     """
     accept.whole("dim", dim)
@@ -78,11 +81,12 @@ def quadratic(
         init=init,
         loss=loss,
         metrics=lambda x, data: {"loss": value(x)},
-        source=accept.source_of(quadratic),
+        source=section(quadratic, "Source"),
         sample=sample if noise else None,
         steps=steps,
         batch_size=batch_size if noise else "full",
         optimum=lambda: 0.0,
+        minimiser=lambda: minimiser,
         targets={"train_loss": target},
         noisy_loss=noise > 0,
     )

@@ -19,12 +19,21 @@ VARIANTS = [
     ("mlp", {"data": "wine", "depth": 2, "width": 8, "activation": "gelu", "init_scale": 2.0}),
     ("mlp", {"depth": 0, "label_noise": 0.3, "standardize": False}),
 ]
-CASES = [(name, {}) for name in problems.families()] + VARIANTS
-IDS = [f"{name}[{','.join(f'{k}={v}' for k, v in given.items())}]" for name, given in CASES]
+
+
+def _cases():
+    """Take every family at its default and on each rung of its ladder, and the variants above."""
+    ladders = [(name, given) for name in problems.families() for given in ({}, *problems.rungs(name))]
+    return {
+        f"{name}[{','.join(f'{k}={v}' for k, v in given.items())}]": (name, given) for name, given in ladders + VARIANTS
+    }
+
+
+CASES = _cases()
 KEY = jax.random.key(0)
 
 
-@pytest.fixture(params=CASES, ids=IDS, scope="module")
+@pytest.fixture(params=CASES.values(), ids=CASES, scope="module")
 def problem(request):
     name, given = request.param
     return problems.factory(name)(**given)
@@ -59,10 +68,11 @@ def test_everything_has_the_precision_of_the_run(problem, x64):
         assert "loss" in metrics and every(metrics, lambda leaf: leaf.shape == () and leaf.dtype == dtype)
 
 
-def test_data_is_float64_with_whole_labels(problem):
-    for x, y in filter(None, [problem.train, problem.test]):
-        assert x.dtype == np.float64 and y.dtype in (np.float64, np.int32) and len(x) == len(y) > 0
-        assert isinstance(x, np.ndarray)
+def test_data_is_float64_or_int32_with_one_axis_of_rows(problem):
+    for split in [problem.train, problem.test]:
+        leaves = jax.tree.leaves(split)
+        assert every(split, lambda leaf: isinstance(leaf, np.ndarray) and leaf.dtype in (np.float64, np.int32))
+        assert len({len(leaf) for leaf in leaves}) <= 1 and every(split, lambda leaf: len(leaf) > 0)
 
 
 def test_the_loss_depends_on_its_arguments_alone(problem):
@@ -105,26 +115,82 @@ def test_the_loss_on_all_rows_is_the_metric(problem):
         np.testing.assert_allclose(problem.loss(params, rows, KEY), problem.metrics(params, rows)["loss"], rtol=1e-12)
 
 
-def test_targets_lie_between_the_start_and_the_optimum(problem):
-    params = problem.init(KEY)
-    start = problem.metrics(params, problem.train if problem.train is not None else ())["loss"]
-    assert next(iter(problem.targets)) == "train_loss"
-    assert (problem.optimum() or 0.0) < problem.targets["train_loss"] < start
+def measured(problem, params):
+    """Take the metrics of both splits, under the names that targets use."""
+    splits = {"train": problem.train if problem.train is not None else (), "test": problem.test}
+    return {
+        f"{split}_{name}": float(value)
+        for split, rows in splits.items()
+        if rows is not None
+        for name, value in problem.metrics(params, rows).items()
+    }
 
 
-def test_nothing_goes_below_the_optimum_and_lbfgs_reaches_it(problem):
+def test_targets_are_above_the_optimum_and_not_met_at_the_start(problem):
+    start = measured(problem, problem.init(KEY))
+    assert problem.targets and set(problem.targets) <= set(start)
+    for name, target in problem.targets.items():
+        higher = name.partition("_")[2] in problem.higher_is_better
+        assert start[name] < target if higher else start[name] > target
+    optimum = problem.optimum()
+    assert optimum is None or optimum < problem.targets.get("train_loss", np.inf)
+
+
+def test_metrics_say_which_way_is_better(problem):
+    names = set(problem.metrics(near_init(problem), problem.train if problem.train is not None else ()))
+    assert {name for name in names if "accuracy" in name} <= problem.higher_is_better
+
+
+def loss_at(problem):
+    """Return the train loss and its gradient as a function of flat parameters, and the start."""
+    rows = problem.train if problem.train is not None else ()
+    flat, unravel = ravel_pytree(problem.init(KEY))
+    return jax.jit(jax.value_and_grad(lambda x: problem.metrics(unravel(x), rows)["loss"])), flat
+
+
+def test_no_random_point_is_below_the_optimum(problem):
     optimum = problem.optimum()
     if optimum is None:
         pytest.skip("its optimum isn't known")
     with jax.enable_x64(True):
-        rows = problem.train if problem.train is not None else ()
-        flat, unravel = ravel_pytree(problem.init(KEY))
-        loss = jax.jit(jax.value_and_grad(lambda x: problem.metrics(unravel(x), rows)["loss"]))
+        loss, start = loss_at(problem)
+        minimiser = start if problem.minimiser is None else ravel_pytree(problem.minimiser())[0]
         for seed in range(20):
-            point = flat + 0.3 * jax.random.normal(jax.random.key(seed), flat.shape)
-            assert loss(point)[0] >= optimum
-        options = {"maxiter": 2000, "maxcor": 30, "ftol": 0.0, "gtol": 1e-9, "maxfun": 10000}
+            for centre, spread in [(start, 0.3), (minimiser, 0.3), (minimiser, 1e-3)]:
+                point = centre + spread * jax.random.normal(jax.random.key(seed), start.shape)
+                assert loss(point)[0] >= optimum - 1e-12 * abs(optimum)
+
+
+def test_the_minimiser_is_stationary_and_takes_the_optimum(problem):
+    if problem.minimiser is None:
+        pytest.skip("it names no minimiser")
+    with jax.enable_x64(True):
+        value, gradient = loss_at(problem)[0](ravel_pytree(problem.minimiser())[0])
+        np.testing.assert_allclose(value, problem.optimum(), rtol=1e-9, atol=1e-12)
+        assert jnp.linalg.norm(gradient) < 1e-6
+
+
+def test_lbfgs_reaches_the_optimum_of_convex_problems(problem, request):
+    optimum = problem.optimum()
+    if ".convex." not in problems.families()[request.node.callspec.params["problem"][0]] or optimum is None:
+        pytest.skip("it isn't convex, or its optimum isn't known")
+    with jax.enable_x64(True):
+        loss, start = loss_at(problem)
+        options = {"maxiter": 5000, "maxcor": 30, "ftol": 0.0, "gtol": 1e-9, "maxfun": 20000}
         reached = minimize(
-            lambda x: jax.tree.map(np.asarray, loss(x)), flat, jac=True, method="L-BFGS-B", options=options
+            lambda x: jax.tree.map(np.asarray, loss(x)), start, jac=True, method="L-BFGS-B", options=options
         )
         assert -1e-12 * max(1, optimum) <= reached.fun - optimum < 1e-8 * max(1, optimum)
+
+
+def test_it_is_traced_once(problem):
+    traces = []
+
+    def loss(params, batch, key):
+        traces.append(1)
+        return problem.loss(params, batch, key)
+
+    jitted, params, batch = jax.jit(loss), near_init(problem), some_batch(problem)
+    for seed in range(3):
+        jitted(params, batch, jax.random.key(seed))
+    assert len(traces) == 1

@@ -49,6 +49,14 @@ def test_the_docstring_says_what_it_reveals_and_where_it_is_from(name):
     source = factory().source
     assert any(year.strip(".,;").isdigit() for year in source.split())
     assert source in " ".join(factory.__doc__.split())
+    assert problems.section(factory, "Optimum")
+
+
+@pytest.mark.parametrize("name", problems.families())
+def test_the_ladder_has_three_rungs_of_its_own_parameters(name):
+    rungs = problems.rungs(name)
+    assert len(rungs) == 3 and len({str(rung) for rung in rungs}) == 3
+    assert set().union(*rungs) <= set(problems.parameters(problems.factory(name)))
 
 
 def _imported_by(code: str) -> set[str]:
