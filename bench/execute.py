@@ -187,6 +187,7 @@ def _measure(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, dict[str, An
         "at_edge": at_edge(cell.points, best),
         "optimum": optimum,
         "targets": dict(problem.targets),
+        "higher_is_better": sorted(problem.higher_is_better),
         "steps": job.steps,
         "record_every": job.record_every,
         "examples_per_step": examples_per_step(cell, problem),

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from bench.analyse.statistics import median, median_interval
-from bench.store.run_folder import Part, read_batches, read_rows
+from bench.store.run_folder import Part, measured_columns, read_batches, read_rows
+from bench.store.schema import FIXED, METRICS
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -26,6 +27,8 @@ AFTER = (
     "num_points",
     "num_seeds",
 )
+#: Metrics of which every row tells.
+SHOWN = ("train_loss", "test_loss", "test_accuracy")
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,23 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
     """Summarise each cell by its report seeds: (columns, rows), best first within a problem.
 
     A cell without report seeds is summarised by the selection seeds of its best point, a failed one by its names.
+    Metrics that only some problems have come last.
     """
     rows = [_convergence_row(part, view) for part in parts]
-    extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER})
+    own = _all_own_metrics(parts)
+    extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
     rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(row["train_loss"])))
-    return [*BEFORE, *extra, *AFTER], rows
+    return [*BEFORE, *extra, *AFTER, *own], rows
+
+
+def _all_own_metrics(parts: Sequence[Part]) -> list[str]:
+    return sorted({name for part in parts for name in _own_metrics(part)})
+
+
+def _own_metrics(part: Part) -> list[str]:
+    """Name the metrics that a problem has beside loss and accuracy."""
+    return [name for name in measured_columns(part) if name not in (*METRICS, *FIXED)]
 
 
 def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
@@ -57,10 +71,11 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
     if part.outcome == "failed":
         return row | {"learning_rate": None, "weight_decay": None}
     trials = best_trials(part)
-    ends = [_end(trial, view) for trial in trials]
+    own = _own_metrics(part)
+    ends = [_end(trial, [*SHOWN, *own], footer, view) for trial in trials]
     loss, low, high = median_interval(np.array([end["train_loss"] for end in ends]))
     targets = footer["targets"] if view.target is None else {"train_loss": view.target}
-    steps = median(np.array([_steps_to(trial, targets, view) for trial in trials])) if targets else np.nan
+    steps = median(np.array([_steps_to(trial, targets, footer, view) for trial in trials])) if targets else np.nan
     best = footer["best"]
     extra = {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
     return (
@@ -80,6 +95,7 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
             "diverged_fraction": float(np.mean([np.isinf(end["train_loss"]) for end in ends])),
             "at_edge": footer["at_edge"],
         }
+        | {name: _median_of(ends, name) for name in own}
     )
 
 
@@ -97,17 +113,17 @@ def _of_point(batch: pa.RecordBatch, point: int) -> list[dict[str, Any]]:
     return [trial for place in places for trial in batch.slice(place, 1).to_pylist()]
 
 
-def _end(trial: Mapping[str, Any], view: Slice) -> dict[str, float]:
+def _end(trial: Mapping[str, Any], metrics: Sequence[str], footer: Mapping[str, Any], view: Slice) -> dict[str, float]:
     """Take a trial's metrics at its last record, or at the last one of a slice; the worst there is once it diverged."""
     steps = trial["step"]
     record = len(steps) - 1 if view.at_step is None else max(int(np.searchsorted(steps, view.at_step, "right")) - 1, 0)
     lost = trial["status"] == "diverged" and record == len(steps) - 1
     ends = {}
-    for metric in ("train_loss", "test_loss", "test_accuracy"):
+    for metric in metrics:
         curve = trial.get(metric)
         if curve is None:
             continue
-        worst = 0.0 if metric.endswith("accuracy") else np.inf
+        worst = 0.0 if _is_higher_better(metric, footer) else np.inf
         value = curve[record]
         ends[metric] = worst if lost or value is None or not np.isfinite(value) else value
     return ends
@@ -118,7 +134,11 @@ def _median_of(ends: Sequence[Mapping[str, float]], metric: str) -> float | None
     return median(np.array(values)) if values else None
 
 
-def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float], view: Slice) -> float:
+def _is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:
+    return metric.partition("_")[2] in footer.get("higher_is_better", ("accuracy",))
+
+
+def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float], footer: Mapping[str, Any], view: Slice) -> float:
     """Count the updates until the first target is met; infinity where it isn't by the step that is looked at.
 
     Counted at records; on full batches at every step, since the loss before each update is the train loss.
@@ -126,7 +146,7 @@ def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float], view: Slic
     metric, target = next(iter(targets.items()))
     if trial.get(metric) is None:
         return np.inf
-    sign = -1.0 if metric.endswith("accuracy") else 1.0
+    sign = -1.0 if _is_higher_better(metric, footer) else 1.0
     steps = np.array(trial["step"])
     reached = steps[sign * np.array(trial[metric], dtype=np.float64) <= sign * target]
     if metric == "train_loss" and trial["step_loss"] is not None:
@@ -139,7 +159,8 @@ def _steps_to(trial: Mapping[str, Any], targets: Mapping[str, float], view: Slic
 def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
     """Name the best settings of each optimizer on each problem over all batch sizes, as one can type them again."""
     columns, rows = convergence(parts, view)
-    settings = [name for name in columns if name not in AFTER and name not in ("problem", "optimizer", "batch_size")]
+    others = {*AFTER, *_all_own_metrics(parts), "problem", "optimizer", "batch_size"}
+    settings = [name for name in columns if name not in others]
     chosen = {(row["problem"], row["optimizer"]): row for row in reversed(rows)}
     kept = [row for row in rows if chosen[row["problem"], row["optimizer"]] is row]
     for row in kept:

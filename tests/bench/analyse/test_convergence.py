@@ -45,6 +45,31 @@ def test_test_metrics_are_medians_too(handmade):
     assert (found["test_loss"], found["test_accuracy"]) == (2, pytest.approx(0.8))
 
 
+class TestOwnMetrics:
+    """Metrics that a problem has beside loss and accuracy."""
+
+    @pytest.fixture
+    def part(self, handmade):
+        modes = {seed: {"train_modes": [0.0, 1.0, end]} for seed, end in enumerate((1.0, 2.0, 4.0))}
+        said = {"higher_is_better": ["modes"], "targets": {"train_modes": 2.0}}
+        return lambda **fields: handmade("sgd", [[8.0, 5.0, 1.0]] * 3, trials=modes, **(said | fields))
+
+    def test_come_last_as_medians(self, part, handmade):
+        columns, rows = convergence([part(), handmade("adam", [[8.0, 5.0, 1.5]])], Slice())
+        assert columns[-1] == "train_modes"
+        assert [row.get("train_modes") for row in rows] == [2.0, None]
+
+    def test_may_be_the_target_where_more_is_better(self, part):
+        assert row(part())["steps_to_target"] == 20
+
+    def test_are_worst_where_a_trial_diverged(self, part):
+        assert row(part(trial={"status": "diverged"}))["train_modes"] == 0
+        assert row(part(trial={"status": "diverged"}, higher_is_better=[]))["train_modes"] == INF
+
+    def test_are_no_settings(self, part):
+        assert "modes" not in best([part()], Slice())[1][0]["settings"]
+
+
 class TestTarget:
     def test_is_met_at_a_record(self, handmade):
         part = handmade("sgd", [[8.0, 1.0, 0.5]])
