@@ -1,5 +1,6 @@
 """`optbench list` and `optbench table`: what there is, and what was found; without jax where it isn't needed."""
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,17 +18,60 @@ list_app = App(name="list", help="List what there is.")
 
 
 @list_app.command
-def problems(*, json: Json = False) -> None:
-    """List the problem families, with their parameters and defaults."""
+def problems(name: str | None = None, *, json: Json = False) -> None:
+    """List the problem families, with what they reveal; or tell all about one of them.
+
+    Parameters
+    ----------
+    name
+        A family to tell about: its formula, its parameters, and its ladder as it can be typed.
+    json
+        Print JSON.
+    """
     import problems as families
     from bench.present.table import Table
+    from bench.request import RequestError, nearest
 
-    rows = []
-    for name in families.families():
-        factory = families.factory(name)
-        shown = ", ".join(f"{key}={_shown(value)}" for key, value in families.parameters(factory).items())
-        rows.append((name, families.families()[name].split(".")[1], shown, _first_line(factory)))
-    _print(Table("problems", ("problem", "kind", "parameters", "what it is"), tuple(rows)), json)
+    if name is not None and name not in families.families():
+        raise RequestError(f"unknown problem {name!r}{nearest(name, families.families())}")
+    names = families.families() if name is None else [name]
+    rows = [_described(family) for family in sorted(names, key=lambda family: (_kind(family), family))]
+    if name is not None and not json:
+        print(_told(rows[0], inspect.getdoc(families.factory(name)) or ""))
+        return
+    notes = ("choose with -p NAME, -p 'NAME[key=value,value]', -p '*'; more of one: optbench list problems NAME",)
+    # Ladders are for machines and for the page of one family: they would crowd out the rest.
+    columns = tuple(column for column in rows[0] if json or column != "rungs")
+    _print(Table("problems", columns, tuple(rows), notes, wrap=44), json)
+
+
+def _kind(family: str) -> str:
+    import problems as families
+
+    return families.families()[family].split(".")[1]
+
+
+def _described(family: str) -> dict[str, Any]:
+    import problems as families
+    from bench.request import format_spec
+
+    factory = families.factory(family)
+    return {
+        "problem": family,
+        "kind": _kind(family),
+        "reveals": _first_line(factory),
+        "optimum": families.section(factory, "Optimum").rstrip("."),
+        "rungs": [format_spec(family, rung) for rung in families.rungs(family)],
+        "parameters": ", ".join(f"{key}={_shown(value)}" for key, value in families.parameters(factory).items()),
+    }
+
+
+def _told(row: dict[str, Any], documented: str) -> str:
+    """Write all there is to say of one family."""
+    ladder = [f"{rung}: -p '{spec}'" for rung, spec in zip(("easy", "medium", "hard"), row["rungs"], strict=True)]
+    return "\n".join(
+        [f"{row['problem']} ({row['kind']})", "", documented, "", f"Parameters: {row['parameters']}", *ladder]
+    )
 
 
 @list_app.command

@@ -32,6 +32,8 @@ class Table:
     columns: tuple[str, ...]
     rows: Iterable[Mapping[str, Any] | tuple[Any, ...]]
     notes: tuple[str, ...] = ()
+    #: Columns of a terminal that a cell may take, where prose is to be broken into lines.
+    wrap: int | None = None
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return one dict a row, with exactly the table's columns."""
@@ -67,7 +69,7 @@ def format_table(table: Table, format: str = "plain") -> str:
         return text.getvalue().removesuffix("\n")
     headers, rows = _for_people(table)
     if format == "plain":
-        return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple"), _clean)
+        return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple", wrap=table.wrap), _clean)
     if format == "github":
         # tabulate's "github" drops the alignment of numbers, which its "pipe" keeps and GitHub understands.
         return _around(table, _tabulate(headers, rows, "pipe", _escape_markdown), _escape_markdown)
@@ -181,7 +183,9 @@ def _align(rows: list[list[str]]) -> list[str]:
     return ["right" if all(map(_NUMBER.fullmatch, column)) else "left" for column in zip(*rows, strict=True)]
 
 
-def _tabulate(headers: list[str], rows: list[list[str]], style: str, escape: Callable[[str], str] = str) -> str:
+def _tabulate(
+    headers: list[str], rows: list[list[str]], style: str, escape: Callable[[str], str] = str, wrap: int | None = None
+) -> str:
     # Here, so that naming a format doesn't load it.
     import tabulate as tabulate_module
     from tabulate import tabulate
@@ -190,7 +194,7 @@ def _tabulate(headers: list[str], rows: list[list[str]], style: str, escape: Cal
     tabulate_module.MIN_PADDING = 0
     cells = [list(map(escape, row)) for row in rows]
     # tabulate refuses alignments where there are no rows to align.
-    options: dict[str, Any] = {"colalign": _align(rows)} if rows and headers else {}
+    options: dict[str, Any] = {"colalign": _align(rows), "maxcolwidths": wrap} if rows and headers else {}
     return str(tabulate(cells, list(map(escape, headers)), style, disable_numparse=True, **options))
 
 

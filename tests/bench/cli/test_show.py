@@ -25,10 +25,29 @@ def test_list_problems(optbench):
     import problems
 
     listed = rows(optbench, "list", "problems", "--json")
-    assert [row["problem"] for row in listed] == list(problems.families())
+    assert {row["problem"] for row in listed} == set(problems.families())
     quadratic = next(row for row in listed if row["problem"] == "quadratic")
     assert "rotated=true" in quadratic["parameters"]
     assert quadratic["kind"] == "convex"
+    assert quadratic["reveals"].startswith("Minimise a convex quadratic")
+    assert quadratic["optimum"] == "0, at x*"
+    assert quadratic["rungs"] == [f"quadratic[condition={condition}]" for condition in ("1e2", "1e3", "1e5")]
+
+
+def test_list_problems_by_kind_with_lines_that_end(optbench):
+    said = optbench("list", "problems")
+    assert said.code == 0 and max(map(len, said.out.splitlines())) < 180
+    assert said.out.index("\nquadratic ") < said.out.index("\nmlp ")
+
+
+def test_one_problem_is_told_whole(optbench):
+    said = optbench("list", "problems", "quadratic")
+    assert said.code == 0
+    assert all(
+        text in said.out for text in ("H (x - x*)", "B. T. Polyak", "dim=100", "hard: -p 'quadratic[condition=1e5]'")
+    )
+    unknown = optbench("list", "problems", "quadritic")
+    assert unknown.code == 2 and "did you mean 'quadratic'?" in unknown.err
 
 
 def test_list_optimizers(optbench):
@@ -41,7 +60,7 @@ def test_list_optimizers(optbench):
 
 def test_list_suites(optbench):
     listed = rows(optbench, "list", "suites", "--json")
-    assert [row["suite"] for row in listed] == ["leaderboard", "quick", "smoke", "standard"]
+    assert [row["suite"] for row in listed] == ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]
 
 
 def test_list_runs_newest_first(optbench, handmade, tmp_path):
