@@ -16,6 +16,7 @@ REFUSED = [
     ("quadratic", {"rotated": 1}, "rotated=1 .*true or false"),
     ("quadratic", {"noise": -1}, "noise=-1 .*at least 0"),
     ("quadratic", {"seed": -1}, "seed=-1 .*at least 0"),
+    ("quadratic_deep", {"outlier_scale": 0.0}, "outlier_scale=0.0 .*above 0"),
     ("linear_regression", {"l2": -1.0}, "l2=-1.0 .*at least 0"),
     ("linear_regression", {"test_fraction": 1.0}, "test_fraction=1.0 .*at least 0 and below 1"),
     ("linear_regression", {"test_fraction": 1e-9}, "test_fraction=1e-09 leaves one side of 442 rows empty"),
