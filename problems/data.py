@@ -1,6 +1,6 @@
 """Load data sets by name or path, and split and scale them: float64 in numpy, the same split for every seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from problems.data_files import READERS, Table, read
+from problems.data_files import READERS, Table, is_data, read
+from problems.data_idx import NAMES
 
 #: Sets that scikit-learn carries with it, and whether their target is a class.
 BUNDLED = {"breast_cancer": True, "diabetes": False, "digits": True, "iris": True, "wine": True}
@@ -23,6 +24,11 @@ class Split:
     train: Rows
     test: Rows | None
     num_classes: int = 0
+    #: Height and width, where the features are an image's pixels.
+    image: tuple[int, int] | None = None
+    #: A row's features are (raw - mean) / spread, and 0 where the spread is 0.
+    mean: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
+    spread: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
 
 
 def load(data: str, also: tuple[str, ...] = ()) -> Table:
@@ -34,13 +40,13 @@ def load(data: str, also: tuple[str, ...] = ()) -> Table:
     if data in BUNDLED:
         return _bundled(data)
     path = Path(data).expanduser()
-    if path.suffix.lower() in READERS:
+    if is_data(path):
         return read(path)
     names = sorted([*BUNDLED, *also])
     near = get_close_matches(data, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    suffixes = ", ".join(READERS)
-    raise ValueError(f"data={data!r} is not known: {hint}expected {', '.join(names)}, or a path ending in {suffixes}")
+    endings = f"{', '.join(READERS)}, {NAMES}"
+    raise ValueError(f"data={data!r} is not known: {hint}expected {', '.join(names)}, or a path ending in {endings}")
 
 
 def regression(table: Table, *, standardize: bool, standardize_target: bool, test_fraction: float) -> Split:
@@ -61,8 +67,10 @@ def classification(table: Table, *, standardize: bool, test_fraction: float, lab
     y, num_classes = _classes(table)
     train, test = _split(table, test_fraction)
     x = _standardize(table.x, train) if standardize else table.x
+    mean, spread = _moments(table.x, train) if standardize else (0 * table.x[0], 0 * table.x[0] + 1)
     labels = _flip(y[train], label_noise, num_classes)
-    return Split((x[train], labels), (x[test], y[test]) if len(test) else None, num_classes)
+    tested = (x[test], y[test]) if len(test) else None
+    return Split((x[train], labels), tested, num_classes, table.image, mean, spread)
 
 
 def _bundled(name: str) -> Table:
@@ -71,7 +79,8 @@ def _bundled(name: str) -> Table:
     # diabetes comes scaled over all its rows unless told otherwise, test rows included
     loaded: Any = datasets.load_diabetes(scaled=False) if name == "diabetes" else getattr(datasets, f"load_{name}")()
     x = loaded.data / 16 if name == "digits" else loaded.data
-    return Table(name, x.astype(np.float64), loaded.target.astype(np.float64), np.arange(len(x)) + 1)
+    image = (8, 8) if name == "digits" else None
+    return Table(name, x.astype(np.float64), loaded.target.astype(np.float64), np.arange(len(x)) + 1, image)
 
 
 def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -86,11 +95,16 @@ def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _standardize(values: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Give each column mean 0 and population standard deviation 1 over the training rows; constants become 0."""
+    mean, spread = _moments(values, train)
+    constant = spread == 0
+    return (values - mean) * np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
+
+
+def _moments(values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take the mean and standard deviation of each column over the training rows; constants have 0."""
     rows = values[train]
-    # the spread, as a constant's standard deviation is rounding and not always 0
-    constant = np.ptp(rows, axis=0) == 0
-    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, rows.std(axis=0)))
-    return (values - rows.mean(axis=0)) * scale
+    # the range, as a constant's standard deviation is rounding and not always 0
+    return rows.mean(axis=0), np.where(np.ptp(rows, axis=0) == 0, 0.0, rows.std(axis=0))
 
 
 def _classes(table: Table) -> tuple[Int[np.ndarray, " row"], int]:

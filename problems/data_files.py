@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from problems import data_idx
+
 #: What scikit-learn's `dump_svmlight_file` writes on top where it is given a comment.
 ZERO_BASED_COMMENT = "column indices are zero-based"
 
@@ -22,16 +24,29 @@ class Table:
     y: Shaped[np.ndarray, " row"]
     #: Where each row stands in its file, from 1.
     rows: Int[np.ndarray, " row"]
+    #: Height and width, where the features are an image's pixels, row by row.
+    image: tuple[int, int] | None = None
 
     def fault(self, index: int, message: str) -> ValueError:
         return ValueError(f"{self.name}, row {self.rows[index]}: {message}")
 
 
+def is_data(path: Path) -> bool:
+    """Tell by its name whether a file is of a kind that can be read."""
+    return path.suffix.lower() in READERS or data_idx.is_idx(path)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """List the files that are read where this one is asked for: itself, and the labels beside images."""
+    beside = data_idx.labels_of(path) if data_idx.is_idx(path) and "images" in path.name else path
+    return tuple(file for file in dict.fromkeys((path, beside)) if file.is_file())
+
+
 def read(path: Path) -> Table:
-    """Read a file by its suffix and check that it holds a finite row at least; raise ValueError."""
+    """Read a file by its name and check that it holds a finite row at least; raise ValueError."""
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'nothing'}")
-    table = READERS[path.suffix.lower()](path)
+    table = READERS.get(path.suffix.lower(), _read_idx)(path)
     if not table.x.size:
         raise ValueError(f"{path}: expected at least one row and one feature, found an array of {table.x.shape}")
     faults = ~np.isfinite(table.x)
@@ -145,6 +160,13 @@ def _libsvm_fault(path: Path, text: str) -> ValueError:
                 return ValueError(f"{path}, row {row}: expected 'index:value' with rising indices, found {pair!r}")
             last = int(index)
     return ValueError(f"{path}: expected LIBSVM text, 'target index:value ...' on each row")
+
+
+def _read_idx(path: Path) -> Table:
+    images, y = data_idx.read(path)
+    _, height, width = images.shape
+    x = images.reshape(len(images), height * width)
+    return Table(str(path), x, y, np.arange(len(x)) + 1, (height, width))
 
 
 READERS = {".npz": _read_npz, ".csv": _read_csv, ".libsvm": _read_libsvm, ".svm": _read_libsvm, ".txt": _read_libsvm}
