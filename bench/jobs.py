@@ -13,6 +13,7 @@ from bench.catalogue import Known, known, make_problem, plugin_file, source_file
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
 from bench.store import cell_key
+from problems.data_files import files_of
 from problems.problem import Problem
 
 
@@ -120,7 +121,7 @@ def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: de
     if ":" in cell.optimizer_name:
         sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
     given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
-    sources |= {path for path in given if path.is_file()}
+    sources |= {file for path in given for file in files_of(path)}
     environment = {package: version(package) for package in ("jax", "jaxlib", "optax", "flax")}
     # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
     environment |= {"device": device.device_kind}

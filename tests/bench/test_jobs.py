@@ -110,6 +110,15 @@ class TestFiles:
         table.write_text(table.read_text().replace("11,", "12,"))
         assert key(**given) != before
 
+    def test_changed_labels_beside_images_are_another_cell(self, tmp_path):
+        images, labels = tmp_path / "my-images.idx", tmp_path / "my-labels.idx"
+        images.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2]) + bytes(range(16)))
+        labels.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 0, 1]))
+        given = {"problems": [f"logistic_regression[data={images},test_fraction=0,standardize=false]"]}
+        before = key(**given)
+        labels.write_bytes(labels.read_bytes()[:-1] + b"\0")
+        assert key(**given) != before
+
     @pytest.mark.parametrize(
         "code",
         [
