@@ -18,6 +18,19 @@ VARIANTS = [
     ("logistic_regression", {"data": "iris"}),
     ("mlp", {"data": "wine", "depth": 2, "width": 8, "activation": "gelu", "init_scale": 2.0}),
     ("mlp", {"depth": 0, "label_noise": 0.3, "standardize": False}),
+    ("bbob", {"function": 20, "dim": 3, "instance": 2}),
+    ("bbob", {"function": 22, "dim": 2}),
+    ("embedding", {"vocabulary": 20, "classes": 2, "width": 3, "rank": 3, "exponent": 0.0}),
+    ("mixture", {"modes": 3, "components": 4}),
+    ("mixture", {"modes": 3, "components": 2, "separation": 5.0}),
+    ("cell_capacity", {"rows": 64, "depth": 2, "width": 8, "noise": 0.0}),
+    ("pinn", {"boundary": "hard", "depth": 1, "points": 12, "width": 8}),
+    ("test_function", {"name": "helical_valley", "noise": 0.5}),
+    ("test_function", {"name": "ackley", "dim": 3}),
+    ("test_function", {"name": "brown_dennis"}),
+    ("saddle", {"dim": 3, "negative_directions": 3, "rotated": False}),
+    ("saddle", {"start": "on", "noise": 0.01, "dim": 5}),
+    ("plateau", {"dim": 1, "radius": 1.2}),
 ]
 
 
