@@ -28,8 +28,10 @@ def bbob(function: int = 8, dim: int = 5, instance: int = 1) -> Problem:
     [-4, 4]^dim, from the trial's key.
     Gradients are finite everywhere. That of 7 is 0 on its steps, that is almost everywhere in the box: no gradient
     method moves. 5, 7, 13, 14, 17, 18 and 23 have a kink or an edge at x_opt, and so no minimiser that is stationary.
-    The rungs are the sphere, and one spectrum with condition 1e6 along the axes and rotated: adaptive methods undo the
-    first and not the second. The target is f_opt + 0.1.
+    The rungs are the sphere, and one spectrum of condition 1e6 along the axes and rotated: methods that scale each
+    coordinate undo the first and not the second. The target is f_opt + 0.1. Tuned, lbfgs (learning rate 0.5) took 5, 77
+    and 87 steps to it, adagrad (1) 13 and 63, adam (0.1) 46 and 149, sgd (0.01) 139; only lbfgs got there on the last
+    rung. In dim=5 none of the ten did in 1000 steps on 3, 4, 7 and 15 to 24: there the gap at the end counts.
 
     Optimum: f_opt, at x_opt, both drawn by the instance.
     Source: N. Hansen, S. Finck, R. Ros, A. Auger, Real-Parameter Black-Box Optimization Benchmarking 2009: Noiseless
