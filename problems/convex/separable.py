@@ -18,11 +18,14 @@ def separable(rows: int = 200, dim: int = 20, margin: float = 0.1, seed: int = 0
     """Follow a loss down to infinity: its speed, and the direction in which each optimizer goes there.
 
     mean log(1 + exp(-z'w)) for w[dim], 0 at the start, where z is a row's features times its label, -1 or 1. Features
-    are normal, then moved along a random unit vector u until z'u is at least `margin`; all come from `seed`.
+    are normal, then moved along a random unit vector u until z'u is at least `margin`; all come from `seed`, so trials
+    differ in their batches alone.
     There is no minimiser. Gradient descent's loss falls as 1/t, and w / |w| tends to the direction of the largest
     margin, as slowly as 1 / log t; other optimizers go elsewhere. The metric `angle` is that between w and the largest
-    margin's direction, in radians, pi/2 at the start.
-    The target is 0.001.
+    margin's direction, in radians, pi/2 at the start. The way being endless, large learning rates win: tuned ones
+    mostly lie at the edge of their grid.
+    The target is 0.001. In 500 steps lion at 0.3 gets to 2e-12, at an angle of 0.2, adam at 10 to 9e-8, at 0.2, and
+    gradient descent at 10 to 3e-3, at 0.11.
 
     Optimum: 0, at infinity.
     Source: D. Soudry, E. Hoffer, M. S. Nacson, S. Gunasekar, N. Srebro, The Implicit Bias of Gradient Descent on

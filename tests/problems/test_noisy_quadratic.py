@@ -21,13 +21,13 @@ def test_the_spectrum_is_a_power_law_and_the_start_at_1():
 @pytest.mark.parametrize("covariance", ["hessian", "isotropic"])
 def test_the_noise_has_the_stated_covariance(covariance):
     problem = noisy_quadratic(dim=3, noise=2.0, covariance=covariance)
-    drawn = problem.sample(KEY, 40_000, 0)
+    drawn = problem.sample(KEY, 20_000, 0)
     gradients = jax.vmap(lambda row: jax.grad(problem.loss)(jnp.ones(3), row[None], KEY))(drawn)
     expected = 4 * np.array([1, 1 / 2, 1 / 3]) if covariance == "hessian" else np.full(3, 4 * (11 / 6) / 3)
-    # 40,000 draws know a variance to 0.7 %
-    np.testing.assert_allclose(np.cov(gradients.T), np.diag(expected), atol=0.03 * 4)
+    # 20,000 draws know a variance to 1 %
+    np.testing.assert_allclose(np.cov(gradients.T), np.diag(expected), atol=0.04 * 4)
     exact = jax.grad(lambda x: problem.metrics(x, ())["loss"])(jnp.ones(3))
-    np.testing.assert_allclose(gradients.mean(axis=0), exact, atol=0.03)
+    np.testing.assert_allclose(gradients.mean(axis=0), exact, atol=0.05)
 
 
 @pytest.mark.parametrize("covariance", ["hessian", "isotropic"])

@@ -42,10 +42,10 @@ def test_gradient_descent_shrinks_each_eigenvectors_share_at_its_own_rate(rotate
 def test_a_stream_has_the_gradient_of_the_expected_loss_and_no_noise_at_the_minimiser():
     with jax.enable_x64(True):
         problem, whole = power_law_regression(dim=4, streaming=True), power_law_regression(dim=4)
-        batch = problem.sample(KEY, 200_000, 0)
+        batch = problem.sample(KEY, 50_000, 0)
         gradient = jax.grad(problem.loss)(problem.init(KEY), batch, KEY)
         exact = jax.grad(whole.loss)(problem.init(KEY), (), KEY)
-        np.testing.assert_allclose(gradient, exact, atol=0.01 * np.linalg.norm(exact))
+        np.testing.assert_allclose(gradient, exact, atol=0.02 * np.linalg.norm(exact))
         assert problem.loss(jnp.asarray(problem.minimiser()), batch, KEY) < 1e-28
         assert jnp.linalg.norm(jax.grad(problem.loss)(jnp.asarray(problem.minimiser()), batch, KEY)) < 1e-14
 
