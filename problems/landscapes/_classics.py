@@ -130,12 +130,12 @@ FUNCTIONS = {
     "beale": Function(beale, (3, 0.5), (1, 1), MORE, 1e-6),
     "branin": Function(branin, (math.pi, 2.275), (2.5, 7.5), LIBRARY, 1e-5, 5 / (4 * math.pi)),
     "himmelblau": Function(himmelblau, (3, 2), (0, 0), HIMMELBLAU, 1e-6),
-    "rastrigin": Function(rastrigin, (0,), 5.12, LIBRARY, 1.5, extends=True, blocks=2),
+    "rastrigin": Function(rastrigin, (0,), 5.12, LIBRARY, 5.0, extends=True, blocks=2),
     "ackley": Function(ackley, (0,), 32.768, LIBRARY, 1.0, extends=True, blocks=2),
     "styblinski_tang": Function(
         styblinski_tang, (TANG,), 5, LIBRARY, 1e-3, (TANG**4 - 16 * TANG**2 + 5 * TANG) / 2, extends=True, blocks=2
     ),
-    "levy": Function(levy, (1,), 10, LIBRARY, 1e-3, extends=True, blocks=2),
+    "levy": Function(levy, (1,), 10, LIBRARY, 1.0, extends=True, blocks=2),
     "powell_singular": Function(powell_singular, (0, 0, 0, 0), (3, -1, 0, 1), MORE, 1e-6, extends=True),
     "wood": Function(wood, (1, 1, 1, 1), (-3, -1, -3, -1), MORE, 1e-6),
     "helical_valley": Function(helical_valley, (1, 0, 0), (-1, 0, 0), MORE, 1e-6),
