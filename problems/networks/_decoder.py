@@ -1,0 +1,71 @@
+"""A decoder-only transformer, its attention written as plain matrix products."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+Norm = Literal["pre", "post"]
+
+
+class Decoder(nnx.Module):
+    """Put out logits at each position of a row of tokens, each a function of the tokens up to there."""
+
+    def __init__(
+        self, tokens: int, context: int, layers: int, heads: int, width: int, norm: Norm, tied: bool, rngs: nnx.Rngs
+    ):
+        dtype = jnp.result_type(float)
+        draw = nnx.initializers.normal(width**-0.5)
+        self.tokens = nnx.Param(draw(rngs.params(), (tokens, width), dtype))
+        self.positions = nnx.Param(draw(rngs.params(), (context, width), dtype))
+        self.layers = nnx.List([Layer(heads, width, norm, rngs) for _ in range(layers)])
+        self.norm = nnx.LayerNorm(width, param_dtype=dtype, rngs=rngs) if norm == "pre" else None
+        self.output = None if tied else nnx.Linear(width, tokens, use_bias=False, param_dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: Int[Array, "row position"]) -> Float[Array, "row position token"]:
+        tokens, positions = self.tokens[...], self.positions[...]
+        # a lookup: a product with one-hot rows took as long at a dozen tokens, and takes longer at 256
+        x = tokens[x] + positions[None, : x.shape[1]]
+        for layer in self.layers:
+            x = layer(x)
+        x = x if self.norm is None else self.norm(x)
+        return x @ tokens.T if self.output is None else self.output(x)
+
+
+class Layer(nnx.Module):
+    """Attend to earlier positions, then transform each by itself; both are added to what comes in."""
+
+    def __init__(self, heads: int, width: int, norm: Norm, rngs: nnx.Rngs):
+        dtype = jnp.result_type(float)
+
+        def linear(a: int, b: int) -> nnx.Linear:
+            return nnx.Linear(a, b, use_bias=False, param_dtype=dtype, rngs=rngs)
+
+        # one matrix each, as some optimizers take a matrix for what it is
+        self.query, self.key, self.value, self.mix = [linear(width, width) for _ in range(4)]
+        self.wide, self.narrow = linear(width, 2 * width), linear(2 * width, width)
+        self.norms = nnx.List([nnx.LayerNorm(width, param_dtype=dtype, rngs=rngs) for _ in range(2)])
+        self.heads, self.pre = heads, norm == "pre"
+
+    def __call__(self, x: Float[Array, "row position width"]) -> Float[Array, "row position width"]:
+        for norm, block in zip(self.norms, (self.attend, self.transform), strict=True):
+            x = x + block(norm(x)) if self.pre else norm(x + block(x))
+        return x
+
+    def attend(self, x: Float[Array, "row position width"]) -> Float[Array, "row position width"]:
+        rows, positions, width = x.shape
+        # three matrices, but one product: a fifth off the time of a step
+        kernels = jnp.concatenate([part.kernel[...] for part in (self.query, self.key, self.value)], axis=1)
+        parts = (x @ kernels).reshape(rows, positions, 3, self.heads, width // self.heads)
+        query, key, value = parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
+        scores = jnp.einsum("rihw,rjhw->rhij", query, key) / query.shape[-1] ** 0.5
+        up_to = jnp.tril(jnp.ones((positions, positions), bool))[None, None]
+        # in bfloat16 the shares are still summed in float32
+        scores = jnp.where(up_to, scores.astype(jnp.promote_types(x.dtype, jnp.float32)), -jnp.inf)
+        shares = jax.nn.softmax(scores).astype(x.dtype)
+        return self.mix(jnp.einsum("rhij,rjhw->rihw", shares, value).reshape(x.shape))
+
+    def transform(self, x: Float[Array, "row position width"]) -> Float[Array, "row position width"]:
+        return self.narrow(jax.nn.relu(self.wide(x)))

@@ -1,0 +1,154 @@
+"""Streams of sequences whose smallest loss is known.
+
+Each task is a function of uniform numbers, so that a stream draws it from jax's keys and the fixed rows of its
+evaluation come from numpy's RandomState, whose stream never changes.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from problems import accept
+from problems.networks._chain import entropy, next_token_table, stationary
+from problems.networks._task import Rows, Task
+
+#: Symbols that `copy` has to remember, and the letters they are drawn from.
+NUM_COPIED, NUM_LETTERS = 10, 8
+LN_2 = math.log(2)
+#: How near to its floor a chain's loss counts as reached, as a share of what there is to learn.
+MARKOV_SHARE = 0.02
+
+
+def adding(length: int, seed: int) -> Task:
+    """Add the two numbers that are marked, one in each half, among `length` in [0, 1]; the answer is due at the end."""
+    accept.whole("length", length, low=2)
+    half = length // 2
+
+    def build(u: Any) -> Rows:
+        xp = u.__array_namespace__()
+        values, first, second = u[:, :length], u[:, length] * half, half + u[:, length + 1] * (length - half)
+        where = xp.arange(length)[None, :]
+        marks = [xp.floor(place)[:, None].astype(where.dtype) == where for place in (first, second)]
+        marked = (marks[0] | marks[1]).astype(u.dtype)
+        return xp.stack([values, marked], axis=-1), xp.sum(values * marked, axis=1)[:, None]
+
+    # two uniform numbers: the variance of their sum is 1/6
+    fields = {"num_inputs": 2, "num_outputs": 1, "scored": slice(-1, None), "baseline": 1 / 6, "squared": True}
+    return _stream(build, length + 2, 128, seed, **fields)
+
+
+def copy(length: int, seed: int) -> Task:
+    """Give ten letters of eight back after `length` steps; blanks (8) elsewhere, and a mark (9) where they are due."""
+    accept.whole("length", length)
+
+    def build(u: Any) -> Rows:
+        xp = u.__array_namespace__()
+        letters = xp.floor(u * NUM_LETTERS).astype(xp.int32)
+        blanks = xp.full((u.shape[0], length + NUM_COPIED), NUM_LETTERS, dtype=xp.int32)
+        inputs = [letters, blanks[:, : length - 1], blanks[:, :1] + 1, blanks[:, :NUM_COPIED]]
+        return xp.concat(inputs, axis=1), xp.concat([blanks, letters], axis=1)
+
+    # blanks are known, letters are guessed
+    baseline = NUM_COPIED * float(np.log(NUM_LETTERS)) / (length + 2 * NUM_COPIED)
+    fields = {"num_inputs": NUM_LETTERS + 2, "num_outputs": NUM_LETTERS + 1, "scored": slice(None)}
+    return _stream(build, NUM_COPIED, 64, seed, baseline=baseline, **fields)
+
+
+def parity(length: int, seed: int) -> Task:
+    """Say at each bit after the first whether the ones so far are odd in number: no one bit tells anything."""
+    accept.whole("length", length, low=2)
+
+    def build(u: Any) -> Rows:
+        xp = u.__array_namespace__()
+        bits = (u < 0.5).astype(xp.int32)
+        return bits, (xp.cumulative_sum(bits, axis=1) % 2).astype(xp.int32)[:, 1:]
+
+    return _stream(build, length, 128, seed, num_inputs=2, num_outputs=2, scored=slice(1, None), baseline=LN_2)
+
+
+def recall(context: int, symbols: int, seed: int) -> Task:
+    """Give the value that came with each key, when the keys come a second time, in another order.
+
+    Keys are the tokens below context/4, each followed by one of `symbols` values; all are drawn anew for every row.
+    """
+    accept.whole("symbols", symbols, low=2)
+    if not isinstance(context, int) or context < 8 or context % 4:
+        raise accept.refuse("context", context, "a multiple of 4, at least 8, for induction")
+    keys = context // 4
+
+    def build(u: Any) -> Rows:
+        xp = u.__array_namespace__()
+        orders = [xp.argsort(part, axis=1) for part in (u[:, :keys], u[:, keys : 2 * keys])]
+        asked = xp.concat(orders, axis=1)
+        values = xp.floor(u[:, 2 * keys :] * symbols).astype(xp.int32)
+        given = keys + xp.take_along_axis(values, asked, axis=1)
+        inputs = xp.stack([asked.astype(xp.int32), given], axis=-1).reshape(u.shape[0], context)
+        return inputs, given[:, keys:]
+
+    fields = {"num_inputs": keys + symbols, "num_outputs": keys + symbols, "scored": slice(2 * keys, None, 2)}
+    return _stream(build, 3 * keys, 64, seed, baseline=float(np.log(symbols)), **fields)
+
+
+def markov(length: int, symbols: int, order: int, seed: int) -> Task:
+    """Predict the next token of a chain whose law depends on the last `order`, from its stationary law on.
+
+    Only positions that have seen so many tokens count: there the law is known, and its entropy is the floor.
+    """
+    accept.whole("length", length)
+    accept.whole("symbols", symbols, low=2)
+    accept.whole("order", order)
+    if order > length or symbols**order > 1000:
+        raise accept.refuse("order", order, f"at most {length} tokens, and symbols^order at most 1000")
+    table = next_token_table(symbols, order, seed)
+    law = stationary(table)
+    below, first_below = np.cumsum(table, axis=1)[:, :-1], np.cumsum(law)[:-1]
+    powers = symbols ** np.arange(order)[::-1]
+
+    def build(u: Any) -> Rows:
+        xp = u.__array_namespace__()
+        steps = xp.asarray(below, dtype=u.dtype)
+
+        def follow(state: Any, draw: Any) -> tuple[Any, Any]:
+            token = xp.sum(steps[state] <= draw[:, None], axis=1, dtype=xp.int32)
+            return (state * symbols + token) % len(table), token
+
+        start = xp.sum(xp.asarray(first_below, dtype=u.dtype)[None] <= u[:, :1], axis=1, dtype=xp.int32)
+        past = start[:, None] // xp.asarray(powers, dtype=xp.int32)[None] % symbols
+        tokens = xp.concat([past, _scan(follow, start, u[:, 1:].T).T], axis=1)
+        return tokens[:, :-1], tokens[:, order:]
+
+    # one uniform number for the first state, one for each token that follows
+    num_scored = length - order + 1
+    fields = {"num_inputs": symbols, "num_outputs": symbols, "scored": slice(order - 1, None)}
+    baseline = float(entropy(law @ table))
+    task = _stream(build, 1 + num_scored, -(-512 // num_scored), seed, baseline, **fields)
+    assert task.evaluation is not None
+    inputs = task.evaluation[0]
+    laws = table[np.lib.stride_tricks.sliding_window_view(inputs, order, axis=1) @ powers]
+    floor = float(np.mean(entropy(laws)))
+    return replace(task, evaluation=(inputs, laws), floor=floor, target=floor + MARKOV_SHARE * (baseline - floor))
+
+
+def _stream(
+    build: Callable[[Any], Rows], num_uniforms: int, rows: int, seed: int, baseline: float, **fields: Any
+) -> Task:
+    """Fill in the rows that measure a task, and a tenth of its baseline as its target."""
+    # not the seed itself, which drew the laws of a chain
+    evaluation = build(np.random.RandomState(seed + 1).random_sample((rows, num_uniforms)))
+    fields = {"floor": 0.0, "target": baseline / 10, "baseline": baseline} | fields
+    return Task(build=build, num_uniforms=num_uniforms, evaluation=evaluation, **fields)
+
+
+def _scan(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, draws: Any) -> Any:
+    """Stack what steps put out: compiled as a loop for jax, run as one for numpy."""
+    if not isinstance(draws, np.ndarray):
+        return jax.lax.scan(step, carry, draws)[1]
+    out = []
+    for draw in draws:
+        carry, each = step(carry, draw)
+        out.append(each)
+    return np.stack(out)

@@ -1,0 +1,77 @@
+"""Sets of token rows that are split into training and test rows."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from problems import accept
+from problems.networks._chain import entropy
+from problems.networks._task import Rows, Task
+
+#: Windows of a text that are used at most, for training and for the test alike.
+MAX_WINDOWS = 500
+
+
+def modular_addition(modulus: int, test_fraction: float, seed: int) -> Task:
+    """Give (a + b) mod `modulus` after the tokens a, b and =; a share of all pairs is held out."""
+    accept.whole("symbols", modulus, low=2)
+    pairs = np.stack(np.divmod(np.random.RandomState(seed).permutation(modulus**2), modulus), axis=1)
+    inputs = np.c_[pairs, np.full(len(pairs), modulus)].astype(np.int32)
+    sums = (pairs.sum(axis=1, keepdims=True) % modulus).astype(np.int32)
+    num_test = round(test_fraction * len(pairs))
+    if num_test == len(pairs):
+        raise accept.refuse(
+            "test_fraction", test_fraction, f"a share that leaves one of {len(pairs)} pairs to train on"
+        )
+    baseline = float(np.log(modulus))
+    return Task(
+        num_inputs=modulus + 1,
+        num_outputs=modulus + 1,
+        scored=slice(-1, None),
+        floor=0.0,
+        baseline=baseline,
+        target=baseline / 10,
+        train=(inputs[num_test:], sums[num_test:]),
+        test=(inputs[:num_test], sums[:num_test]) if num_test else None,
+    )
+
+
+def text(data: str, context: int, test_fraction: float) -> Task:
+    """Predict each byte of a file from those before it in its window; the last part of the file is held out."""
+    path = Path(data).expanduser()
+    if not data or not path.is_file():
+        raise accept.refuse("data", data, "the path of a file for text")
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    num_test = round(test_fraction * len(content))
+    parts = [content[: len(content) - num_test], content[len(content) - num_test :]]
+    if len(parts[0]) <= context or 0 < len(parts[1]) <= context:
+        raise accept.refuse("data", data, f"a file of {context + 1} bytes or more on each side, found {len(content)}")
+    train, test = (_windows(part, context + 1) if len(part) else None for part in parts)
+    assert train is not None
+    alone, before = _byte_entropies(train[1], train[0])
+    return Task(
+        num_inputs=256,
+        num_outputs=256,
+        scored=slice(None),
+        floor=None,
+        baseline=alone,
+        target=(alone + before) / 2,
+        train=train,
+        test=test,
+    )
+
+
+def _windows(part: UInt8[np.ndarray, " byte"], size: int) -> Rows:
+    """Cut windows that don't overlap, evenly spread over a part of the file."""
+    starts = np.linspace(0, len(part) - size, min(MAX_WINDOWS, len(part) // size)).astype(int)
+    rows = part[starts[:, None] + np.arange(size)].astype(np.int32)
+    return rows[:, :-1], rows[:, 1:]
+
+
+def _byte_entropies(bytes_: Int[np.ndarray, "row position"], before: Int[np.ndarray, "row position"]) -> list[float]:
+    """Compute what is left to know of a byte from how often it occurs, alone and after the byte before it."""
+    # H(byte | before) = H(before, byte) - H(before)
+    counts = [np.unique(kind, return_counts=True)[1] for kind in (bytes_, before, 256 * before + bytes_)]
+    alone, first, pair = [float(entropy(count / count.sum())) for count in counts]
+    return [alone, pair - first]
