@@ -41,10 +41,10 @@ def cell_capacity(
     Inputs are logarithms, standardised: conductivity, porosity, the diffusivities of electrolyte and particles,
     thickness, particle radius and C-rate, and five columns that follow from these (DERIVED, in _porous_electrode.py,
     with their equations). The five carry an error of measurement such that the second moments of all twelve have the
-    condition number `condition`, at least 30, as the twelve are correlated at any error. `head`
-    is linear, from 0, or an mlp of `depth` tanh layers of `width`.
+    condition number `condition`, at least 30, as the twelve are correlated at any error. `head` is linear, from 0,
+    or an mlp of `depth` tanh layers of `width`.
     The linear target leaves a thousandth of the initial gap: at 1e4 sgd_momentum gets there in 172 of the 500 steps
-    and adamw in 398, and sgd stays 7 times above it. The mlp's is 0.01: adamw takes 128, sgd ends at 0.026.
+    and adamw in 398, and sgd stays 7 times above it. The mlp's is 0.01: adamw takes 144, sgd ends at 0.026.
 
     Optimum: closed form for the linear head; unknown for the mlp.
     Source: M. Doyle, J. Newman, Analysis of capacity-rate data for lithium batteries using simplified models of the
