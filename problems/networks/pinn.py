@@ -30,9 +30,9 @@ def pinn(
     loss = mean (u'' + f)^2 / mean f^2 over the midpoints of `points` equal pieces + boundary_weight mean u(0, 1)^2,
     u a tanh network of `depth` layers of `width`, u'' exact; boundary=hard takes x (1 - x) times the network, and needs
     no second term. Weights start normal with variance 1/fan-in. `error` is |u - known| / |known| on 101 points.
-    Differentiating twice weighs the fast sine (2k)^4 times the slow one, so that at 3 a small loss says little about
-    the error. The target is 0.01: adamw gets there in 81, 302 and 690 of the 800 steps at 1, 2 and 3; sgd in 634
-    at 1 and never beyond. An error of 0.1 is reached at 1 and 2, by adamw too.
+    Differentiating twice weighs the square of the fast sine (2k)^4 times that of the slow one, so that at 3 a small
+    loss says little about the error. The target is 0.01: adamw gets there in about 70, 260 and 640 of the 800 steps at
+    1, 2 and 3, alone at 3, and sgd nowhere. It reaches the other target, an error of 0.1, at 1 and 2.
 
     Optimum: unknown; targets instead. The solution itself has loss 0.
     Source: M. Raissi, P. Perdikaris, G. E. Karniadakis, Physics-informed neural networks, 2019; I. E. Lagaris,
