@@ -7,7 +7,7 @@ from bench.catalogue import known
 from bench.jobs import pick_device, plan_jobs
 from bench.request import Cell, expand, list_suites, load_suite
 
-NAMES = ["leaderboard", "quick", "smoke", "standard"]
+NAMES = ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_suite_expands_to_distinct_cells(cells, name):
     assert len(set(labels)) == len(labels)
 
 
-@pytest.mark.parametrize("name", ["smoke", "quick", "leaderboard"])
+@pytest.mark.parametrize("name", ["smoke", "quick", "leaderboard", "landscape", "networks"])
 def test_suite_fits_its_problems(name):
     jobs = plan_jobs(load_suite(name), pick_device(None))
     assert len({job.key for job in jobs}) == len(jobs)
