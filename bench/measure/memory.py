@@ -29,4 +29,4 @@ def largest_bytes(jaxpr: Any) -> int:
     made = [variable.aval for equation in jaxpr.eqns for variable in equation.outvars]
     sizes = [array.size * array.dtype.itemsize for array in made if hasattr(array, "size")]
     held = [largest_bytes(inner) for equation in jaxpr.eqns for inner in jaxprs_in_params(equation.params)]
-    return max(1, *sizes, *held)
+    return max([1, *sizes, *held])
