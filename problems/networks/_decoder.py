@@ -4,10 +4,28 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 Norm = Literal["pre", "post"]
+
+
+def _linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
+    scale = nnx.initializers.constant(inputs**-0.5)
+    return nnx.Linear(inputs, outputs, use_bias=False, kernel_init=scale, param_dtype=jnp.result_type(float), rngs=rngs)
+
+
+def randomised(params: PyTree[Array], key: Array) -> PyTree[Array]:
+    """Multiply every matrix by normal numbers: a new decoder's hold their standard deviations.
+
+    All are drawn at once, as a draw for each matrix takes seconds to compile.
+    """
+    leaves, tree = jax.tree.flatten(params)
+    ends = np.cumsum([leaf.size if leaf.ndim == 2 else 0 for leaf in leaves])
+    drawn = jnp.split(jax.random.normal(key, (int(ends[-1]),)), ends[:-1])
+    pairs = zip(leaves, drawn, strict=True)
+    return tree.unflatten([leaf * part.reshape(leaf.shape) if leaf.ndim == 2 else leaf for leaf, part in pairs])
 
 
 class Decoder(nnx.Module):
@@ -17,12 +35,11 @@ class Decoder(nnx.Module):
         self, tokens: int, context: int, layers: int, heads: int, width: int, norm: Norm, tied: bool, rngs: nnx.Rngs
     ):
         dtype = jnp.result_type(float)
-        draw = nnx.initializers.normal(width**-0.5)
-        self.tokens = nnx.Param(draw(rngs.params(), (tokens, width), dtype))
-        self.positions = nnx.Param(draw(rngs.params(), (context, width), dtype))
+        self.tokens = nnx.Param(jnp.full((tokens, width), width**-0.5, dtype))
+        self.positions = nnx.Param(jnp.full((context, width), width**-0.5, dtype))
         self.layers = nnx.List([Layer(heads, width, norm, rngs) for _ in range(layers)])
         self.norm = nnx.LayerNorm(width, param_dtype=dtype, rngs=rngs) if norm == "pre" else None
-        self.output = None if tied else nnx.Linear(width, tokens, use_bias=False, param_dtype=dtype, rngs=rngs)
+        self.output = None if tied else _linear(width, tokens, rngs)
 
     def __call__(self, x: Int[Array, "row position"]) -> Float[Array, "row position token"]:
         tokens, positions = self.tokens[...], self.positions[...]
@@ -39,13 +56,9 @@ class Layer(nnx.Module):
 
     def __init__(self, heads: int, width: int, norm: Norm, rngs: nnx.Rngs):
         dtype = jnp.result_type(float)
-
-        def linear(a: int, b: int) -> nnx.Linear:
-            return nnx.Linear(a, b, use_bias=False, param_dtype=dtype, rngs=rngs)
-
         # one matrix each, as some optimizers take a matrix for what it is
-        self.query, self.key, self.value, self.mix = [linear(width, width) for _ in range(4)]
-        self.wide, self.narrow = linear(width, 2 * width), linear(2 * width, width)
+        self.query, self.key, self.value, self.mix = [_linear(width, width, rngs) for _ in range(4)]
+        self.wide, self.narrow = _linear(width, 2 * width, rngs), _linear(2 * width, width, rngs)
         self.norms = nnx.List([nnx.LayerNorm(width, param_dtype=dtype, rngs=rngs) for _ in range(2)])
         self.heads, self.pre = heads, norm == "pre"
 

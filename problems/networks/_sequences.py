@@ -55,7 +55,7 @@ def copy(length: int, seed: int) -> Task:
     # blanks are known, letters are guessed
     baseline = NUM_COPIED * float(np.log(NUM_LETTERS)) / (length + 2 * NUM_COPIED)
     fields = {"num_inputs": NUM_LETTERS + 2, "num_outputs": NUM_LETTERS + 1, "scored": slice(None)}
-    return _stream(build, NUM_COPIED, 64, seed, baseline=baseline, **fields)
+    return _stream(build, NUM_COPIED, 64, seed, baseline=baseline, target=0.9 * baseline, **fields)
 
 
 def parity(length: int, seed: int) -> Task:

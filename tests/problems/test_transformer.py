@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from problems.networks._decoder import Decoder
+from problems.networks._decoder import Decoder, randomised
 from problems.networks.transformer import transformer
 
 KEY = jax.random.key(0)
@@ -14,7 +14,9 @@ SIZES = {"tokens": 7, "context": 6, "layers": 2, "heads": 2, "width": 8}
 
 
 def decoder(norm="pre", tied=False, **sizes):
-    return Decoder(**SIZES | sizes, norm=norm, tied=tied, rngs=nnx.Rngs(0))
+    model = Decoder(**SIZES | sizes, norm=norm, tied=tied, rngs=nnx.Rngs(0))
+    nnx.update(model, randomised(nnx.to_pure_dict(nnx.state(model)), KEY))
+    return model
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["untied", "tied"])
@@ -81,6 +83,16 @@ def test_matrices_stay_matrices_and_parameters_plain():
     assert {leaf.ndim for leaf in jax.tree.leaves(params)} == {1, 2}
 
 
+def test_matrices_start_normal_with_the_variance_of_their_fan_in():
+    params = transformer(width=32, task="modular_addition", symbols=50, layers=1).init(KEY)
+    layer = params["layers"][0]
+    for matrix, fan_in in [(params["tokens"], 32), (layer["wide"]["kernel"], 32), (layer["narrow"]["kernel"], 64)]:
+        np.testing.assert_allclose(matrix.std(), fan_in**-0.5, rtol=0.06)
+        assert abs(matrix.mean()) < 0.1 * fan_in**-0.5
+    assert (layer["norms"][0]["scale"] == 1).all() and (layer["norms"][0]["bias"] == 0).all()
+    assert (layer["query"]["kernel"] != layer["key"]["kernel"]).all()
+
+
 def test_a_guess_is_ten_times_the_target():
     assert transformer().targets["train_loss"] == pytest.approx(np.log(8) / 10)
     assert transformer(task="modular_addition", symbols=5).targets["train_loss"] == pytest.approx(np.log(5) / 10)
@@ -92,8 +104,8 @@ def test_text_is_read_and_split(tmp_path):
     path = tmp_path / "text.txt"
     path.write_bytes(b"to be or not to be, that is the question. " * 40)
     problem = transformer(task="text", data=str(path), layers=1, width=8, test_fraction=0.25)
-    assert problem.train[0].shape[1] == 16 and problem.train[0].dtype == np.int32
-    assert len(problem.train[0]) == 1260 // 17 and len(problem.test[0]) == 420 // 17
+    assert problem.train[0].shape[1] == 12 and problem.train[0].dtype == np.int32
+    assert len(problem.train[0]) == 1260 // 13 and len(problem.test[0]) == 420 // 13
     params = problem.init(KEY)
     assert problem.loss(params, problem.train, KEY) == problem.metrics(params, problem.train)["loss"]
     assert np.log(256) - 1 < problem.metrics(params, problem.test)["loss"] < np.log(256) + 1
