@@ -20,7 +20,7 @@ from problems.networks._task import Rows, Task
 NUM_COPIED, NUM_LETTERS = 10, 8
 LN_2 = math.log(2)
 #: How near to its floor a chain's loss counts as reached, as a share of what there is to learn.
-MARKOV_SHARE = 0.02
+MARKOV_SHARE = 0.03
 
 
 def adding(length: int, seed: int) -> Task:
