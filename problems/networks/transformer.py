@@ -48,7 +48,8 @@ def transformer(
     Streams train on fresh sequences and are measured on fixed ones.
     The target is a tenth of the loss of a guess; for markov 3 % of what there is to learn above the floor, for text
     halfway from the entropy of a byte alone to that of a byte after another. On induction rmsprop, muon and adamw got
-    there in 200 to 280 steps, and sgd stays near 0.84 for all its 400; on modular_addition with 23 symbols adamw took 204.
+    there in 200 to 280 steps, and sgd stays near 0.84 for all its 400;
+    on modular_addition with 23 symbols adamw took 204.
 
     Optimum: the chain's mean entropy on markov; 0 on induction and modular_addition; unknown on text.
     Source: A. Vaswani and others, Attention Is All You Need, 2017; induction from C. Olsson and others, In-context
