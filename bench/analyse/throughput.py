@@ -37,6 +37,8 @@ LIMITS = {
     "product": ("flops_per_step", "product_flops_per_second"),
     "copy": ("bytes_per_step", "copy_bytes_per_second"),
 }
+#: Rows of the rarer limit that a note names; of more it tells the number.
+MOST_NAMED = 6
 
 
 def throughput(timings: Iterable[Timing]) -> tuple[list[str], list[dict[str, Any]]]:
@@ -141,6 +143,9 @@ def _nearest(timings: Sequence[Timing]) -> str:
         # The shortest of its names that fits no row of the other limit.
         alone = [prefix for prefix in prefixes if {nearest[other] for other in _under(prefix, nearest)} == {rare}]
         named |= dict.fromkeys(alone[:1] if limit == rare else [])
+    if len(named) > MOST_NAMED:
+        count = sum(limit == rare for limit in nearest.values())
+        return f"of the {rare} in {count} of {len(nearest)} rows, of the {common} in the others"
     return (
         f"of the {rare} for {', '.join(' / '.join(map(str, name)) for name in named)}, of the {common} for all others"
     )

@@ -127,6 +127,10 @@ class TestNotes:
         some += [timing(name) for name in ("sgd", "adam", "lion")]
         assert limit_note(*some) == "of the product for net, of the copy for all others"
 
+    def test_many_rows_of_the_rarer_limit_are_counted(self):
+        some = [timing(name, problem=f"p{i}", **(BUSY if name == "a" else {})) for i in range(7) for name in "abc"]
+        assert limit_note(*some) == "of the product in 7 of 21 rows, of the copy in the others"
+
     def test_as_many_of_either(self):
         """In an order that doesn't hang on how Python hashes texts."""
         assert limit_note(timing("muon", **BUSY), timing("sgd")) == (
