@@ -1,5 +1,8 @@
 """What every problem must do, over each family's default and a few variants."""
 
+from dataclasses import replace
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,32 +59,65 @@ VARIANTS = [
 
 
 def _cases():
-    """Take every family at its default and on each rung of its ladder, and the variants above."""
-    ladders = [(name, given) for name in problems.families() for given in ({}, *problems.rungs(name))]
-    return {
-        f"{name}[{','.join(f'{k}={v}' for k, v in given.items())}]": (name, given) for name, given in ladders + VARIANTS
-    }
+    """Take every family at its default and at both ends of its ladder, and the variants above, each once.
+
+    What is compiled for a case serves all its tests: they go to one process.
+    """
+    ladders = [(name, given) for name in problems.families() for given in ({}, *problems.rungs(name)[::2])]
+    cases = {}
+    for name, given in ladders + VARIANTS:
+        label = f"{name}[{','.join(f'{k}={v}' for k, v in given.items())}]"
+        same = (name, *sorted({**problems.parameters(problems.factory(name)), **given}.items()))
+        cases.setdefault(same, pytest.param((name, given), id=label, marks=pytest.mark.xdist_group(label)))
+    return cases.values()
 
 
-CASES = _cases()
 KEY = jax.random.key(0)
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES, scope="module")
+@pytest.fixture(autouse=True)
+def _strict_and_quick():
+    """Refuse shapes that differ in rank, and compile without most optimizations: each program runs a few times only."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    with jax.numpy_rank_promotion("raise"):
+        yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(params=_cases(), scope="module")
 def problem(request):
     name, given = request.param
-    return problems.factory(name)(**given)
+    made = problems.factory(name)(**given)
+    sample = None if made.sample is None else jax.jit(made.sample, static_argnums=1)
+    jitted = {"init": jax.jit(made.init), "loss": jax.jit(made.loss), "metrics": jax.jit(made.metrics)}
+    return replace(made, sample=sample, **jitted)
+
+
+@cache
+def gradient_of(loss):
+    """Compile a loss with its gradient, once for all tests."""
+    return jax.jit(jax.value_and_grad(loss))
+
+
+@cache
+def train_loss_of(metrics):
+    """Compile what `metrics` calls loss with its gradient, once for all tests."""
+    return jax.jit(jax.value_and_grad(lambda params, rows: metrics(params, rows)["loss"]))
+
+
+def train_rows(problem):
+    return () if problem.train is None else problem.train
 
 
 def some_batch(problem, size=16):
     if problem.sample is not None:
         return problem.sample(KEY, size, jnp.zeros((), int))
-    return jax.tree.map(lambda rows: jnp.asarray(rows[:size]), problem.train if problem.train is not None else ())
+    return jax.tree.map(lambda rows: jnp.asarray(rows[:size]), train_rows(problem))
 
 
 def near_init(problem, seed=0):
     """Draw a point off the start, where convex problems are at 0."""
-    flat, unravel = ravel_pytree(jax.jit(problem.init)(jax.random.key(seed)))
+    flat, unravel = ravel_pytree(problem.init(jax.random.key(seed)))
     return unravel(flat + 0.1 * jax.random.normal(jax.random.key(seed + 1), flat.shape, flat.dtype))
 
 
@@ -92,13 +128,13 @@ def every(tree, condition):
 @pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
 def test_everything_has_the_precision_of_the_run(problem, x64):
     dtype = jnp.float64 if x64 else jnp.float32
-    with jax.enable_x64(x64), jax.numpy_rank_promotion("raise"):
-        params = jax.jit(problem.init)(KEY)
+    with jax.enable_x64(x64):
+        params = problem.init(KEY)
         assert every(params, lambda leaf: leaf.dtype == dtype and np.isfinite(leaf).all())
-        loss, gradient = jax.jit(jax.value_and_grad(problem.loss))(params, some_batch(problem), KEY)
+        loss, gradient = gradient_of(problem.loss)(params, some_batch(problem), KEY)
         assert loss.shape == () and loss.dtype == dtype and np.isfinite(loss)
         assert every(gradient, lambda leaf: leaf.dtype == dtype)
-        metrics = problem.metrics(params, problem.train if problem.train is not None else ())
+        metrics = problem.metrics(params, train_rows(problem))
         assert "loss" in metrics and every(metrics, lambda leaf: leaf.shape == () and leaf.dtype == dtype)
 
 
@@ -109,49 +145,51 @@ def test_data_is_float64_or_int32_with_one_axis_of_rows(problem):
         assert len({len(leaf) for leaf in leaves}) <= 1 and every(split, lambda leaf: len(leaf) > 0)
 
 
-def test_the_loss_depends_on_its_arguments_alone(problem):
-    params, batch, loss = near_init(problem), some_batch(problem), jax.jit(problem.loss)
-    assert loss(params, batch, KEY) == loss(params, batch, KEY)
-    assert loss(params, batch, KEY) != loss(near_init(problem, 3), batch, KEY)
+def test_the_loss_depends_on_its_arguments_alone_and_is_traced_once(problem):
+    params, batch = near_init(problem), some_batch(problem)
+    first = problem.loss(params, batch, KEY)
+    traces = problem.loss._cache_size()
+    assert problem.loss(params, batch, KEY) == first != problem.loss(near_init(problem, 3), batch, KEY)
+    problem.loss(params, batch, jax.random.key(1))
+    assert problem.loss._cache_size() == traces
 
 
 def test_the_gradient_is_that_of_finite_differences(problem):
     with jax.enable_x64(True):
         batch = some_batch(problem)
         flat, unravel = ravel_pytree(near_init(problem))
-        loss = jax.jit(lambda x: problem.loss(unravel(x), batch, KEY))
         direction = jax.random.normal(jax.random.key(5), flat.shape)
         direction /= jnp.linalg.norm(direction)
         step = 1e-6
-        slope = (loss(flat + step * direction) - loss(flat - step * direction)) / (2 * step)
-        np.testing.assert_allclose(jax.grad(loss)(flat) @ direction, slope, rtol=1e-5, atol=1e-7)
+        above, below = (problem.loss(unravel(flat + sign * step * direction), batch, KEY) for sign in (1, -1))
+        gradient = ravel_pytree(gradient_of(problem.loss)(unravel(flat), batch, KEY)[1])[0]
+        np.testing.assert_allclose(gradient @ direction, (above - below) / (2 * step), rtol=1e-5, atol=1e-7)
 
 
 def test_vmap_over_trials_is_a_loop(problem):
-    with jax.enable_x64(True), jax.numpy_rank_promotion("raise"):
+    with jax.enable_x64(True):
         keys = jax.random.split(KEY, 3)
         batch = some_batch(problem)
-        init, loss = jax.jit(problem.init), jax.jit(problem.loss)
         stacked = jax.jit(jax.vmap(problem.init))(keys)
         losses = jax.jit(jax.vmap(problem.loss, (0, None, None)))(stacked, batch, KEY)
-        looped = [init(key) for key in keys]
+        looped = [problem.init(key) for key in keys]
         for index, params in enumerate(looped):
             one = jax.tree.map(lambda leaf, index=index: leaf[index], stacked)
             jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), one, params)
-        np.testing.assert_allclose(losses, [loss(p, batch, KEY) for p in looped], rtol=1e-12)
+        np.testing.assert_allclose(losses, [problem.loss(p, batch, KEY) for p in looped], rtol=1e-12)
 
 
 def test_the_loss_on_all_rows_is_the_metric(problem):
     if problem.noisy_loss:
         pytest.skip("its loss has noise")
     with jax.enable_x64(True):
-        rows, params = problem.train if problem.train is not None else (), near_init(problem)
+        rows, params = train_rows(problem), near_init(problem)
         np.testing.assert_allclose(problem.loss(params, rows, KEY), problem.metrics(params, rows)["loss"], rtol=1e-12)
 
 
 def measured(problem, params):
     """Take the metrics of both splits, under the names that targets use."""
-    splits = {"train": problem.train if problem.train is not None else (), "test": problem.test}
+    splits = {"train": train_rows(problem), "test": problem.test}
     return {
         f"{split}_{name}": float(value)
         for split, rows in splits.items()
@@ -171,15 +209,20 @@ def test_targets_are_above_the_optimum_and_not_met_at_the_start(problem):
 
 
 def test_metrics_say_which_way_is_better(problem):
-    names = set(problem.metrics(near_init(problem), problem.train if problem.train is not None else ()))
+    names = set(problem.metrics(near_init(problem), train_rows(problem)))
     assert {name for name in names if "accuracy" in name} <= problem.higher_is_better
 
 
-def loss_at(problem):
-    """Return the train loss and its gradient as a function of flat parameters, and the start."""
-    rows = problem.train if problem.train is not None else ()
+def train_loss(problem):
+    """Return the train loss with its gradient as a function of flat numpy parameters, and the start."""
     flat, unravel = ravel_pytree(problem.init(KEY))
-    return jax.jit(jax.value_and_grad(lambda x: problem.metrics(unravel(x), rows)["loss"])), flat
+    rows = jax.tree.map(jnp.asarray, train_rows(problem))
+
+    def at(x):
+        value, gradient = train_loss_of(problem.metrics)(unravel(jnp.asarray(x)), rows)
+        return float(value), np.asarray(ravel_pytree(gradient)[0])
+
+    return at, np.asarray(flat)
 
 
 def test_no_random_point_is_below_the_optimum(problem):
@@ -187,21 +230,20 @@ def test_no_random_point_is_below_the_optimum(problem):
     if optimum is None:
         pytest.skip("its optimum isn't known")
     with jax.enable_x64(True):
-        loss, start = loss_at(problem)
-        minimiser = start if problem.minimiser is None else ravel_pytree(problem.minimiser())[0]
-        for seed in range(20):
-            for centre, spread in [(start, 0.3), (minimiser, 0.3), (minimiser, 1e-3)]:
-                point = centre + spread * jax.random.normal(jax.random.key(seed), start.shape)
-                assert loss(point)[0] >= optimum - 1e-12 * abs(optimum)
+        at, start = train_loss(problem)
+        minimiser = start if problem.minimiser is None else np.asarray(ravel_pytree(problem.minimiser())[0])
+        random = np.random.default_rng(0)
+        for centre, spread in [(start, 0.3), (minimiser, 0.3), (minimiser, 1e-3)] * 20:
+            assert at(centre + spread * random.standard_normal(start.shape))[0] >= optimum - 1e-12 * abs(optimum)
 
 
 def test_the_minimiser_is_stationary_and_takes_the_optimum(problem):
     if problem.minimiser is None:
         pytest.skip("it names no minimiser")
     with jax.enable_x64(True):
-        value, gradient = loss_at(problem)[0](ravel_pytree(problem.minimiser())[0])
+        value, gradient = train_loss(problem)[0](ravel_pytree(problem.minimiser())[0])
         np.testing.assert_allclose(value, problem.optimum(), rtol=1e-9, atol=1e-12)
-        assert jnp.linalg.norm(gradient) < 1e-6
+        assert np.linalg.norm(gradient) < 1e-6
 
 
 def test_lbfgs_reaches_the_optimum_of_convex_problems(problem, request):
@@ -209,22 +251,7 @@ def test_lbfgs_reaches_the_optimum_of_convex_problems(problem, request):
     if ".convex." not in problems.families()[request.node.callspec.params["problem"][0]] or optimum is None:
         pytest.skip("it isn't convex, or its optimum isn't known")
     with jax.enable_x64(True):
-        loss, start = loss_at(problem)
+        at, start = train_loss(problem)
         options = {"maxiter": 5000, "maxcor": 30, "ftol": 0.0, "gtol": 1e-9, "maxfun": 20000}
-        reached = minimize(
-            lambda x: jax.tree.map(np.asarray, loss(x)), start, jac=True, method="L-BFGS-B", options=options
-        )
+        reached = minimize(at, start, jac=True, method="L-BFGS-B", options=options)
         assert -1e-12 * max(1, optimum) <= reached.fun - optimum < 1e-8 * max(1, optimum)
-
-
-def test_it_is_traced_once(problem):
-    traces = []
-
-    def loss(params, batch, key):
-        traces.append(1)
-        return problem.loss(params, batch, key)
-
-    jitted, params, batch = jax.jit(loss), near_init(problem), some_batch(problem)
-    for seed in range(3):
-        jitted(params, batch, jax.random.key(seed))
-    assert len(traces) == 1
