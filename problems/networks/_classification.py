@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int, PyTree
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from problems import accept
 from problems.data import Split
@@ -67,7 +67,7 @@ def classifier(
     graph, _ = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))))
     shifted = _shifts(split, on.augmentation) if on.augmentation else None
     # a table in place of draws from beta, which take rejection loops
-    shares = beta.ppf((np.arange(NUM_SHARES) + 0.5) / NUM_SHARES, on.mixup, on.mixup) if on.mixup else None
+    shares = betaincinv(on.mixup, on.mixup, (np.arange(NUM_SHARES) + 0.5) / NUM_SHARES) if on.mixup else None
 
     def init(key: jax.Array) -> PyTree[Array]:
         params = nnx.to_pure_dict(nnx.state(make(nnx.Rngs(key))))

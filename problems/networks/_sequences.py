@@ -19,6 +19,8 @@ from problems.networks._task import Rows, Task
 #: Symbols that `copy` has to remember, and the letters they are drawn from.
 NUM_COPIED, NUM_LETTERS = 10, 8
 LN_2 = math.log(2)
+#: What may be left of the error of adding for it to be learned: at length 20 muon left 0.1, nine others 0.3 to 0.9.
+ADDING_SHARE = 0.2
 #: How near to its floor a chain's loss counts as reached, as a share of what there is to learn.
 MARKOV_SHARE = 0.03
 
@@ -37,7 +39,8 @@ def adding(length: int, seed: int) -> Task:
         return xp.stack([values, marked], axis=-1), xp.sum(values * marked, axis=1)[:, None]
 
     # two uniform numbers: the variance of their sum is 1/6
-    fields = {"num_inputs": 2, "num_outputs": 1, "scored": slice(-1, None), "baseline": 1 / 6, "squared": True}
+    fields = {"num_inputs": 2, "num_outputs": 1, "scored": slice(-1, None), "squared": True}
+    fields |= {"baseline": 1 / 6, "target": ADDING_SHARE / 6}
     return _stream(build, length + 2, 128, seed, **fields)
 
 

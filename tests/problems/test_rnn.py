@@ -76,7 +76,7 @@ def test_gradients_vanish_by_the_scale_at_every_step(recurrent_scale):
 
 @pytest.mark.parametrize(
     ("task", "target"),
-    [("adding", 1 / 60), ("copy", 9 * np.log(8) / 28), ("parity", np.log(2) / 10)],
+    [("adding", 1 / 30), ("copy", 9 * np.log(8) / 28), ("parity", np.log(2) / 10)],
 )
 def test_the_target_is_a_share_of_what_goes_without_memory(task, target):
     assert rnn(task=task, length=8).targets["train_loss"] == pytest.approx(target)
