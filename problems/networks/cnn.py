@@ -44,8 +44,8 @@ def cnn(
     normalisation, over the channels of a place, comes before each activation. `data` is digits or an IDX file's images.
     Rows, their split, the initial scale, wrong labels, regularisers and targets are those of `mlp`, so that the two
     compare; `dropout` drops what the linear layer sees.
-    On digits the best of ten tuned optimizers, schedule-free adamw, takes 74 steps to the target at depth 1, 114 at
-    depth 4, where nadamw and adamw reach it too, and 150 at depth 8, where it alone does.
+    On digits the first of ten tuned optimizers, schedule-free adamw, takes 78 steps to the target at depth 1, 114 at
+    depth 4, where three others reach it too, and 148 at depth 8, where it alone does.
 
     Optimum: unknown; targets instead.
     Source: Y. LeCun, B. Boser, J. S. Denker, D. Henderson, R. E. Howard, W. Hubbard, L. D. Jackel, Backpropagation
