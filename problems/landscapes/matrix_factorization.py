@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from problems import accept, section
 from problems.problem import Batch, Problem
 
-RUNGS = ({"condition": 10}, {"condition": 100}, {"condition": 100, "imbalance": 10})
+RUNGS = ({"condition": 10.0}, {"condition": 100.0}, {"condition": 100.0, "imbalance": 10.0})
 
 Factors = dict[str, Float[Array, "..."]]
 
