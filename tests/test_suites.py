@@ -3,6 +3,7 @@
 import pytest
 
 import optimizers
+import problems
 from bench.catalogue import known
 from bench.jobs import pick_device, plan_jobs
 from bench.request import Cell, expand, list_suites, load_suite
@@ -63,3 +64,9 @@ def test_smoke_is_small(cells):
     """Two optimizers on three problems, 2 x 3 selecting trials and 2 reporting ones each, 50 steps."""
     assert len(cells["smoke"]) == 6
     assert {(len(cell.points), cell.seeds, cell.report_seeds, cell.steps) for cell in cells["smoke"]} == {(3, 2, 2, 50)}
+
+
+def test_landscapes_and_networks_are_in_their_suites(cells):
+    kinds = {name: module.split(".")[1] for name, module in problems.families().items()}
+    for suite, kind in [("landscape", "landscapes"), ("networks", "networks")]:
+        assert {name for name in kinds if kinds[name] == kind} <= {cell.problem_name for cell in cells[suite]}
