@@ -28,7 +28,8 @@ def test_a_later_token_changes_no_earlier_logit(norm, tied):
     rows = np.concatenate([row[None], (row[None] + np.eye(6, dtype=int)) % 7])
     logits = jax.jit(model)(rows)
     assert logits.shape == (7, 6, 7)
-    changes = np.abs(logits[1:] - logits[:1]).max(axis=2) > 0
+    # rows may be rounded differently, depending on their place in the batch
+    changes = np.abs(logits[1:] - logits[:1]).max(axis=2) > 1e-5
     assert (changes == np.triu(np.ones((6, 6), bool))).all()
 
 
