@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bench.analyse import convergence as analyse
 from bench.analyse import listing, throughput
-from bench.analyse.convergence import Slice
+from bench.analyse.outcomes import Slice
 from bench.present.table import Table, check_name, select
 from bench.store import run_folder
 from bench.store.run_folder import Part

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from bench.analyse.convergence import Slice
+from bench.analyse.outcomes import Slice
 from bench.store.run_folder import Part, measured_columns, read_batches
 from bench.store.schema import METRICS
 

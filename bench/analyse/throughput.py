@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.analyse.convergence import Slice, convergence
+from bench.analyse.convergence import convergence
+from bench.analyse.outcomes import Slice
 from bench.analyse.statistics import median, median_rank_interval, profile_score
 from bench.store.run_folder import Part
 

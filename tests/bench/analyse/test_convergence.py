@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.convergence import Slice, best, convergence
+from bench.analyse.convergence import best, convergence
+from bench.analyse.outcomes import Slice
 from bench.request import parse_spec, parse_values
 
 INF = math.inf

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.analyse.convergence import Slice
+from bench.analyse.outcomes import Slice
 from bench.analyse.listing import COUNTED, curves, trials
 from bench.store import run_folder
 

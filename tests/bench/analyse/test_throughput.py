@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.analyse.convergence import Slice
+from bench.analyse.outcomes import Slice
 from bench.analyse.throughput import COLUMNS, limit_shares, notes, throughput, time_to_target
 
 INF = math.inf
