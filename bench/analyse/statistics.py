@@ -1,8 +1,9 @@
-"""Statistics as pure functions over one axis of trials; lower is better, and a diverged trial counts as infinity.
+"""Estimates and their intervals, as pure functions; lower is better, and a diverged trial counts as infinity.
 
-Written on numpy alone: importing scipy.stats takes 0.7 s, more than a whole `optbench table` may.
+scipy.stats is imported where it is used: it takes 0.7 s, more than a table that needs none of it may.
 """
 
+from collections.abc import Sequence
 from math import comb
 
 import numpy as np
@@ -21,12 +22,8 @@ def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.9
     values = np.sort(np.asarray(values, dtype=np.float64))
     if not len(values):
         return (np.nan, np.nan, np.nan)
-    index = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    medians = np.sort(_middle(values, np.sort(index, axis=1)))
-    tail = (1 - confidence) / 2
-    # Ranks, not interpolated quantiles: interpolating towards an infinite value gives NaN.
-    low, high = medians[int(tail * RESAMPLES)], medians[RESAMPLES - 1 - int(tail * RESAMPLES)]
-    return float(_middle(values, np.arange(len(values)))), float(low), float(high)
+    medians = _middle(values, np.sort(_resamples(len(values)), axis=1))
+    return float(_middle(values, np.arange(len(values)))), *_ends(medians, confidence)
 
 
 def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float = 0.95) -> tuple[float, float, float]:
@@ -63,7 +60,137 @@ def median(values: Float[np.ndarray, " trial"]) -> float:
 
 
 def _middle(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Average the two middle values picked by sorted indices; equal infinities stay what they are."""
+    """Average the two middle values picked by sorted indices; equal infinities stay, opposite ones come to zero."""
     count = index.shape[-1]
     low, high = values[index[..., (count - 1) // 2]], values[index[..., count // 2]]
-    return np.where(low == high, low, low / 2 + high / 2)
+    with np.errstate(invalid="ignore"):
+        between = np.where(np.isinf(low) & np.isinf(high), 0.0, low / 2 + high / 2)
+    return np.where(low == high, low, between)
+
+
+def iqm(values: Float[np.ndarray, "*batch trial"]) -> Float[np.ndarray, "*batch"]:
+    """Average the middle half, over the last axis: a quarter is cut off at each end, rounded down.
+
+    Source: Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, 2021.
+    """
+    from scipy.stats import trim_mean
+
+    return trim_mean(values, 0.25, axis=-1)
+
+
+def iqm_interval(scores: Sequence[Float[np.ndarray, " seed"]], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Compute the IQM of finite scores of all problems and seeds, and its interval by resampling seeds in each problem.
+
+    Source: as `iqm`, section 4.
+    """
+    drawn = np.concatenate([np.asarray(one)[_resamples(len(one))] for one in scores], axis=1)
+    return float(iqm(np.concatenate(scores))), *_ends(iqm(drawn), confidence)
+
+
+def probability_of_improvement(
+    first: Sequence[Float[np.ndarray, " seed"]], second: Sequence[Float[np.ndarray, " seed"]], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Estimate how likely the first of two is better on a problem drawn at random, ties counted half.
+
+    Both hold one array per problem, of the same seeds, which are resampled together.
+    Source: as `iqm`, section 4.3.
+    """
+    # Not by the sign of a difference: two diverged trials are a tie.
+    shares = [(a[:, None] < b) + (a[:, None] == b) / 2 for a, b in zip(first, second, strict=True)]
+    counts = [_counts(len(share)) for share in shares]
+    drawn = [np.sum((count @ share) * count, axis=1) / share.size for count, share in zip(counts, shares, strict=True)]
+    return float(np.mean([np.mean(share) for share in shares])), *_ends(np.mean(drawn, axis=0), confidence)
+
+
+def expected_best(values: Float[np.ndarray, " point"], ks: Sequence[int]) -> Float[np.ndarray, " k"]:
+    """Compute the expected smallest of k values drawn without replacement, averaged over all subsets: unbiased.
+
+    Source: Dodge et al., Show your work: improved reporting of experimental results, 2019; the estimator without
+    replacement: Tang et al., Showing your work doesn't always work, 2020.
+    """
+    return np.sort(np.asarray(values, dtype=np.float64)) @ _best_weights(len(values), ks)
+
+
+def expected_best_interval(
+    values: Float[np.ndarray, " point"], ks: Sequence[int], confidence: float = 0.95
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Bootstrap the interval of `expected_best` over the points: (low, high), one number per k."""
+    values, weights = np.sort(np.asarray(values, dtype=np.float64)), _best_weights(len(values), ks)
+    random = np.random.default_rng(0)
+    draws = (np.sort(random.integers(len(values), size=len(values))) for _ in range(RESAMPLES // 4))
+    drawn = np.sort([values[index] @ weights for index in draws], axis=0)
+    tail = int((1 - confidence) / 2 * len(drawn))
+    return drawn[tail], drawn[len(drawn) - 1 - tail]
+
+
+def _best_weights(num: int, ks: Sequence[int]) -> Float[np.ndarray, "point k"]:
+    """Compute how likely the i-th smallest of `num` values is the smallest of k: C(num - i, k - 1) / C(num, k)."""
+    if not all(1 <= k <= num for k in ks):
+        raise ValueError(f"k: {list(ks)} is not accepted; accepted: from 1 to {num}")
+    place, k = np.arange(1, num)[:, None], np.asarray(ks)
+    steps = np.maximum(num - place - k + 1, 0) / (num - place)
+    return np.concatenate([k / num * np.ones((1, len(k))), k / num * np.cumprod(steps, axis=0)])
+
+
+def expected_running_time(steps: Float[np.ndarray, " trial"], spent: Float[np.ndarray, " trial"]) -> float:
+    """Compute the expected steps until a target is met when failed trials are tried again: all steps over successes.
+
+    `steps` are infinite where a trial missed it, `spent` what it took then; infinity where all missed.
+    Source: Hansen et al., COCO: performance assessment, 2016, section 4.
+    """
+    met = np.isfinite(steps)
+    return float(np.sum(np.where(met, steps, spent)) / np.sum(met)) if met.any() else float("inf")
+
+
+def performance_profile(
+    times: Float[np.ndarray, "problem optimizer"], factors: Float[np.ndarray, " factor"]
+) -> Float[np.ndarray, "factor optimizer"]:
+    """Compute the share of problems that each optimizer solves within a factor of the fastest one's time.
+
+    Source: Dolan, More, Benchmarking optimization software with performance profiles, 2002.
+    """
+    fastest = np.min(times, axis=1, keepdims=True)
+    within = times <= np.asarray(factors)[:, None, None] * fastest
+    return np.mean(within & np.isfinite(times), axis=1)
+
+
+def geometric_mean(ratios: Float[np.ndarray, " problem"]) -> float:
+    """Average ratios so that twice as fast here and half as fast there come to one; NaN of none."""
+    return float(np.exp(np.mean(np.log(ratios)))) if len(ratios) else float("nan")
+
+
+def batch_scaling(
+    batch_sizes: Float[np.ndarray, " size"], steps: Float[np.ndarray, "*batch size"]
+) -> Float[np.ndarray, "*batch 2"]:
+    """Fit steps = S_min + E_min / batch size to steps to a target, by least squares of the ratio: (S_min, E_min).
+
+    S_min is the fewest steps at any batch size, E_min the fewest examples, both at least 0, and E_min / S_min the
+    critical batch size, where both are twice their least.
+    Source: McCandlish et al., An empirical model of large-batch training, 2018, section 2.3.
+    """
+    one = 1 / steps
+    x, y = one, one / batch_sizes
+    # Normal equations of two unknowns, for all resamples at once; where one comes out negative, the other alone is fit.
+    xx, yy, xy = (np.sum(a * b, axis=-1) for a, b in ((x, x), (y, y), (x, y)))
+    sx, sy = np.sum(x, axis=-1), np.sum(y, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fewest_steps = (yy * sx - xy * sy) / (xx * yy - xy**2)
+        fewest_examples = (xx * sy - xy * sx) / (xx * yy - xy**2)
+    fitted = np.stack([fewest_steps, fewest_examples], axis=-1)
+    fitted = np.where(fewest_steps[..., None] < 0, np.stack([0 * sy, sy / yy], axis=-1), fitted)
+    return np.where(fewest_examples[..., None] < 0, np.stack([sx / xx, 0 * sx], axis=-1), fitted)
+
+
+def _resamples(num: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(num, size=(RESAMPLES, num))
+
+
+def _counts(num: int) -> Float[np.ndarray, "resample seed"]:
+    """Count how often each seed is drawn."""
+    return np.stack([np.sum(_resamples(num) == seed, axis=1) for seed in range(num)], axis=1).astype(float)
+
+
+def _ends(drawn: Float[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:
+    """Take the ends of a percentile interval; by rank, since interpolating towards an infinite value gives NaN."""
+    drawn, tail = np.sort(drawn), int((1 - confidence) / 2 * len(drawn))
+    return float(drawn[tail]), float(drawn[len(drawn) - 1 - tail])

@@ -1,0 +1,146 @@
+"""Whether a difference is one: paired tests, corrections, and verdicts; pure functions, lower is better.
+
+A difference is A minus B on the same seed; one that is infinite (one of the two diverged) keeps its sign and outranks
+all others. scipy.stats is imported where it is used: it takes 0.7 s, more than a table that needs none may.
+"""
+
+import warnings
+from collections.abc import Sequence
+from math import ceil, inf, log2, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.analyse.statistics import median_interval
+
+#: What is called different is equal in at most this share of comparisons.
+LEVEL = 0.05
+#: More seeds than that nobody runs: the difference is too small to matter at this noise.
+MOST_SEEDS = 1000
+
+
+class Judgement(NamedTuple):
+    """What the seeds say of A against B on one problem."""
+
+    #: Median of the paired differences, with a 95 % bootstrap interval.
+    difference: float
+    low: float
+    high: float
+    #: Of Wilcoxon's signed-rank test, corrected for the number of problems.
+    p_value: float
+    #: "better", "worse", "equal" or "undecided"
+    verdict: str
+    #: Seeds that would probably decide an undecided one; infinity for more than MOST_SEEDS.
+    seeds_needed: float | None
+
+
+def judge(
+    differences: Sequence[Float[np.ndarray, " seed"]], margins: Sequence[float], level: float = LEVEL
+) -> list[Judgement]:
+    """Judge A against B on several problems, from the paired differences and the margin of each.
+
+    Equal: the interval lies within plus and minus the margin. Better or worse: the corrected p-value is at most the
+    level and the interval excludes zero; both, since at few seeds each alone errs a little more often than it says.
+    Nothing is said from so few seeds that no test could.
+    """
+    corrected = holm([wilcoxon_p(values) for values in differences])
+    return [
+        _judgement(np.asarray(values), margin, p, level, len(corrected))
+        for values, margin, p in zip(differences, margins, corrected, strict=True)
+    ]
+
+
+def _judgement(values: Float[np.ndarray, " seed"], margin: float, p: float, level: float, num: int) -> Judgement:
+    difference, low, high = median_interval(values)
+    verdict = "undecided"
+    if len(values) >= fewest_seeds(level):
+        if -margin <= low and high <= margin:
+            verdict = "equal"
+        elif p <= level and (high < 0 or low > 0):
+            verdict = "better" if high < 0 else "worse"
+    needed = seeds_needed(values, level / num) if verdict == "undecided" else None
+    return Judgement(difference, low, high, p, verdict, needed)
+
+
+def fewest_seeds(level: float = LEVEL) -> int:
+    """Count the seeds below which no signed-rank test can reach a level, since all signs agree in 2 of 2^n cases."""
+    return ceil(log2(2 / level))
+
+
+def wilcoxon_p(differences: Float[np.ndarray, " seed"]) -> float:
+    """Test whether paired differences are centred at zero: the two-sided p-value, 1 where all of them are zero.
+
+    Exact up to 50 seeds without ties, by all signs up to 13 with ties, else by a normal approximation.
+    Source: Wilcoxon, Individual comparisons by ranking methods, 1945.
+    """
+    from scipy.stats import wilcoxon
+
+    differences = np.asarray(differences, dtype=np.float64)
+    if not np.any(differences):
+        return 1.0
+    with warnings.catch_warnings():
+        # Where ties leave few ranks, scipy warns that its normal approximation is one.
+        warnings.simplefilter("ignore")
+        return float(wilcoxon(differences).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values so that the chance of any false rejection stays at the level.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * np.arange(len(values), 0, -1)
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(np.maximum.accumulate(scaled), 1)
+    return corrected.tolist()
+
+
+def seeds_needed(differences: Float[np.ndarray, " seed"], level: float = LEVEL, power: float = 0.8) -> float:
+    """Estimate how many seeds a signed-rank test would need to tell these differences from zero.
+
+    From the share of pairs of differences with a positive sum; infinity beyond MOST_SEEDS. A rough number, since it
+    takes the effect that was seen for the true one.
+    Source: Noether, Sample size determination for some common nonparametric tests, 1987.
+    """
+    from scipy.stats import norm
+
+    values = np.sort(np.asarray(differences, dtype=np.float64))
+    first, second = np.triu_indices(len(values), k=0 if len(values) == 1 else 1)
+    with np.errstate(invalid="ignore"):
+        sums = np.nan_to_num(values[first] + values[second], nan=0.0, posinf=inf, neginf=-inf)
+    share = np.mean(sums > 0) + np.mean(sums == 0) / 2
+    if share == 0.5:
+        return inf
+    needed = (norm.isf(level / 2) + norm.isf(1 - power)) ** 2 / (3 * (share - 0.5) ** 2)
+    found = max(ceil(needed), fewest_seeds(level), len(values) + 1)
+    return float(found) if found <= MOST_SEEDS else inf
+
+
+def friedman_p(values: Float[np.ndarray, "problem optimizer"]) -> float:
+    """Test whether optimizers rank alike over problems; NaN for fewer than three optimizers or two problems.
+
+    Source: Friedman, The use of ranks to avoid the assumption of normality implicit in the analysis of variance, 1937.
+    """
+    from scipy.stats import friedmanchisquare
+
+    num_problems, num_optimizers = values.shape
+    if num_optimizers < 3 or num_problems < 2:
+        return float("nan")
+    if np.all(values == values[:, :1]):
+        return 1.0
+    return float(friedmanchisquare(*values.T).pvalue)
+
+
+def critical_difference(num_optimizers: int, num_problems: int, level: float = LEVEL) -> float:
+    """Compute how far two mean ranks must lie apart to differ, over all pairs of optimizers.
+
+    Source: Nemenyi, Distribution-free multiple comparisons, 1963; Demsar, Statistical comparisons of classifiers over
+    multiple data sets, 2006, section 3.2.2.
+    """
+    from scipy.stats import studentized_range
+
+    quantile = float(studentized_range.isf(level, num_optimizers, inf)) / sqrt(2)
+    return quantile * sqrt(num_optimizers * (num_optimizers + 1) / (6 * num_problems))
