@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from bench.jobs import Job
+from bench.measure.curves import Curves
 from bench.measure.selection import diverged
-from bench.measure.sweep import Curves
 from bench.request import Cell
 from bench.store.schema import trial_columns
 from problems.problem import Problem
@@ -29,7 +29,7 @@ def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[st
     plain = job.known.optimizers[cell.optimizer_name].evaluation_params is None
     exact = cell.batch_size == "full" and not problem.noisy_loss and plain
     columns = {
-        "status": np.where(lost, "diverged", "ok"),
+        "status": np.where(lost, "diverged", np.where(curves.stopped_at >= 0, "stopped", "ok")),
         "diverged_at": np.ma.masked_less(curves.diverged_at, 0),
         "step": np.broadcast_to(curves.step, (*lost.shape, len(curves.step))),
         "examples": np.broadcast_to(curves.step * examples_per_step(cell, problem), (*lost.shape, len(curves.step))),

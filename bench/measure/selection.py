@@ -4,26 +4,37 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from bench.measure.sweep import Curves
+from bench.measure.curves import Curves
 
 
 def diverged(curves: Curves) -> Bool[np.ndarray, "seed point"]:
-    """Mark trials whose loss was not finite at any step, or ended above where it began."""
+    """Mark trials whose loss was not finite at any step, or ended above where it began.
+
+    Where a point that was dropped would have ended is not known.
+    """
     loss = curves.metrics["train_loss"]
     first, last = loss[..., 0], loss[..., -1]
-    return (curves.diverged_at >= 0) | ~np.isfinite(last) | (last > first)
+    ended = curves.stopped_at < 0
+    return (curves.diverged_at >= 0) | (ended & (~np.isfinite(last) | (last > first)))
 
 
 def best_point(curves: Curves) -> int:
-    """Choose the point with the lowest median final train loss over seeds; the first of equals.
+    """Choose the point with the lowest median final train loss over seeds, of those not dropped; the first of equals.
 
     A diverged trial counts as infinity, so a point that diverges on most seeds can't win against one that doesn't.
     """
     final = np.where(diverged(curves), np.inf, curves.metrics["train_loss"][..., -1])
-    low, high = (np.sort(final, axis=0)[(len(final) - i) // 2] for i in (1, 0))
-    return int(np.argmin(np.where(low == high, low, low / 2 + high / 2)))
+    ended = np.flatnonzero(curves.stopped_at < 0)
+    return int(ended[np.argmin(median_loss(final[:, ended]))])
+
+
+def median_loss(losses: Float[np.ndarray, "seed point"]) -> Float[np.ndarray, " point"]:
+    """Take the median over seeds, where infinity is a number like others."""
+    ordered = np.sort(losses, axis=0)
+    low, high = (ordered[(len(losses) - i) // 2] for i in (1, 0))
+    return np.where(low == high, low, low / 2 + high / 2)
 
 
 def at_edge(points: Sequence[Mapping[str, Any]], best: int) -> bool:

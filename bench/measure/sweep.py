@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from bench.measure import sharding
+from bench.measure.curves import Curves, Pieces, beside, curves_of
 from bench.measure.devices import DRAWS_BITS, RUN_ONCE
 from bench.measure.memory import memory_bytes
 from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
@@ -37,21 +38,6 @@ class Points:
     def part(self, first: int, num: int) -> "Points":
         """Select `num` points from one on; beyond the end the last is repeated, so that every part has one shape."""
         return self.take(np.minimum(np.arange(first, first + num), len(self) - 1))
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Hold what a sweep measured; record r is taken after `step[r]` updates, record 0 before the first."""
-
-    step: Int[np.ndarray, " record"]
-    metrics: Mapping[str, Float[np.ndarray, "seed point record"]]
-    #: Mean batch loss over the steps since the previous record; NaN at record 0.
-    batch_loss: Float[np.ndarray, "seed point record"]
-    #: Batch loss before each update.
-    step_loss: Float[np.ndarray, "seed point step"]
-    gradient_evaluations: Int[np.ndarray, "seed point record"]
-    #: Updates made when the loss was first found not finite; -1 where it never was.
-    diverged_at: Int[np.ndarray, "seed point"]
 
 
 class Compiled(NamedTuple):
@@ -129,55 +115,44 @@ def _jit_chunk(recipe: Recipe, written: Program) -> Any:
 
 def sweep(compiled: Compiled, points: Points) -> Curves:
     """Run a compiled cell over its points, part by part. Call inside `devices.settings(...)`."""
-    num, total = compiled.num_points, len(points)
-    parts = [_sweep_part(compiled, points.part(first, num)) for first in range(0, total, num)]
-    join = lambda arrays: np.concatenate(arrays, axis=1)[:, :total]  # noqa: E731
-    return Curves(
-        step=parts[0].step,
-        metrics={name: join([part.metrics[name] for part in parts]) for name in parts[0].metrics},
-        batch_loss=join([part.batch_loss for part in parts]),
-        step_loss=join([part.step_loss for part in parts]),
-        gradient_evaluations=join([part.gradient_evaluations for part in parts]),
-        diverged_at=join([part.diverged_at for part in parts]),
-    )
+    num = compiled.num_points
+    pieces = [_sweep_part(compiled, points.part(first, num)) for first in range(0, len(points), num)]
+    return curves_of(compiled.recipe, beside(pieces, len(points)))
 
 
-def _sweep_part(compiled: Compiled, points: Points) -> Curves:
+def _sweep_part(compiled: Compiled, points: Points) -> Pieces:
+    return advance(compiled, points, begin(compiled, points), 0, compiled.recipe.steps)[1]
+
+
+def begin(compiled: Compiled, points: Points) -> Carry:
+    """Start the trials of one part."""
+    return compiled.start(compiled.recipe.prepared.init(compiled.trials), _grid(points, compiled.trials))
+
+
+def advance(compiled: Compiled, points: Points, carry: Carry, first: int, stop: int) -> tuple[Carry, Pieces]:
+    """Take the trials of one part from the record at step `first` to the one at `stop`; record 0 counts as seen at 0.
+
+    What is carried may lie on the host; on the device it is used up.
+    """
     recipe, trials = compiled.recipe, compiled.trials
     prepared, constants = recipe.prepared, compiled.program.constants
     grid = _grid(points, trials)
-    carry: Carry = compiled.start(prepared.init(trials), grid)
-    records = [compiled.evaluate(*prepared.evaluated, carry.params)]
+    records = [] if first else [compiled.evaluate(*prepared.evaluated, carry.params)]
     shown: list[Shown] = []
     # Nothing in this loop waits for the device: chunks and evaluations queue up behind one another.
-    for first in range(0, recipe.steps, recipe.record_every):
-        fed = _chunk(recipe, points, trials, first)
+    for start in range(first, stop, recipe.record_every):
+        fed = _chunk(recipe, points, trials, start)
         carry, out = compiled.chunk(constants, prepared.train, carry, fed, grid)
         records.append(compiled.evaluate(*prepared.evaluated, carry.params if out.params is None else out.params))
         shown.append(out._replace(params=None))
-    return _curves(recipe, records, shown, carry.diverged_at)
-
-
-def _curves(recipe: Recipe, records: list[Any], shown: list[Shown], diverged_at: Any) -> Curves:
-    steps, every = recipe.steps, recipe.record_every
-    step = np.minimum(np.arange(len(records)) * every, steps)
-    diverged_at = np.asarray(diverged_at)
-    never = np.where(diverged_at < 0, steps + 1, diverged_at)[..., None]
-    measured = np.stack([np.asarray(record) for record in records], axis=-1).astype(np.float64)
-    # A frozen trial keeps the parameters that gave a loss which is not finite: what they score means nothing.
-    measured = np.where(step >= never, np.nan, measured)
-    losses = np.concatenate([np.asarray(out.losses) for out in shown])[:steps].astype(np.float64)
-    losses = np.where(np.arange(steps) >= never, np.nan, np.moveaxis(losses, 0, -1))
-    evaluations = np.stack([np.asarray(out.gradient_evaluations) for out in shown], axis=-1)
-    sums = np.add.reduceat(losses, step[:-1], axis=-1) / np.diff(step)
-    return Curves(
-        step=step,
-        metrics=dict(zip(recipe.prepared.metric_names, measured, strict=True)),
-        batch_loss=np.concatenate([np.full((*sums.shape[:-1], 1), np.nan), sums], axis=-1),
-        step_loss=losses,
-        gradient_evaluations=np.concatenate([np.zeros_like(evaluations[..., :1]), evaluations], axis=-1),
-        diverged_at=diverged_at,
+    pieces = Pieces(
+        measured=np.stack([np.asarray(record) for record in records]),
+        losses=np.concatenate([np.asarray(out.losses) for out in shown]),
+        gradient_evaluations=np.stack([np.asarray(out.gradient_evaluations) for out in shown]),
+        # A copy: the memory may be donated to the next chunk.
+        diverged_at=np.array(carry.diverged_at),
     )
+    return carry, pieces
 
 
 def _grid(points: Points, trials: Sequence[str]) -> Grid:

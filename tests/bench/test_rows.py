@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from bench.jobs import pick_device, plan_jobs, resolve_suite
-from bench.measure.sweep import Curves
+from bench.measure.curves import Curves
 from bench.rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
 from bench.store import schema
 from bench.store.schema import trial_rows
@@ -40,6 +40,7 @@ def measured(seeds, points):
         step_loss=frozen(draw(size=(*shape, 6)), np.arange(6)),
         gradient_evaluations=np.broadcast_to(2 * step, (*shape, 4)).astype(np.int32),
         diverged_at=at.astype(np.int32),
+        stopped_at=np.full(points, -1),
     )
 
 

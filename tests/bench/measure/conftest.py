@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from bench.measure import devices
+from bench.measure.curves import Curves
 from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
 from bench.measure.schedules import multipliers
-from bench.measure.sweep import Curves, Points, compile_sweep, sweep
+from bench.measure.sweep import Points, compile_sweep, sweep
 
 
 def _train(
@@ -28,6 +29,7 @@ def _train(
     limit_bytes=2**40,
     parts=1,
     num_devices=1,
+    how=sweep,
 ) -> Curves:
     values = {name: np.atleast_1d(np.asarray(value, float)) for name, value in hyperparameters.items()}
     num = max(len(value) for value in values.values())
@@ -40,7 +42,7 @@ def _train(
             prepare(problem, dtype, *chosen), optimizer, batch_size, steps, record_every, coupled, static or {}
         )
         points = Points(values, index, table)
-        return sweep(compile_sweep(recipe, points, trials, limit_bytes, parts), points)
+        return how(compile_sweep(recipe, points, trials, limit_bytes, parts), points)
 
 
 @pytest.fixture

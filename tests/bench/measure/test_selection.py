@@ -3,19 +3,23 @@
 import numpy as np
 import pytest
 
+from bench.measure.curves import Curves
 from bench.measure.selection import at_edge, best_point, diverged
-from bench.measure.sweep import Curves
 
 INF, NAN = np.inf, np.nan
 
 
-def ends(final, *, first=10.0, at=None):
-    """Curves [seed, point, record] from 10 to given ends; `at` says where a loss was first not finite."""
+def ends(final, *, first=10.0, at=None, stopped=None):
+    """Curves [seed, point, record] from 10 to given ends; `at` says where a loss was first not finite.
+
+    `stopped` says after how many updates points were dropped.
+    """
     final = np.asarray(final, float)
     none = np.zeros((*final.shape, 2))
     loss = np.stack([np.full(final.shape, first), final], axis=-1)
     where = np.full(final.shape, -1) if at is None else np.asarray(at)
-    return Curves(np.array([0, 5]), {"train_loss": loss}, none, none, none.astype(int), where)
+    dropped = np.full(final.shape[1], -1) if stopped is None else np.asarray(stopped)
+    return Curves(np.array([0, 5]), {"train_loss": loss}, none, none, none.astype(int), where, dropped)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,25 @@ def test_a_point_that_was_not_finite_midway_does_not_win():
 def test_diverged():
     curves = ends([[9.0, 10.0, 10.1, INF, NAN, 9.0]], at=[[-1, -1, -1, -1, -1, 3]])
     assert diverged(curves).tolist() == [[False, False, True, True, True, True]]
+
+
+@pytest.mark.parametrize(
+    ("final", "best"),
+    [
+        ([[NAN, 3.0, 2.0]], 2),
+        # Even where all that ran to the end diverged.
+        ([[NAN, INF, INF]], 1),
+        ([[NAN, 10.5, INF]], 1),
+    ],
+    ids=str,
+)
+def test_a_dropped_point_does_not_win(final, best):
+    assert best_point(ends(final, stopped=[2, -1, -1])) == best
+
+
+def test_a_dropped_point_has_not_diverged_for_that():
+    curves = ends([[NAN, NAN, NAN]], at=[[-1, 1, -1]], stopped=[2, 2, -1])
+    assert diverged(curves).tolist() == [[False, True, True]]
 
 
 def grid(**axes):
