@@ -1,20 +1,18 @@
 """A run, loaded: its tables are one call each. No jax, so that a table answers at once."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from bench.analyse import convergence as analyse
-from bench.analyse import listing, throughput
 from bench.analyse.outcomes import Slice
+from bench.kinds import KINDS
 from bench.present.table import Table, check_name, select
 from bench.store import run_folder
 from bench.store.run_folder import Part
 from bench.store.timings import read_timings
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,104 +42,60 @@ class Run:
         *,
         at_step: int | None = None,
         target: float | None = None,
+        seeds: int | None = None,
+        problems: Sequence[str] = (),
+        optimizers: Sequence[str] = (),
         columns: Sequence[str] | None = None,
         sort: str | None = None,
     ) -> Table:
-        """Make a table; KINDS says which there are. Raises ValueError for an unknown kind or column."""
+        """Make a table of a kind, from all cells or those of some problems and optimizers.
+
+        KINDS says which kinds there are, `Slice` and `only` what the other words mean. Raises ValueError for an unknown
+        kind, name or column.
+        """
         check_name(kind, tuple(KINDS), "table")
-        if at_step is not None and at_step < 0:
-            raise ValueError(f"at_step: {at_step} is not accepted; accepted: integers >= 0")
+        for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
+            if value is not None and value < least:
+                raise ValueError(f"{name}: {value} is not accepted; accepted: integers >= {least}")
+        chosen, view = self.only(problems, optimizers), Slice(at_step, target, seeds)
         meaning, make, notes = KINDS[kind]
-        names, rows = make(self, Slice(at_step, target))
-        table = Table(f"{self.folder.name}: {meaning}", tuple(names), rows, tuple(notes(self, rows)))
+        names, rows = make(chosen, view)
+        table = Table(f"{self.folder.name}: {meaning}", tuple(names), rows, tuple(notes(chosen, rows, view)))
         return select(table, columns, sort)
 
-    def convergence(self, **options: Any) -> Table:
-        """One row per problem, optimizer and batch size, from the report seeds."""
-        return self.table("convergence", **options)
+    def __getattr__(self, name: str) -> Callable[..., Table]:
+        """Make each kind of table a method: `run.time_to_target(at_step=100)` is `run.table("time-to-target", ...)`."""
+        kind = name.replace("_", "-")
+        if kind not in KINDS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return partial(self.table, kind)
 
-    def trials(self, **options: Any) -> Table:
-        """One row per trial."""
-        return self.table("trials", **options)
+    def only(self, problems: Sequence[str] = (), optimizers: Sequence[str] = ()) -> "Run":
+        """Keep the cells of some problems and optimizers: by label, by family or name, or by a pattern with * and ?.
 
-    def curves(self, **options: Any) -> Table:
-        """One row per trial and record, read anew each time they are gone through."""
-        return self.table("curves", **options)
-
-    def best(self, **options: Any) -> Table:
-        """The best settings of each optimizer on each problem."""
-        return self.table("best", **options)
-
-    def throughput(self, **options: Any) -> Table:
-        """What a step costs: one row per problem, optimizer and batch size that was timed."""
-        return self.table("throughput", **options)
-
-    def time_to_target(self, **options: Any) -> Table:
-        """Seconds to each problem's target, and a score over all problems."""
-        return self.table("time-to-target", **options)
-
-
-def _cell_notes(run: Run) -> list[str]:
-    """Name the cells that failed, are torn or are missing."""
-    notes = [f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in run.failed]
-    notes += [f"{path} is torn and left out; `optbench run` computes it again" for path in run.torn]
-    if run.missing:
-        notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
-    return notes
+        Raises ValueError where one of them fits no cell.
+        """
+        cells = self.manifest["cells"]
+        for noun, wanted in (("problem", problems), ("optimizer", optimizers)):
+            if wanted:
+                labels = list(dict.fromkeys(cell[noun] for cell in cells))
+                kept = {label for text in wanted for label in _labels(text, labels, noun)}
+                cells = [cell for cell in cells if cell[noun] in kept]
+        keys = {cell["key"] for cell in cells}
+        parts = tuple(part for part in self.parts if part.path.stem in keys)
+        torn = tuple(path for path in self.torn if path.stem in keys)
+        return Run(self.folder, self.manifest | {"cells": cells}, parts, torn, len(keys) - len(parts) - len(torn))
 
 
-def _convergence_notes(run: Run, rows: Iterable[Row]) -> list[str]:
-    device = run.manifest["device"]["device"]
-    dtype, seeds = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
-    fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
-    source = fresh if seeds else "the selection seeds, for want of report seeds"
-    notes = [
-        *_cell_notes(run),
-        f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
-        f"on the selection seeds; {dtype} on {device}",
-        "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds "
-        "diverged, or missed the target; steps to target are counted at records, on full batches at every step",
-    ]
-    if any((row["gap"] or 0) < 0 for row in rows):
-        notes.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
-    return notes
-
-
-def _throughput_notes(run: Run, rows: Iterable[Row]) -> list[str]:
-    left = len(run.manifest["cells"]) - len(run.timings)
-    untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
-    return throughput.notes(run.timings) + untimed
-
-
-def _target_notes(run: Run, rows: Iterable[Row]) -> list[str]:
-    untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
-    return _cell_notes(run) + untimed + throughput.TARGET_NOTES
-
-
-class Kind(NamedTuple):
-    """Say what a table holds, how its columns and rows are made, and what stands below it."""
-
-    meaning: str
-    make: Callable[[Run, Slice], tuple[list[str], Iterable[Row]]]
-    notes: Callable[[Run, Iterable[Row]], list[str]] = lambda run, rows: _cell_notes(run)
-
-
-KINDS = {
-    "convergence": Kind(
-        "how far each tuned optimizer came", lambda run, view: analyse.convergence(run.parts, view), _convergence_notes
-    ),
-    "throughput": Kind("what a step costs", lambda run, view: throughput.throughput(run.timings), _throughput_notes),
-    "time-to-target": Kind(
-        "how long the target takes",
-        lambda run, view: throughput.time_to_target(run.parts, run.timings, view),
-        _target_notes,
-    ),
-    "best": Kind("the best settings of each optimizer", lambda run, view: analyse.best(run.parts, view)),
-    "trials": Kind(
-        "every trial, with its settings and where it ended", lambda run, view: listing.trials(run.parts, view)
-    ),
-    "curves": Kind("every record of every trial", lambda run, view: listing.curves(run.parts, view)),
-}
+def _labels(text: str, labels: Sequence[str], noun: str) -> list[str]:
+    """Find the labels that a text stands for: itself, those of its family, or those that its pattern fits."""
+    if text in labels:
+        return [text]
+    pattern = re.compile("".join({"*": ".*", "?": "."}.get(mark, re.escape(mark)) for mark in text))
+    found = [label for label in labels if pattern.fullmatch(label) or pattern.fullmatch(label.partition("[")[0])]
+    if not found:
+        check_name(text, labels, noun)
+    return found
 
 
 def load(run: str | Path = "latest", results: str | Path = "results") -> Run:

@@ -32,6 +32,7 @@ FORBIDDEN = {
     "bench.analyse": JAX,
     "bench.present": JAX,
     "bench.tables": JAX,
+    "bench.kinds": JAX,
 }
 #: The only modules of bench that may import jax.
 WITH_JAX = ("bench.measure", *(f"bench.{name}" for name in ("execute", "jobs", "rows", "plan", "doctor", "catalogue")))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
+from bench.analyse.statistics import median
 from bench.store.run_folder import Part, measured_columns, read_batches
 from bench.store.schema import FIXED, METRICS
 
@@ -43,6 +44,7 @@ class Outcomes(NamedTuple):
     #: Updates until each target is met; infinity where it isn't by the step that is looked at.
     steps_to: Mapping[str, Float[np.ndarray, "seed point"]]
     diverged: Bool[np.ndarray, "seed point"]
+    dtype: str
 
     def take(self, points: Sequence[int]) -> "Outcomes":
         """Select points by position."""
@@ -75,7 +77,9 @@ def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[st
     measured = set(measured_columns(part))
     wanted = [*dict.fromkeys([*SHOWN, *own_metrics(part), *(metric for metric, _ in aims.values())])]
     curves = [name for name in (*wanted, "train_loss", "step_loss") if name in measured]
-    columns = [*dict.fromkeys(["phase", "seed", "point", "hyperparameters", "schedule", "status", "step", *curves])]
+    columns = [
+        *dict.fromkeys(["phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step", *curves])
+    ]
     batches = (_of_seeds(batch, view) for batch in read_batches(part, columns, phase))
     pieces = [_read(batch, part.footer, view, aims) for batch in batches if len(batch)]
     return _arrange(pieces)
@@ -87,6 +91,39 @@ def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | No
         return outcomes(part, "report", view, targets)
     found = outcomes(part, "select", view, targets)
     return found.take(np.flatnonzero(found.points == part.footer["best_point"]).tolist())
+
+
+def objective(found: Outcomes, footer: Mapping[str, Any]) -> Float[np.ndarray, "seed point"]:
+    """Take the gap to the optimum where it is known, and 0 where that is rounding; else the train loss."""
+    optimum = footer["optimum"]
+    if optimum is None:
+        return found.ends["train_loss"]
+    gap = found.ends["train_loss"] - optimum
+    # Losses near an optimum are sums of terms of its size.
+    return np.where(gap <= 4 * rounding(found.dtype) * abs(optimum), 0.0, gap)
+
+
+def start_of(found: Outcomes, footer: Mapping[str, Any]) -> float:
+    """Take what `objective` was before the first update: the median over seeds."""
+    return median(found.start[:, 0]) - (footer["optimum"] or 0.0)
+
+
+def rounding(dtype: str) -> float:
+    """Return the spacing of a dtype's numbers at 1."""
+    return {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}[dtype]
+
+
+def kept(value: float, best: float, start: float, dtype: str) -> float:
+    """Compute the share of the best's way from the start that a value has gone, in the logarithm: 1 for the best.
+
+    Ways end where rounding begins; 0 for what is no better than the start. Linear where the best is below zero.
+    """
+    if not value < start:
+        return 0.0
+    if best < 0:
+        return (start - value) / (start - best)
+    least = max(best, rounding(dtype) * start)
+    return float(np.log(start / max(value, least)) / np.log(start / least))
 
 
 def is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:
@@ -119,7 +156,8 @@ def _read(
     chosen = batch["hyperparameters"].to_pylist()
     settings = {name: np.array([dict(one)[name] for one in chosen]) for name in dict(chosen[0])}
     settings["schedule"] = np.array(batch["schedule"].to_pylist())
-    named = {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
+    named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
+    named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
     return named | {"ends": ends, "start": curves["train_loss"][:, 0], "steps_to": steps_to, "diverged": lost}
 
 
@@ -204,4 +242,5 @@ def _arrange(pieces: Sequence[Mapping[str, Any]]) -> Outcomes:
         start=grid(lambda piece: piece["start"]),
         steps_to={name: grid(lambda piece, name=name: piece["steps_to"][name]) for name in names["steps_to"]},
         diverged=grid(lambda piece: piece["diverged"]),
+        dtype=pieces[0]["dtype"],
     )

@@ -7,7 +7,7 @@ all others. scipy.stats is imported where it is used: it takes 0.7 s, more than 
 import warnings
 from collections.abc import Sequence
 from math import ceil, inf, log2, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -82,7 +82,8 @@ def wilcoxon_p(differences: Float[np.ndarray, " seed"]) -> float:
     with warnings.catch_warnings():
         # Where ties leave few ranks, scipy warns that its normal approximation is one.
         warnings.simplefilter("ignore")
-        return float(wilcoxon(differences).pvalue)
+        result: Any = wilcoxon(differences)
+    return float(result.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -131,7 +132,8 @@ def friedman_p(values: Float[np.ndarray, "problem optimizer"]) -> float:
         return float("nan")
     if np.all(values == values[:, :1]):
         return 1.0
-    return float(friedmanchisquare(*values.T).pvalue)
+    result: Any = friedmanchisquare(*values.T)
+    return float(result.pvalue)
 
 
 def critical_difference(num_optimizers: int, num_problems: int, level: float = LEVEL) -> float:

@@ -92,13 +92,14 @@ def probability_of_improvement(
 ) -> tuple[float, float, float]:
     """Estimate how likely the first of two is better on a problem drawn at random, ties counted half.
 
-    Both hold one array per problem, of the same seeds, which are resampled together.
+    Both hold one array per problem; seeds are resampled in each.
     Source: as `iqm`, section 4.3.
     """
     # Not by the sign of a difference: two diverged trials are a tie.
     shares = [(a[:, None] < b) + (a[:, None] == b) / 2 for a, b in zip(first, second, strict=True)]
-    counts = [_counts(len(share)) for share in shares]
-    drawn = [np.sum((count @ share) * count, axis=1) / share.size for count, share in zip(counts, shares, strict=True)]
+    drawn = [
+        np.sum((_counts(len(share), 0) @ share) * _counts(share.shape[1], 1), axis=1) / share.size for share in shares
+    ]
     return float(np.mean([np.mean(share) for share in shares])), *_ends(np.mean(drawn, axis=0), confidence)
 
 
@@ -181,13 +182,14 @@ def batch_scaling(
     return np.where(fewest_examples[..., None] < 0, np.stack([sx / xx, 0 * sx], axis=-1), fitted)
 
 
-def _resamples(num: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(num, size=(RESAMPLES, num))
+def _resamples(num: int, stream: int = 0) -> np.ndarray:
+    return np.random.default_rng(stream).integers(num, size=(RESAMPLES, num))
 
 
-def _counts(num: int) -> Float[np.ndarray, "resample seed"]:
+def _counts(num: int, stream: int) -> Float[np.ndarray, "resample seed"]:
     """Count how often each seed is drawn."""
-    return np.stack([np.sum(_resamples(num) == seed, axis=1) for seed in range(num)], axis=1).astype(float)
+    drawn = _resamples(num, stream)
+    return np.stack([np.sum(drawn == seed, axis=1) for seed in range(num)], axis=1).astype(float)
 
 
 def _ends(drawn: Float[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:

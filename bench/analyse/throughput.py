@@ -185,7 +185,7 @@ def time_to_target(
 
 def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -> list[dict[str, Any]]:
     """Join steps to target and step times of the timed cells whose problem has a target; a failed one has missed it."""
-    step = {_cell(timing): throughput([timing])[1][0]["step_seconds"] for timing in timings}
+    step = step_seconds(timings)
     # A failed cell doesn't say what its target was, but its neighbours do.
     aimed = {part.footer["problem"] for part in parts if view.target is not None or part.footer.get("targets")}
     rows = []
@@ -197,6 +197,11 @@ def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -
             timed = {"steps_to_target": steps, "step_seconds": seconds, "time_to_target": steps * seconds}
             rows.append(named | timed)
     return rows
+
+
+def step_seconds(timings: Iterable[Timing]) -> dict[tuple[Any, ...], float]:
+    """Take the seconds of a step by (problem, optimizer, batch size); None where timing it failed."""
+    return {_cell(timing): throughput([timing])[1][0]["step_seconds"] for timing in timings}
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[Any, ...]:

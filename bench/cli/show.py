@@ -130,6 +130,9 @@ def table(
     format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
     at_step: Count = None,
     target: float | None = None,
+    seeds: Count = None,
+    problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
+    optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None,
     columns: str | None = None,
     sort: Text = None,
     results: Path = Path("results"),
@@ -141,13 +144,20 @@ def table(
     run
         Name, path, or latest.
     kind
-        convergence, throughput, time-to-target, best, trials or curves.
+        convergence, throughput, time-to-target, best, trials, curves, sensitivity, budget, batch-scaling, ranks, ert,
+        ecdf, profile or defaults.
     format
         How to render it.
     at_step
         Look at the last record at or before this step.
     target
         Train loss that counts as reached, in place of the problem's own target.
+    seeds
+        Look at so many seeds of each phase, the first ones.
+    problem
+        Look at this problem alone: its label, its family, or a pattern; repeat for several.
+    optimizer
+        Look at this optimizer alone; repeat for several.
     columns
         Comma list of columns to show.
     sort
@@ -162,7 +172,16 @@ def table(
     loaded = load(run, results)
     names = [name.strip() for name in columns.split(",")] if columns else None
     try:
-        made = loaded.table(kind, at_step=at_step, target=target, columns=names, sort=sort)
+        made = loaded.table(
+            kind,
+            at_step=at_step,
+            target=target,
+            seeds=seeds,
+            problems=problem or (),
+            optimizers=optimizer or (),
+            columns=names,
+            sort=sort,
+        )
     except ValueError as error:
         raise RequestError(str(error)) from error
     write_table(made, format, sys.stdout)

@@ -1,0 +1,93 @@
+"""What a larger batch buys: steps and examples to a target, tuned at each batch size, and the critical batch size."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.analyse.outcomes import Slice, outcomes, targets_of
+from bench.analyse.statistics import batch_scaling as fit
+from bench.analyse.statistics import median
+from bench.store.run_folder import Part
+
+COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
+FITTED = ("fewest_steps", "fewest_examples", "critical_batch_size")
+NOTES = [
+    "problems that were run at several batch sizes, at each with the settings that need the fewest steps to the target, "
+    "by their median over the selection seeds",
+    "fitted: steps = fewest_steps + fewest_examples / batch size (McCandlish et al., 2018); at the critical batch "
+    "size, the ratio of the two, both are twice their fewest; two batch sizes are fitted exactly; intervals by "
+    "resampling the seeds",
+    "region: perfect where doubling the batch saves at least 80 % of a half of the steps by that fit, none where at "
+    "most 20 %, diminishing between",
+]
+RESAMPLES = 1000
+
+
+def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    """Tabulate steps to target against batch size, where there are several: (columns, rows), smallest batch first."""
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        if part.outcome == "finished" and targets_of(part.footer, view):
+            groups.setdefault((part.footer["problem"], part.footer["optimizer"]), []).append(part)
+    rows = [row for group in groups.values() if len(group) > 1 for row in _rows(group, view)]
+    fitted = [f"{name}{end}" for name in FITTED for end in ("", "_low", "_high")]
+    return [*COLUMNS, "region", *fitted], rows
+
+
+def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:
+    group = sorted(group, key=lambda part: part.footer["examples_per_step"])
+    found = [fastest(part, view) for part in group]
+    sizes = np.array([part.footer["examples_per_step"] for part in group], dtype=float)
+    scaling = fit_seeds(sizes, [steps for _, steps in found])
+    rows = []
+    for part, (rate, steps), size in zip(group, found, sizes, strict=True):
+        names = {name: part.footer[name] for name in ("problem", "optimizer", "batch_size")}
+        middle = median(steps)
+        met = np.isfinite(middle)
+        row = names | {"learning_rate": rate if met else None, "steps_to_target": middle}
+        row |= {"examples_to_target": middle * size, "region": region(size, scaling) if met else None}
+        rows.append(row | scaling)
+    return rows
+
+
+def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]:
+    """Find the settings that reach the target first: (learning rate, steps of each seed)."""
+    found = outcomes(part, "select", view)
+    steps = found.steps_to[next(iter(targets_of(part.footer, view)))]
+    best = int(np.argmin([median(trials) for trials in steps.T]))
+    return float(found.settings["learning_rate"][best]), steps[:, best]
+
+
+def fit_seeds(
+    sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]
+) -> dict[str, float | None]:
+    """Fit the medians over seeds, with intervals by resampling them; empty where fewer than two sizes reach it."""
+    middle = np.array([median(trials) for trials in steps])
+    used = np.flatnonzero(np.isfinite(middle) & (middle > 0))
+    if len(used) < 2:
+        return {}
+    random = np.random.default_rng(0)
+    drawn = [
+        [median(random.choice(steps[place], len(steps[place]))) for place in used.tolist()] for _ in range(RESAMPLES)
+    ]
+    kept = np.array([row for row in drawn if np.all(np.isfinite(row))])
+    fitted = {"": _with_ratio(fit(sizes[used], middle[used]))}
+    resampled = np.sort(_with_ratio(fit(sizes[used], kept)), axis=0)
+    fitted |= {"_low": resampled[int(0.025 * len(kept))], "_high": resampled[-1 - int(0.025 * len(kept))]}
+    return {f"{name}{end}": float(values[place]) for end, values in fitted.items() for place, name in enumerate(FITTED)}
+
+
+def _with_ratio(fitted: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 3"]:
+    with np.errstate(divide="ignore"):
+        return np.concatenate([fitted, fitted[..., 1:] / fitted[..., :1]], axis=-1)
+
+
+def region(size: float, scaling: dict[str, float | None]) -> str | None:
+    """Name the region a batch size lies in, from the slope of the fit there."""
+    critical = scaling.get("critical_batch_size")
+    if critical is None:
+        return None
+    slope = 1 / (1 + size / critical) if critical > 0 else 0.0
+    return "perfect" if slope >= 0.8 else "none" if slope <= 0.2 else "diminishing"

@@ -1,0 +1,119 @@
+"""The kinds of tables that a run has: what each holds, how it is made, and what stands below it."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.analyse import (
+    batch_scaling,
+    budget,
+    convergence,
+    defaults,
+    listing,
+    ranks,
+    sensitivity,
+    solved,
+    throughput,
+)
+from bench.analyse.outcomes import Slice
+
+if TYPE_CHECKING:
+    from bench.tables import Run
+
+Row = dict[str, Any]
+
+
+def _cell_notes(run: "Run") -> list[str]:
+    """Name the cells that failed, are torn or are missing."""
+    notes = [f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in run.failed]
+    notes += [f"{path} is torn and left out; `optbench run` computes it again" for path in run.torn]
+    if run.missing:
+        notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
+    return notes
+
+
+def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
+    device = run.manifest["device"]["device"]
+    dtype, seeds = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
+    fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
+    source = fresh if seeds else "the selection seeds, for want of report seeds"
+    notes = [
+        *_cell_notes(run),
+        f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
+        f"on the selection seeds; {dtype} on {device}",
+        "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds "
+        "diverged, or missed the target; steps to target are counted at records, on full batches at every step",
+    ]
+    if any((row["gap"] or 0) < 0 for row in rows):
+        notes.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
+    return notes
+
+
+def _throughput_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
+    left = len(run.manifest["cells"]) - len(run.timings)
+    untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
+    return throughput.notes(run.timings) + untimed
+
+
+def _target_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
+    untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
+    return _cell_notes(run) + untimed + throughput.TARGET_NOTES
+
+
+class Kind(NamedTuple):
+    """Say what a table holds, how its columns and rows are made, and what stands below it."""
+
+    meaning: str
+    make: Callable[["Run", Slice], tuple[list[str], Iterable[Row]]]
+    notes: Callable[["Run", Iterable[Row], Slice], list[str]] = lambda run, rows, view: _cell_notes(run)
+
+
+def _and(notes: list[str]) -> Callable[..., list[str]]:
+    return lambda run, rows, view: _cell_notes(run) + notes
+
+
+KINDS = {
+    "convergence": Kind(
+        "how far each tuned optimizer came",
+        lambda run, view: convergence.convergence(run.parts, view),
+        _convergence_notes,
+    ),
+    "throughput": Kind("what a step costs", lambda run, view: throughput.throughput(run.timings), _throughput_notes),
+    "time-to-target": Kind(
+        "how long the target takes",
+        lambda run, view: throughput.time_to_target(run.parts, run.timings, view),
+        _target_notes,
+    ),
+    "best": Kind("the best settings of each optimizer", lambda run, view: convergence.best(run.parts, view)),
+    "trials": Kind(
+        "every trial, with its settings and where it ended", lambda run, view: listing.trials(run.parts, view)
+    ),
+    "curves": Kind("every record of every trial", lambda run, view: listing.curves(run.parts, view)),
+    "sensitivity": Kind(
+        "how much the learning rate matters",
+        lambda run, view: sensitivity.sensitivity(run.parts, view),
+        _and(sensitivity.NOTES),
+    ),
+    "budget": Kind(
+        "the expected best of k configurations", lambda run, view: budget.budget(run.parts, view), _and(budget.NOTES)
+    ),
+    "batch-scaling": Kind(
+        "what a larger batch buys",
+        lambda run, view: batch_scaling.batch_scaling(run.parts, view),
+        _and(batch_scaling.NOTES),
+    ),
+    "ranks": Kind(
+        "mean ranks over problems",
+        lambda run, view: ranks.ranks(run.parts, view),
+        lambda run, rows, view: _cell_notes(run) + ranks.notes(run.parts, view),
+    ),
+    "ert": Kind(
+        "expected running time to each target",
+        lambda run, view: solved.ert(run.parts, throughput.step_seconds(run.timings), view),
+        lambda run, rows, view: _cell_notes(run) + solved.ERT_NOTES + solved.unsolved(rows),
+    ),
+    "ecdf": Kind("the share of targets met", lambda run, view: solved.ecdf(run.parts, view), _and(solved.ECDF_NOTES)),
+    "profile": Kind(
+        "performance profiles", lambda run, view: solved.profile(run.parts, view), _and(solved.PROFILE_NOTES)
+    ),
+    "defaults": Kind("what tuning buys", lambda run, view: defaults.defaults(run.parts, view), _and(defaults.NOTES)),
+}
