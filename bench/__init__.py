@@ -1,4 +1,4 @@
-"""Benchmark optimizers: `from bench import load, run, throughput, update_throughput`."""
+"""Benchmark optimizers: `from bench import load, run, throughput, tune, update_throughput`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -7,15 +7,18 @@ if TYPE_CHECKING:
     from bench.execute import run
     from bench.tables import Run, load
     from bench.timing import throughput
+    from bench.tune import Tuned, tune
     from bench.update_timing import update_throughput
 
-__all__ = ["Run", "load", "run", "throughput", "update_throughput"]
+__all__ = ["Run", "Tuned", "load", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
     "run": "bench.execute",
     "load": "bench.tables",
     "Run": "bench.tables",
     "throughput": "bench.timing",
+    "tune": "bench.tune",
+    "Tuned": "bench.tune",
     "update_throughput": "bench.update_timing",
 }
 

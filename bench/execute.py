@@ -8,19 +8,23 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
+from bench.measure.curves import Curves, join
 from bench.measure.devices import Device, memory_limit_bytes, refuse_compile_cache, settings, use_compile_cache
+from bench.measure.halving import num_parts, sweep_halving
 from bench.measure.prepare import Prepared
 from bench.measure.seeds import trial_name
-from bench.measure.selection import at_edge, best_point
-from bench.measure.sweep import Compiled, Curves, Points, compile_sweep, out_of_memory, sweep
+from bench.measure.selection import at_edge, best_point, final_losses
+from bench.measure.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
 from bench.measure.trace import span, traced
 from bench.recipes import points_of, preparer, recipe_of
 from bench.request import Cell, Suite, one_line
 from bench.rows import check_optimum, curve_rows, examples_per_step, failed_rows
+from bench.search import ask
 from bench.store import run_folder
 from bench.tables import Run, load
 from bench.timing import time_missing
@@ -64,6 +68,25 @@ def run(
     folder = run_place(results, name, suite, asked)
     chosen = pick_devices(device, devices)
     jobs = plan_jobs(asked, chosen[0])
+    options = {"force": force, "compile_cache": compile_cache, "throughput": throughput, "trace": trace}
+    return run_jobs(asked, jobs, folder, chosen, on_progress=on_progress, on_plan=on_plan, say=say, **options)
+
+
+def run_jobs(
+    asked: Suite,
+    jobs: Sequence[Job],
+    folder: Path,
+    chosen: Sequence[Device],
+    *,
+    force: bool = False,
+    compile_cache: bool = True,
+    throughput: bool = True,
+    trace: str | Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """Run the jobs of a suite that are not finished in a folder yet, and return the run: `run` tells the rest."""
     if trace is not None:
         run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
@@ -89,10 +112,15 @@ def run(
     return load(folder)
 
 
+#: Points that optuna chooses before it learns what they scored: one program takes them all.
+ASKED_TOGETHER = 8
+
+
 class Ready(NamedTuple):
     """A job compiled for both phases."""
 
     points: Points
+    #: For all points, or for as many as optuna chooses at a time.
     select: Compiled
     report: Compiled | None
 
@@ -124,7 +152,9 @@ def compile_job(job: Job, chosen: Sequence[Device], prepared: Callable[[Problem,
     with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
         recipe = recipe_of(job, prepared(job.problem, cell.dtype))
         points, limit = points_of(cell, job.steps), memory_limit_bytes(*chosen)
-        select = compile_sweep(recipe, points, _trials(cell, "select"), limit)
+        together = points.part(0, min(cell.num_asked, ASKED_TOGETHER)) if cell.num_asked else points
+        parts = num_parts(recipe) if cell.halving else 1
+        select = compile_sweep(recipe, together, _trials(cell, "select"), limit, parts)
         report = None
         if cell.report_seeds:
             report = compile_sweep(recipe, points.take([0]), _trials(cell, "report"), limit)
@@ -143,7 +173,7 @@ def _run_job(job: Job, compiled: Future, folder: Path, chosen: Sequence[Device])
         "problem": cell.problem,
         "optimizer": cell.optimizer,
         "batch_size": cell.batch_size,
-        "num_points": len(cell.points),
+        "num_points": cell.num_points,
         "seeds": cell.seeds,
         "report_seeds": cell.report_seeds,
     }
@@ -165,31 +195,32 @@ def _run_job(job: Job, compiled: Future, folder: Path, chosen: Sequence[Device])
 
 
 def _measure(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, dict[str, Any], str]:
-    """Train a cell's grid on the selection seeds and its best point on the report seeds: (rows, footer, message)."""
-    cell, points, problem = job.cell, ready.points, job.problem
+    """Train a cell's points on the selection seeds and the best on the report seeds: (rows, footer, message)."""
+    cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     began = time.perf_counter()
-    select, compiled = _sweep_in_memory(ready.select, points, limit)
+    points, select, compiled = _select(job, ready, limit)
     selected = time.perf_counter()
     best = best_point(select)
-    rows = curve_rows(job, "select", select, cell.points)
+    rows = curve_rows(job, "select", select, points)
     if ready.report is not None:
-        report, _ = _sweep_in_memory(ready.report, points.take([best]), limit)
-        rows = pa.concat_tables([rows, curve_rows(job, "report", report, [cell.points[best]])])
+        report, _ = _sweep_in_memory(ready.report, points_of(cell, job.steps, [points[best]]), limit)
+        rows = pa.concat_tables([rows, curve_rows(job, "report", report, [points[best]])])
     ended = time.perf_counter()
     optimum = problem.optimum()
     check_optimum(rows, optimum, cell.dtype)
-    parts = ceil(len(points) / compiled.num_points)
+    parts = ceil((min(len(points), ASKED_TOGETHER) if cell.num_asked else len(points)) / compiled.num_points)
     phases = [phase for phase in (compiled, ready.report) if phase is not None]
     footer = {
         "best_point": best,
-        "best": _shown(cell.points)[best],
-        "at_edge": at_edge(cell.points, best),
+        "best": _shown(points)[best],
+        "at_edge": at_edge(points, best),
         "optimum": optimum,
         "targets": dict(problem.targets),
         "higher_is_better": sorted(problem.higher_is_better),
         "steps": job.steps,
         "record_every": job.record_every,
+        "trial_steps": select.trial_steps,
         "examples_per_step": examples_per_step(cell, problem),
         "trace_seconds": sum(phase.trace_seconds for phase in phases),
         "compile_seconds": sum(phase.compile_seconds for phase in phases),
@@ -202,11 +233,30 @@ def _measure(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, dict[str, An
     return rows, footer, split if compiled.split_for_memory else ""
 
 
-def _sweep_in_memory(compiled: Compiled, points: Points, limit: int) -> tuple[Curves, Compiled]:
+def _select(job: Job, ready: Ready, limit: int) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:
+    """Train a cell's points on the selection seeds: the points, as they were chosen, their curves, what ran them."""
+    cell, compiled = job.cell, ready.select
+    if not cell.num_asked:
+        return cell.points, *_sweep_in_memory(compiled, ready.points, limit, cell.halving)
+    asked: list[dict[str, Any]] = []
+    curves: list[Curves] = []
+
+    def measure(chosen: Sequence[dict[str, Any]]) -> np.ndarray:
+        nonlocal compiled
+        found, compiled = _sweep_in_memory(compiled, points_of(cell, job.steps, chosen), limit)
+        asked.extend(chosen)
+        curves.append(found)
+        return final_losses(found)
+
+    ask(cell.points, cell.num_asked, ASKED_TOGETHER, cell.seed, cell.optimizer, measure)
+    return asked, join(curves), compiled
+
+
+def _sweep_in_memory(compiled: Compiled, points: Points, limit: int, halving: bool = False) -> tuple[Curves, Compiled]:
     """Sweep; where the device runs out of memory all the same, halve the points that run together and try again."""
     while True:
         try:
-            return sweep(compiled, points), compiled
+            return (sweep_halving if halving else sweep)(compiled, points), compiled
         except Exception as error:
             if not out_of_memory(error) or compiled.num_points == compiled.recipe.prepared.num_devices:
                 raise

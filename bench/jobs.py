@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.metadata import version
 from math import ceil
@@ -29,7 +30,7 @@ class Job(NamedTuple):
 
     @property
     def num_trials(self) -> int:
-        return len(self.cell.points) * self.cell.seeds + self.cell.report_seeds
+        return self.cell.num_points * self.cell.seeds + self.cell.report_seeds
 
 
 def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
@@ -78,8 +79,11 @@ def pick_devices(kind: str | None, num: int) -> tuple[devices.Device, ...]:
         raise RequestError(str(error)) from error
 
 
-def plan_jobs(asked: Suite, device: devices.Device) -> list[Job]:
-    """Expand a suite into jobs with keys; every fault that can be known before any work is raised here."""
+def plan_jobs(asked: Suite, device: devices.Device, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> list[Job]:
+    """Expand a suite into jobs with keys; every fault that can be known before any work is raised here.
+
+    `reshape` may give a cell, whose batch size and steps are known by then, other points.
+    """
     everything = known(asked)
     cells = expand(asked, *everything.catalogue())
     built: dict[str, Problem | Exception] = {}
@@ -87,7 +91,7 @@ def plan_jobs(asked: Suite, device: devices.Device) -> list[Job]:
     for cell in cells:
         if cell.problem not in built:
             built[cell.problem] = _build_problem(cell, everything)
-        job = _job(cell, built[cell.problem], everything, device)
+        job = _job(cell, built[cell.problem], everything, device, reshape)
         jobs.setdefault(job.key, job)
     return list(jobs.values())
 
@@ -101,7 +105,13 @@ def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
         return error
 
 
-def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: devices.Device) -> Job:
+def _job(
+    cell: Cell,
+    problem: Problem | Exception,
+    everything: Known,
+    device: devices.Device,
+    reshape: Callable[[Cell], Cell],
+) -> Job:
     steps, record_every = cell.steps or 1, cell.record_every or 1
     if isinstance(problem, Problem):
         cell = dataclasses.replace(cell, batch_size=_batch_size(cell, problem))
@@ -110,6 +120,7 @@ def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: de
         cell = dataclasses.replace(cell, steps=steps, epochs=None, records=None, record_every=record_every)
         if cell.dtype == "bfloat16" and not problem.mixed_precision:
             raise RequestError(f"{cell.problem}: dtype 'bfloat16' is not accepted; accepted: float32, float64")
+    cell = reshape(cell)
     factory = everything.problems[cell.problem_name]
     optimizer = everything.optimizers[cell.optimizer_name]
     sources = {*cell_key.engine_sources()}
@@ -123,6 +134,9 @@ def _job(cell: Cell, problem: Problem | Exception, everything: Known, device: de
     given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
     sources |= {file for path in given for file in files_of(path)}
     environment = {package: version(package) for package in ("jax", "jaxlib", "optax", "flax")}
+    if cell.num_asked:
+        sources.add(cell_key.ROOT / "bench" / "search.py")
+        environment["optuna"] = version("optuna")
     # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
     environment |= {"device": device.device_kind}
     key = cell_key.cell_key(canonical(cell), sources, environment)

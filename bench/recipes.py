@@ -1,6 +1,7 @@
 """Turn jobs into what `bench.measure` takes: prepared problems, recipes, points as arrays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -45,18 +46,18 @@ def recipe_of(job: Job, prepared: Prepared) -> Recipe:
     )
 
 
-def points_of(cell: Cell, steps: int) -> Points:
-    """Turn a cell's points into arrays."""
+def points_of(cell: Cell, steps: int, chosen: Sequence[Mapping[str, Any]] | None = None) -> Points:
+    """Turn a cell's points into arrays, or some that were chosen within their ranges: one program takes both."""
     schedules = sorted({point["schedule"] for point in cell.points})
     table = [multipliers(*parse_schedule(text), steps) for text in schedules]
-    index = np.array([schedules.index(point["schedule"]) for point in cell.points])
-    return Points(hyperparameters_of(cell), index, np.stack(table, axis=1))
+    index = np.array([schedules.index(point["schedule"]) for point in chosen or cell.points])
+    return Points(hyperparameters_of(cell, chosen), index, np.stack(table, axis=1))
 
 
-def hyperparameters_of(cell: Cell) -> dict[str, Float[np.ndarray, " point"]]:
-    """Gather each hyperparameter of a cell's points; weight decay is left out where every point has none."""
-    names = [name for name in cell.points[0] if name != "schedule"]
-    values = {name: np.array([point[name] for point in cell.points], dtype=np.float64) for name in names}
-    if not values["weight_decay"].any():
-        del values["weight_decay"]
-    return values
+def hyperparameters_of(
+    cell: Cell, chosen: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Float[np.ndarray, " point"]]:
+    """Gather each hyperparameter of a cell's points; weight decay is left out where none of the cell's has any."""
+    decayed = any(point["weight_decay"] for point in cell.points)
+    names = [name for name in cell.points[0] if name != "schedule" and (name != "weight_decay" or decayed)]
+    return {name: np.array([point[name] for point in chosen or cell.points], dtype=np.float64) for name in names}

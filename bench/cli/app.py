@@ -18,6 +18,7 @@ app = App(
 #: Command -> where it is, and its line in `--help`, which then needs to load none of them.
 COMMANDS = {
     "run": ("bench.cli.run:run", "Train every cell of a suite and print the convergence table."),
+    "tune": ("bench.cli.tune:tune", "Find each optimizer's best settings for the same stated budget."),
     "plan": ("bench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
     "throughput": ("bench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
     "list": ("bench.cli.show:list_app", "List problems, optimizers, suites or runs."),

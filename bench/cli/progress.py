@@ -46,8 +46,10 @@ class Reporter:
     def plan(self, jobs: "Sequence[Job]") -> None:
         """Take note of all that is to be done."""
         self._total = len(jobs)
-        if self._bar is not None:
+        if self._bar is not None and self._task is None:
             self._task = self._bar.add_task("", total=self._total)
+        elif self._bar is not None:
+            self._bar.update(self._task, total=self._total)
 
     def progress(self, progress: "Progress") -> None:
         """Show what happened to a cell."""

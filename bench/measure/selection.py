@@ -25,9 +25,17 @@ def best_point(curves: Curves) -> int:
 
     A diverged trial counts as infinity, so a point that diverges on most seeds can't win against one that doesn't.
     """
-    final = np.where(diverged(curves), np.inf, curves.metrics["train_loss"][..., -1])
     ended = np.flatnonzero(curves.stopped_at < 0)
-    return int(ended[np.argmin(median_loss(final[:, ended]))])
+    return int(ended[np.argmin(final_losses(curves)[ended])])
+
+
+def final_losses(curves: Curves) -> Float[np.ndarray, " point"]:
+    """Take each point's median final train loss over seeds, where a diverged trial counts as infinity.
+
+    NaN where a point was dropped.
+    """
+    final = np.where(diverged(curves), np.inf, curves.metrics["train_loss"][..., -1])
+    return np.where(curves.stopped_at < 0, median_loss(final), np.nan)
 
 
 def median_loss(losses: Float[np.ndarray, "seed point"]) -> Float[np.ndarray, " point"]:

@@ -40,6 +40,14 @@ class Cell:
     records: int | None
     record_every: int | None
     seed: int
+    #: Drop the worse half of the points on the way.
+    halving: bool = False
+    #: How many points optuna may choose within the ranges that `points` span; 0 where they are run as they are.
+    num_asked: int = 0
+
+    @property
+    def num_points(self) -> int:
+        return self.num_asked or len(self.points)
 
 
 class _ProblemChoice(NamedTuple):
@@ -110,7 +118,7 @@ def _optimizer_choices(
             "weight_decay": entry.weight_decay or suite.weight_decay,
         }
         grid: dict[str, Any] = {key: check_rates(parse_values(text), key) for key, text in asked.items()}
-        grid |= {"schedule": suite.schedule} | match.traced
+        grid |= {"schedule": entry.schedule or suite.schedule} | match.traced
         grid["learning_rate"] = _resolve(grid["learning_rate"], optimizers[match.name].learning_rates)
         for static in points(match.static):
             yield _OptimizerChoice(match.name, _by_key(static), points(grid))

@@ -69,6 +69,7 @@ def _excludes(rival: str) -> Callable[[Any, ValidationInfo], Any]:
 _Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 _Epochs = Annotated[float, Field(strict=True, gt=0, le=1e9)]
 _Rates = Annotated[str, BeforeValidator(_text), AfterValidator(_rates)]
+_Schedules = Annotated[tuple[str, ...], BeforeValidator(lambda value: parse_schedules(_text(value)))]
 _BatchSizes = Annotated[str, BeforeValidator(_text), AfterValidator(_batch_sizes)]
 
 
@@ -91,6 +92,7 @@ class OptimizerEntry(BaseModel):
     spec: Annotated[str, AfterValidator(_optimizer)]
     learning_rate: _Rates | None = None
     weight_decay: _Rates | None = None
+    schedule: _Schedules | None = None
 
 
 class Suite(BaseModel):
@@ -105,7 +107,7 @@ class Suite(BaseModel):
     learning_rate: _Rates = "default:5"
     weight_decay: _Rates = "0"
     batch_size: _BatchSizes | None = None
-    schedule: Annotated[tuple[str, ...], BeforeValidator(lambda value: parse_schedules(_text(value)))] = ("constant",)
+    schedule: _Schedules = ("constant",)
     steps: _Count | None = None
     epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
     seeds: _Count = 3

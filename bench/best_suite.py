@@ -1,0 +1,67 @@
+"""The winners of a tuned run as a suite: TOML that `optbench run` takes."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.jobs import Job
+from bench.request import RequestError, format_spec, format_value
+from bench.store import run_folder
+
+
+def check_output(path: Path, jobs: Sequence[Job]) -> None:
+    """Refuse what can't become a suite, or can't be written, before any work."""
+    if path.suffix != ".toml":
+        raise RequestError(f"output: {str(path)!r} is not accepted; accepted: a file that ends in .toml")
+    tasks = dict.fromkeys(f"{job.cell.problem} at batch size {job.cell.batch_size}" for job in jobs)
+    if len(tasks) > 1:
+        raise RequestError(
+            f"output: best settings are of one problem at one batch size, and {len(tasks)} are asked for "
+            f"({', '.join(list(tasks)[:3])}{', ...' if len(tasks) > 3 else ''}); accepted: one -p and one --batch-size"
+        )
+    if path.is_dir():
+        raise run_folder.StoreError(f"can't write {path}: Is a directory")
+    run_folder.check_writable(path.parent)
+
+
+def write_suite(path: Path, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]], description: str) -> None:
+    """Write the best settings, by job key, in one move."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(suite_text(path.stem, description, jobs, best), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise run_folder.StoreError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the suite whose run reports, at the same seeds, what the tuned run reported."""
+    cell = jobs[0].cell
+    words = {"name": name, "description": description}
+    task = {"spec": cell.problem, "batch_size": str(cell.batch_size), "steps": cell.steps}
+    budget = {"seeds": cell.seeds, "report_seeds": cell.report_seeds, "record_every": cell.record_every}
+    budget |= {"dtype": cell.dtype, "decay": cell.decay, "seed": cell.seed}
+    lines = [*_lines(words), f"problems = [{{ {', '.join(_lines(task))} }}]", *_lines(budget)]
+    for job in jobs:
+        if job.key in best:
+            lines += ["", "[[optimizers]]", *_lines(_entry(job, best[job.key]))]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
+    apart = {name: settings[name] for name in ("learning_rate", "weight_decay")}
+    own = {name: value for name, value in settings.items() if name not in (*apart, "schedule")}
+    spec = format_spec(job.cell.optimizer_name, {**job.cell.optimizer_static, **own})
+    return {"spec": spec, **apart, "schedule": settings.get("schedule", "constant")}
+
+
+def _lines(fields: Mapping[str, Any]) -> Iterable[str]:
+    # JSON's strings are TOML's too.
+    return [
+        f"{key} = {json.dumps(value, ensure_ascii=False) if isinstance(value, str) else format_value(value)}"
+        for key, value in fields.items()
+    ]

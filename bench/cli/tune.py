@@ -1,0 +1,111 @@
+"""`optbench tune`."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from bench.cli.options import Options, Whole
+
+if TYPE_CHECKING:
+    from bench.present.table import Table
+    from bench.tune import Tuned
+
+
+def tune(
+    suite: str | None = None,
+    *,
+    trials: Whole,
+    search: Literal["grid", "random", "sobol", "halving", "optuna"] = "grid",
+    auto_extend: Annotated[bool, Parameter(negative=())] = False,
+    output: Path | None = None,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    devices: Whole = 1,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Find each optimizer's best settings for the same number of trials, and report them on fresh seeds.
+
+    Parameters
+    ----------
+    suite
+        Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+    trials
+        Trials for each optimizer: points times seeds, so that 24 are 8 points on 3 seeds.
+    search
+        How points are found: a grid over each learning-rate range, drawn at random, from a Sobol sequence, a grid of
+        which the worse half is dropped on the way (halving), or one after another (optuna).
+    auto_extend
+        Widen a grid whose winner lies on its edge until it doesn't, beyond the number of trials.
+    output
+        File for the best settings, a suite; as -o, too, where it ends in .toml.
+    devices
+        Share the points of each cell out over so many devices.
+    json
+        Print the table of the best settings as JSON, and nothing else, on stdout.
+    """
+    from bench.cli.progress import Reporter
+    from bench.present.table import format_table
+    from bench.tune import tune as execute
+
+    options, output = _files_apart(options, output)
+    with Reporter() as reporter:
+        tuned = execute(
+            suite,
+            trials=trials,
+            search=search,
+            auto_extend=auto_extend,
+            output=output,
+            results=options.results,
+            name=options.name,
+            device=options.device,
+            devices=devices,
+            compile_cache=options.compile_cache is not False,
+            on_plan=reporter.plan,
+            on_progress=reporter.progress,
+            say=reporter.say,
+            **options.overrides(),
+        )
+    print(format_table(_best_table(tuned), "json" if json else "plain"))
+    if not json:
+        _print_rest(tuned, output)
+    return 1 if tuned.run.failed else 0
+
+
+def _files_apart(options: Options, output: Path | None) -> tuple[Options, Path | None]:
+    """Tell -o best.toml, which is a file, from -o adamw."""
+    from bench.request import RequestError
+
+    given = options.optimizer or []
+    files = [name for name in given if name.endswith(".toml")]
+    if len(files) + (output is not None) > 1:
+        raise RequestError(
+            f"output: {', '.join(map(str, [*files, *([output] if output else [])]))}; accepted: one file"
+        )
+    named = [name for name in given if name not in files] or None
+    return dataclasses.replace(options, optimizer=named), Path(files[0]) if files else output
+
+
+def _best_table(tuned: "Tuned") -> "Table":
+    """Add to the best settings how many trials they were chosen by."""
+    table = tuned.run.best()
+    name = lambda row: (row["problem"], row["optimizer"], row["batch_size"])  # noqa: E731
+    rows = tuple(row | {"num_trials": tuned.trials[name(row)]} for row in table.to_records())
+    return dataclasses.replace(
+        table, columns=(*table.columns, "num_trials"), rows=rows, notes=(*table.notes, *tuned.notes)
+    )
+
+
+def _print_rest(tuned: "Tuned", output: Path | None) -> None:
+    from bench.present.table import format_table
+    from bench.tables import KINDS
+
+    if "budget" in KINDS:
+        print("\n" + format_table(tuned.run.table("budget")))
+    share = 100 * tuned.trial_steps / max(tuned.full_trial_steps, 1)
+    print(
+        f"\n{sum(tuned.trials.values())} trials, {tuned.trial_steps} trial steps ({share:.0f} % of running all to the "
+        f"end), {tuned.select_seconds:.1f} s; kept in {tuned.run.folder}"
+    )
+    if output is not None:
+        print(f"wrote {output}; next: optbench run {output}")
