@@ -1,0 +1,183 @@
+"""One optimizer against another: paired by seed on each problem, and over all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.analyse.costs import Costs, costs_of, has_metric
+from bench.analyse.outcomes import Slice, is_higher_better
+from bench.analyse.significance import LEVEL, MOST_SEEDS, Judgement, fewest_seeds, judge
+from bench.analyse.statistics import geometric_mean, iqm_interval, median, median_interval, probability_of_improvement
+from bench.store.run_folder import Part
+
+#: A problem at one batch size.
+Task = tuple[str, Any]
+
+COLUMNS = (
+    *("problem", "batch_size", "optimizer", "reference", "metric", "value", "value_low", "value_high"),
+    *("reference_value", "reference_value_low", "reference_value_high"),
+    *("difference", "difference_low", "difference_high", "p_value", "verdict", "seeds_needed", "num_seeds"),
+)
+SUMMARY = (
+    *("optimizer", "reference", "win", "tie", "loss"),
+    *("improvement", "improvement_low", "improvement_high", "score", "score_low", "score_high"),
+    *("reference_score", "reference_score_low", "reference_score_high", "speedup", "speedup_on", "num_problems"),
+)
+#: Differences up to this share of the reference count as none.
+MARGIN = 0.05
+
+
+@dataclass(frozen=True)
+class Side:
+    """One optimizer of one run."""
+
+    label: str
+    #: Its finished cells.
+    parts: Mapping[Task, Part]
+    #: Seconds of a step, and the machine they were measured on, where they were.
+    timed: Mapping[Task, tuple[float, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Say what is compared, and how."""
+
+    #: The gap where the optimum is known, else the train loss, where not given.
+    metric: str | None = None
+    view: Slice = field(default_factory=Slice)
+    #: Configurations that each side may try; all it has where not given.
+    budget: int | None = None
+    margin: float = MARGIN
+
+
+class Comparison(NamedTuple):
+    """What came of comparing two sides: a row a task, one over all, one sentence, and what a reader must know."""
+
+    rows: list[dict[str, Any]]
+    summary: dict[str, Any]
+    sentence: str
+    notes: list[str]
+
+
+def compare(first: Side, second: Side, rules: Rules) -> Comparison:
+    """Compare two sides on every task that both finished. Raises ValueError where there is none."""
+    pairs = {task: pair for task in first.parts if (pair := paired(first, second, task, rules))}
+    if not pairs:
+        raise ValueError(_nothing_in_common(first, second, rules))
+    differences = [_difference(a.cost, b.cost) for a, b in pairs.values()]
+    margins = [rules.margin * middle if isfinite(middle := median(b.cost)) else 0.0 for _, b in pairs.values()]
+    judged = dict(zip(pairs, judge(differences, margins), strict=True))
+    rows = [_row(first, second, task, pairs[task], judged[task]) for task in pairs]
+    sentence = _sentence(first, second, judged, rules)
+    return Comparison(rows, _summary(first, second, pairs, judged), sentence, _notes(first, second, pairs))
+
+
+def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, Costs] | None:
+    """Read both sides of a task on the seeds that both have; None where one of them has no such thing."""
+    if task not in second.parts:
+        return None
+    part = first.parts[task]
+    metric = rules.metric or ("train_loss" if part.footer["optimum"] is None else "gap")
+    sides = [(side.parts[task], side.timed.get(task, (None, None))[0]) for side in (first, second)]
+    if not all(has_metric(part, metric, rules.view, seconds) for part, seconds in sides):
+        return None
+    a, b = (costs_of(part, metric, rules.view, seconds, rules.budget) for part, seconds in sides)
+    _, here, there = np.intersect1d(a.seeds, b.seeds, return_indices=True)
+    return a.take(here), b.take(there)
+
+
+def _difference(a: Float[np.ndarray, " seed"], b: Float[np.ndarray, " seed"]) -> Float[np.ndarray, " seed"]:
+    # Both diverged, or both missed the target: neither is better.
+    with np.errstate(invalid="ignore"):
+        return np.where(a == b, 0.0, a - b)
+
+
+def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judged: Judgement) -> dict[str, Any]:
+    names = {"problem": task[0], "batch_size": task[1], "optimizer": first.label, "reference": second.label}
+    row: dict[str, Any] = names | {"metric": pair[0].metric}
+    for name, one in zip(("value", "reference_value"), pair, strict=True):
+        row |= _interval(name, median_interval(one.shown()))
+    ends = (judged.difference, judged.low, judged.high)
+    # More accuracy is less cost.
+    more = is_higher_better(pair[0].metric, first.parts[task].footer)
+    row |= _interval("difference", (-ends[0], -ends[2], -ends[1]) if more else ends)
+    row |= {"p_value": judged.p_value, "verdict": judged.verdict}
+    return row | {"seeds_needed": judged.seeds_needed, "num_seeds": len(pair[0].seeds)}
+
+
+def _interval(name: str, values: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def _summary(
+    first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]], judged: Mapping[Task, Judgement]
+) -> dict[str, Any]:
+    words = [judgement.verdict for judgement in judged.values()]
+    row: dict[str, Any] = {"optimizer": first.label, "reference": second.label, "num_problems": len(words)}
+    row |= {"win": words.count("better"), "loss": words.count("worse")}
+    row["tie"] = len(words) - row["win"] - row["loss"]
+    costs = [(a.cost, b.cost) for a, b in pairs.values()]
+    row |= _interval("improvement", probability_of_improvement([a for a, _ in costs], [b for _, b in costs]))
+    scored = zip(*(scores(a, b) for a, b in pairs.values()), strict=True)
+    for name, found in zip(("score", "reference_score"), scored, strict=True):
+        row |= _interval(name, iqm_interval(found))
+    steps = np.array([[median(one.steps) for one in pair] for pair in pairs.values()])
+    reached = np.all(np.isfinite(steps) & (steps > 0), axis=1)
+    return row | {"speedup": geometric_mean(steps[reached, 1] / steps[reached, 0]), "speedup_on": int(reached.sum())}
+
+
+def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.ndarray, " seed"]]:
+    """Bring costs to a scale that all tasks share: 0 is the best there can be, 1 no better than the start.
+
+    Losses in the logarithm, down to where rounding begins or, where no optimum is known, to the best of both sides.
+    """
+    both = np.concatenate([a.cost, b.cost])
+    lowest = float(both[np.isfinite(both)].min(initial=a.start))
+    best, scale = (lowest, np.asarray) if a.least is None else (max(lowest, a.least), np.log)
+    best = a.floor if a.floor is not None else best
+    if not best < a.start:
+        return np.zeros(len(a.cost)), np.zeros(len(b.cost))
+    score = lambda cost: (scale(np.clip(cost, best, a.start)) - scale(best)) / (scale(a.start) - scale(best))  # noqa: E731
+    return score(a.cost), score(b.cost)
+
+
+def _notes(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]]) -> list[str]:
+    left = [task for task in dict.fromkeys((*first.parts, *second.parts)) if task not in pairs]
+    named = ", ".join(f"{problem} at {batch_size}" for problem, batch_size in left)
+    notes = [f"left out, since not both sides have it: {named}"] if left else []
+    fewest, least = min(len(a.seeds) for a, _ in pairs.values()), fewest_seeds(LEVEL / len(pairs))
+    if fewest < least:
+        notes.append(
+            f"{fewest} seeds decide nothing over {len(pairs)} problems at 5 %, whatever they show; {least} or more may"
+        )
+    return notes
+
+
+def _sentence(first: Side, second: Side, judged: Mapping[Task, Judgement], rules: Rules) -> str:
+    said = []
+    for verdict in ("better", "equal", "worse", "undecided"):
+        found = [(task, judgement) for task, judgement in judged.items() if judgement.verdict == verdict]
+        if found:
+            word = f"equal within {100 * rules.margin:g} %" if verdict == "equal" else verdict
+            said.append(f"{word} on {len(found)}")
+    needed = [_needed(task, judgement) for task, judgement in judged.items() if judgement.verdict == "undecided"]
+    told = f"; {', '.join(needed[:3])}{', ...' if len(needed) > 3 else ''}" if needed else ""
+    return f"{first.label} against {second.label} on {len(judged)} problems: {', '.join(said)}{told}"
+
+
+def _needed(task: Task, judgement: Judgement) -> str:
+    number = judgement.seeds_needed or 0
+    seeds = f"about {number:.0f}" if isfinite(number) else f"more than {MOST_SEEDS}"
+    return f"{task[0]} at {task[1]} would take {seeds} seeds"
+
+
+def _nothing_in_common(first: Side, second: Side, rules: Rules) -> str:
+    if any(task in second.parts for task in first.parts):
+        timed = "; optbench throughput times them" if rules.metric == "time_to_target" else ""
+        return f"{first.label} and {second.label} have no {rules.metric} on a problem in common{timed}"
+    ran = [", ".join(f"{problem} at {size}" for problem, size in side.parts) or "nothing" for side in (first, second)]
+    return f"no problem in common: {first.label} finished {ran[0]}; {second.label} finished {ran[1]}"

@@ -1,0 +1,96 @@
+"""`optbench compare`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from bench.cli.options import Count, Text
+
+if TYPE_CHECKING:
+    from bench.compare import Compared
+    from bench.request import Suite
+    from bench.tables import Run
+
+
+def compare(
+    *optimizers: str,
+    metric: Text = None,
+    at_step: Count = None,
+    target: float | None = None,
+    seeds: Count = None,
+    budget: Count = None,
+    margin: Annotated[float, Parameter(allow_leading_hyphen=True)] = 0.05,
+    anyway: Annotated[bool, Parameter(negative=())] = False,
+    fail_if_worse: Annotated[bool, Parameter(negative=())] = False,
+    format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
+    json: Annotated[bool, Parameter(negative=())] = False,
+    results: Path = Path("results"),
+) -> int:
+    """Say whether the first optimizer is better than each of the others, on which problems, and how sure that is.
+
+    Parameters
+    ----------
+    optimizers
+        Two or more: an optimizer of the latest run that has it, RUN:OPTIMIZER, a whole RUN (all it shares with the
+        other), or ./file.py:make, which is run first on the other's problems, seeds and budget.
+    metric
+        train_loss, gap, test_loss, test_accuracy, steps_to_target or time_to_target; where not given, the gap to the
+        optimum where that is known, else train_loss.
+    at_step
+        Look at the last record at or before this step.
+    target
+        Train loss that counts as reached, in place of the problem's own target.
+    seeds
+        Look at so many seeds, the first ones.
+    budget
+        Compare what so many random configurations of each give, in place of the best of all that were tried.
+    margin
+        Share of the reference up to which a difference counts as none.
+    anyway
+        Compare what has different budgets, precisions or machines, and say what differs.
+    fail_if_worse
+        Exit with 1 where the first is worse on any problem.
+    format
+        How to render the tables.
+    json
+        Short for --format json.
+    results
+        Folder of all runs.
+    """
+    from bench.analyse.comparison import Rules
+    from bench.analyse.outcomes import Slice
+    from bench.compare import compare_optimizers
+    from bench.request import RequestError
+
+    for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1), ("margin", margin, 0)):
+        if value is not None and not value >= least:
+            raise RequestError(f"{name}: {value} is not accepted; accepted: >= {least}")
+    rules = Rules(metric, Slice(at_step, target, seeds), budget, margin)
+    compared = compare_optimizers(
+        optimizers, rules, results=results, runner=lambda suite, timed: _run(suite, timed, results), anyway=anyway
+    )
+    print(_shown(compared, "json" if json else format))
+    return 1 if fail_if_worse and compared.worse else 0
+
+
+def _run(suite: "Suite", timed: bool, results: Path) -> "Run":
+    from bench.cli.progress import Reporter
+    from bench.execute import run
+
+    with Reporter() as reporter:
+        hear = {"on_plan": reporter.plan, "on_progress": reporter.progress, "say": reporter.say}
+        done = run(suite, results=results, throughput=timed, **hear)
+    print(f"kept in {done.folder}", file=sys.stderr)
+    return done
+
+
+def _shown(compared: "Compared", format: str) -> str:
+    from bench.present.table import format_table
+
+    tables = [format_table(table, format) for table in (compared.per_problem, compared.overall)]
+    if format == "json":
+        return f'{{"problems": {tables[0]},\n"overall": {tables[1]}}}'
+    said = "\n".join(compared.sentences)
+    return "\n\n".join([*tables, said] if format in ("plain", "github") else tables)

@@ -1,0 +1,275 @@
+"""Compare optimizers: find what is named, run what isn't stored yet, refuse what can't be compared, and tabulate."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, compare, paired
+from bench.analyse.costs import METRICS
+from bench.analyse.throughput import step_seconds
+from bench.present.table import Table
+from bench.request import RequestError, Suite, nearest, parse_spec, parse_suite
+from bench.store import run_folder
+from bench.store.run_folder import StoreError
+from bench.tables import Run, load
+
+#: Runs what a plug-in needs: (suite, time single trials) -> the run.
+Runner = Callable[[Suite, bool], Run]
+
+
+class Operand(NamedTuple):
+    """What a word of the command names: an optimizer of a run, a whole run, or a plug-in that is still to run."""
+
+    text: str
+    run: Run | None
+    optimizer: str | None
+
+
+class Compared(NamedTuple):
+    """Two tables, a sentence for each pair, and whether the first is worse anywhere."""
+
+    per_problem: Table
+    overall: Table
+    sentences: tuple[str, ...]
+    worse: bool
+
+
+def compare_optimizers(
+    words: Sequence[str], rules: Rules, *, results: Path, runner: Runner, anyway: bool = False
+) -> Compared:
+    """Compare the first of some optimizers with each of the others.
+
+    Raises RequestError for what isn't there, or can't be compared unless `anyway`.
+    """
+    if len(words) < 2:
+        raise RequestError("two are needed to compare: an optimizer, RUN:OPTIMIZER, a run, or ./file.py:make each")
+    if rules.metric is not None and rules.metric not in METRICS:
+        raise RequestError(f"unknown metric {rules.metric!r}{nearest(rules.metric, METRICS)}")
+    if rules.budget is not None and (rules.budget < 1 or (rules.metric or "").endswith("_to_target")):
+        raise RequestError(f"budget: {rules.budget} is not accepted; accepted: integers >= 1, with losses and accuracy")
+    first, *others = _run_plugins([find_operand(word, results) for word in words], rules, runner)
+    compared, notes = [], []
+    for pair in [pair for other in others for pair in pairs(first, other)]:
+        named = _run(pair[0]).folder != _run(pair[1]).folder
+        sides = (side(pair[0], rules, named), side(pair[1], rules, named))
+        differs, remarks = differences(pair, sides, rules)
+        if differs and not anyway:
+            names = " and ".join(one.label for one in sides)
+            raise RequestError(f"{names} can't be compared: {'; '.join(differs)}; --anyway does it all the same")
+        try:
+            found = compare(*sides, rules)
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        compared.append(found)
+        notes += [*(f"not alike: {text}" for text in differs), *remarks, *found.notes]
+    names = [_run(one).folder.name for one in (first, *others)]
+    return _tables(compared, names, list(dict.fromkeys(notes)), rules)
+
+
+def find_operand(word: str, results: Path) -> Operand:
+    """Find what a word names. Raises RequestError with the nearest that there is."""
+    if re.fullmatch(r"[^:]*\.py:.+", word):
+        return Operand(word, None, word)
+    stored = {folder: _optimizers(manifest) for folder, manifest in _manifests(results)}
+    # Not the latest run alone: where a plug-in was compared just now, that run holds no baseline.
+    for folder, names in stored.items():
+        if word in names:
+            return Operand(word, load(folder), word)
+    folder, name = _split(word, results)
+    if folder is not None:
+        names = _optimizers(run_folder.read_manifest(folder))
+        if name is not None and name not in names:
+            raise RequestError(f"run {folder.name!r} has no optimizer {name!r}{nearest(name, names)}")
+        return Operand(word, load(folder), name)
+    if ":" in word:
+        return Operand(word, None, word)
+    if not stored:
+        raise RequestError(f"no run under {results} to find {word!r} in; make one: optbench run quick")
+    known = [*next(iter(stored.values())), *(folder.name for folder in stored)]
+    raise RequestError(
+        f"{word!r} is neither an optimizer of a run under {results} nor a run{nearest(word, known)}; "
+        "or RUN:OPTIMIZER, or ./file.py:make"
+    )
+
+
+def _manifests(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Read the manifests there are, newest first, but for those that can't be read."""
+    for folder in run_folder.list_runs(results):
+        with suppress(StoreError):
+            yield folder, run_folder.read_manifest(folder)
+
+
+def _split(word: str, results: Path) -> tuple[Path | None, str | None]:
+    """Read RUN or RUN:OPTIMIZER, where there is such a run."""
+    for place in [len(word), *(found.start() for found in re.finditer(":", word))]:
+        try:
+            return run_folder.find_run(results, word[:place]), word[place + 1 :] or None
+        except StoreError:
+            continue
+    return None, None
+
+
+def _optimizers(manifest: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(cell["optimizer"] for cell in manifest["cells"]))
+
+
+def _run_plugins(operands: Sequence[Operand], rules: Rules, runner: Runner) -> list[Operand]:
+    """Run plug-ins on the problems, seeds and budget of the first operand that is stored."""
+    stored = next((one for one in operands if one.run is not None), None)
+    found = []
+    for one in operands:
+        if one.run is None:
+            if stored is None:
+                raise RequestError(f"{one.text} has nothing stored to be compared with; make it: optbench run")
+            run = runner(plugin_suite(one.text, stored), rules.metric == "time_to_target")
+            one = one._replace(run=run, optimizer=_optimizers(run.manifest)[0])
+        found.append(one)
+    return found
+
+
+def plugin_suite(text: str, other: Operand) -> Suite:
+    """Ask of a plug-in what was asked of another operand, in its place."""
+    assert other.run is not None
+    asked = {name: value for name, value in other.run.manifest["suite"].items() if value is not None}
+    entries = {parse_spec(entry["spec"]).name: entry for entry in asked["optimizers"]}
+    own = entries.get((other.optimizer or "").partition("[")[0], {})
+    entry = {"spec": text} | {name: value for name, value in own.items() if name != "spec" and value is not None}
+    name = re.sub(r"\W+", "-", Path(text.partition(":")[0]).stem)
+    problems = [{key: value for key, value in one.items() if value is not None} for one in asked["problems"]]
+    return parse_suite(asked | {"name": f"{name}-on-{asked['name']}", "problems": problems, "optimizers": [entry]})
+
+
+def pairs(first: Operand, second: Operand) -> list[tuple[Operand, Operand]]:
+    """Pair what two operands name: two optimizers, or all that whole runs share."""
+    mine, theirs = ([one.optimizer] if one.optimizer else _optimizers(_run(one).manifest) for one in (first, second))
+    shared = [(name, name) for name in mine if name in theirs]
+    if first.optimizer and second.optimizer:
+        shared = [(first.optimizer, second.optimizer)]
+    elif not shared and (first.optimizer or second.optimizer):
+        shared = [(a, b) for a in mine for b in theirs]
+    same = _run(first).folder.resolve() == _run(second).folder.resolve()
+    found = [(first._replace(optimizer=a), second._replace(optimizer=b)) for a, b in shared if not (same and a == b)]
+    if not found:
+        what = "are the same cells" if same else "have no optimizer in common"
+        raise RequestError(f"{first.text} and {second.text} {what}")
+    return found
+
+
+def _run(one: Operand) -> Run:
+    assert one.run is not None
+    return one.run
+
+
+def side(one: Operand, rules: Rules, named: bool) -> Side:
+    """Gather an operand's finished cells, `named` by its run too. Raises RequestError where there are none."""
+    run, name = _run(one), one.optimizer
+    own = [part for part in run.parts if part.footer.get("optimizer") == name]
+    parts = {_task(part.footer): part for part in own if part.outcome == "finished"}
+    label = f"{run.folder.name}:{name}" if named else str(name)
+    if not parts:
+        failed = "; ".join(dict.fromkeys(part.footer["message"] for part in own if part.outcome == "failed"))
+        raise RequestError(f"{run.folder.name}:{name} has no finished cell{f': {failed}' if failed else ''}")
+    timings = (
+        [timing for timing in run.timings if timing["optimizer"] == name] if rules.metric == "time_to_target" else []
+    )
+    seconds = step_seconds(timings)
+    timed = {
+        _task(timing): (
+            seconds[timing["problem"], name, timing["batch_size"]],
+            ", ".join(map(str, timing["device"].values())),
+        )
+        for timing in timings
+    }
+    return Side(label, parts, timed)
+
+
+def _task(names: Mapping[str, Any]) -> tuple[str, Any]:
+    return (names["problem"], names["batch_size"])
+
+
+def differences(pair: tuple[Operand, Operand], sides: tuple[Side, Side], rules: Rules) -> tuple[list[str], list[str]]:
+    """Say what makes two sides incomparable, and what else is not the same."""
+    manifests = [_run(one).manifest for one in pair]
+    suites = [manifest["suite"] for manifest in manifests]
+    differs = [_unlike(name, [suite.get(name) for suite in suites]) for name in ("dtype", "decay", "seed")]
+    tasks = [task for task in sides[0].parts if task in sides[1].parts]
+    for task in tasks:
+        differs += [
+            f"{text} on {task[0]} at {task[1]}" if text else "" for text in _task_differences(task, sides, rules)
+        ]
+    versions = [manifest.get("versions", {}) for manifest in manifests]
+    remarks = [_unlike(name, [found.get(name) for found in versions]) for name in ("optbench", "jax", "optax", "flax")]
+    remarks.append(_unlike("device", [manifest["device"]["device"] for manifest in manifests]))
+    return _shortened(filter(None, differs)), [text for text in remarks if text]
+
+
+def _task_differences(task: tuple[str, Any], sides: tuple[Side, Side], rules: Rules) -> list[str]:
+    a, b = (one.parts[task].footer for one in sides)
+    names = ("steps", "seeds", "optimum", "targets", "examples_per_step")
+    names = (*names, "num_points") if rules.budget is None else names
+    found = [_unlike({"num_points": "points tried"}.get(name, name), [a.get(name), b.get(name)]) for name in names]
+    if bool(a["report_seeds"]) != bool(b["report_seeds"]):
+        found.append("report seeds against selection seeds")
+    costs = paired(*sides, task, replace(rules, budget=None))
+    if costs and not np.allclose(costs[0].begun, costs[1].begun, rtol=1e-3, equal_nan=True):
+        found.append("the same seeds start from other losses, so the problem or its data was another")
+    if all(task in one.timed for one in sides):
+        found.append(_unlike("machine", [one.timed[task][1] for one in sides]))
+    return found
+
+
+def _unlike(name: str, values: Sequence[Any]) -> str:
+    return "" if values[0] == values[1] else f"{name} {values[0]} against {values[1]}"
+
+
+def _shortened(texts: Iterable[str]) -> list[str]:
+    """Tell a difference that many tasks have once."""
+    told: dict[str, list[str]] = {}
+    for text in texts:
+        what, _, where = text.partition(" on ")
+        told.setdefault(what, []).append(where)
+    return [
+        f"{what} on {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "") if places[0] else what
+        for what, places in told.items()
+    ]
+
+
+def _tables(compared: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules) -> Compared:
+    """Make the two tables of all pairs."""
+    rows = [row for one in compared for row in one.rows]
+    source = "over fresh report seeds, of the tuned optimizers"
+    if rules.budget is not None:
+        source = f"over the selection seeds, of the expected best of {rules.budget} configurations"
+    where = ", ".join(dict.fromkeys(names))
+    per_problem = Table(
+        f"optimizer against reference ({where})",
+        COLUMNS,
+        rows,
+        (
+            f"value: medians {source}, with 95 % bootstrap intervals; difference: the median over seeds of optimizer "
+            "minus reference, on the same seed",
+            f"equal: that interval lies within {100 * rules.margin:g} % of the reference; better or worse: it excludes "
+            "zero, and Wilcoxon's signed-rank test, corrected over the problems of a pair (Holm), has p of at most "
+            "0.05; undecided: neither; seeds_needed: about so many would decide it",
+            *notes,
+        ),
+    )
+    overall = Table(
+        "over all problems",
+        SUMMARY,
+        [one.summary for one in compared],
+        (
+            "improvement: the probability that the optimizer is better on a problem and seeds drawn at random; score: "
+            "interquartile mean over problems and seeds of the way left to go, 0 at the optimum (or the best of both) "
+            "and 1 at the start, losses in the logarithm; intervals resample the seeds of each problem",
+            "speedup: geometric mean of the reference's steps to target over the optimizer's, on the speedup_on "
+            "problems where both reach it; tie: equal or undecided",
+        ),
+    )
+    worse = any(row["verdict"] == "worse" for row in rows)
+    return Compared(per_problem, overall, tuple(one.sentence for one in compared), worse)
