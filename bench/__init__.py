@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from bench.execute import run
     from bench.tables import Run, load
     from bench.timing import throughput
-    from bench.tune import Tuned, tune
+    from bench.tuning import Tuned, tune
     from bench.update_timing import update_throughput
 
 __all__ = ["Run", "Tuned", "load", "run", "throughput", "tune", "update_throughput"]
@@ -17,8 +17,8 @@ _HOMES = {
     "load": "bench.tables",
     "Run": "bench.tables",
     "throughput": "bench.timing",
-    "tune": "bench.tune",
-    "Tuned": "bench.tune",
+    "tune": "bench.tuning",
+    "Tuned": "bench.tuning",
     "update_throughput": "bench.update_timing",
 }
 

@@ -129,9 +129,14 @@ def _beyond(name: str, values: Sequence[Any], chosen: Any) -> list[float]:
     if end == 0:
         return []
     ratio = end / beside if beside else 10.0
-    found = [rounded(end * ratio**index) for index in range(1, max(2, len(values) // 2) + 1)]
+    found = [_tidy(end * ratio**index) for index in range(1, max(2, len(values) // 2) + 1)]
     bounded = name not in RATES and values[-1] < 1
     return [value for value in found if 0 < value < math.inf and not (bounded and value >= 1)]
+
+
+def _tidy(value: float) -> float:
+    """Drop the digits that rounding left, and no others: a grid is to stay evenly spaced when it is widened again."""
+    return rounded(value) if math.isclose(rounded(value), value, rel_tol=1e-9) else float(f"{value:.12g}")
 
 
 def ask(

@@ -10,7 +10,7 @@ from bench.cli.options import Options, Whole
 
 if TYPE_CHECKING:
     from bench.present.table import Table
-    from bench.tune import Tuned
+    from bench.tuning import Tuned
 
 
 def tune(
@@ -46,7 +46,7 @@ def tune(
     """
     from bench.cli.progress import Reporter
     from bench.present.table import format_table
-    from bench.tune import tune as execute
+    from bench.tuning import tune as execute
 
     options, output = _files_apart(options, output)
     with Reporter() as reporter:
@@ -107,5 +107,5 @@ def _print_rest(tuned: "Tuned", output: Path | None) -> None:
         f"\n{sum(tuned.trials.values())} trials, {tuned.trial_steps} trial steps ({share:.0f} % of running all to the "
         f"end), {tuned.select_seconds:.1f} s; kept in {tuned.run.folder}"
     )
-    if output is not None:
+    if output is not None and len(tuned.run.failed) < len(tuned.run.parts):
         print(f"wrote {output}; next: optbench run {output}")

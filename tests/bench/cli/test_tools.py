@@ -39,11 +39,13 @@ def test_completion_is_a_script(optbench, shell, mark):
 def test_help_names_every_command(optbench, words):
     said = optbench(*words)
     assert (said.code, said.err) == (0, "")
-    for command in ("run", "plan", "throughput", "list", "table", "doctor", "new", "completion"):
+    for command in ("run", "tune", "plan", "throughput", "list", "table", "doctor", "new", "completion"):
         assert f"\n  {command} " in said.out or f" {command} " in said.out
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "throughput", "list", "table", "doctor", "new", "completion"])
+@pytest.mark.parametrize(
+    "command", ["run", "tune", "plan", "throughput", "list", "table", "doctor", "new", "completion"]
+)
 def test_help_of_a_command(optbench, command):
     said = optbench(command, "--help")
     assert (said.code, said.err) == (0, "")

@@ -10,6 +10,7 @@ import pytest
 import problems
 from bench import execute
 from bench.measure import devices
+from bench.measure.halving import sweep_halving
 from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
 from bench.measure.sweep import Points, compile_sweep, sweep
@@ -61,6 +62,16 @@ def test_several_devices_give_the_curves_of_one(train, case, num_points):
     assert one.step_loss.shape == (3, num_points, 8)
     for num_devices in tried[num_points]:
         assert_same(train(*what, steps=8, num_devices=num_devices, **asked), one)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "noisy_sgd"])
+def test_points_that_are_dropped_are_packed_on_every_device(train, optimizer):
+    """With what numpy has no type for: noisy_sgd carries random keys."""
+    asked = {"hyperparameters": {"learning_rate": np.geomspace(1e-3, 1e-1, 13)}, "trials": TRIALS, "parts": 4}
+    what = problem("quadratic", (("dim", 5), ("condition", 10.0))), catalogue()[optimizer]
+    one = train(*what, steps=16, how=sweep_halving, **asked)
+    assert_same(train(*what, steps=16, how=sweep_halving, num_devices=2, **asked), one)
+    assert (one.stopped_at >= 0).sum() == 9
 
 
 def test_a_diverged_trial_touches_none_on_its_own_or_another_device(train):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,9 +106,10 @@ def tune(
     if output is not None:
         check_output(Path(output), jobs)
     rounds = _widen_until_inside(plan, start, say) if auto_extend else Rounds(start(jobs, []), jobs, jobs, ())
-    if output is not None:
+    best = _best(rounds.run)
+    if output is not None and best:
         words = f"Best settings by optbench tune: {search}, {num_points * asked.seeds} trials for each optimizer."
-        write_suite(Path(output), rounds.jobs, _best(rounds.run), words)
+        write_suite(Path(output), rounds.jobs, best, words)
     return _summed(rounds, num_points)
 
 
@@ -119,7 +119,8 @@ def _widen_until_inside(
     """Run grids, and widen those whose winner lies at an edge, until none does."""
     wider: Wider = {}
     known: dict[str, Job] = {}
-    for turn in count():
+    turn = 0
+    while True:
         jobs = plan(wider)
         run = start(jobs, list(known.values()))
         known |= {job.key: job for job in jobs}
@@ -127,7 +128,7 @@ def _widen_until_inside(
         if not more or turn == MAX_ROUNDS:
             break
         say(f"widening {len(more)} of {len(jobs)} grids: their winners lie at an edge")
-        wider |= more
+        wider, turn = wider | more, turn + 1
     edge = [f"{_named(job.cell)}: the winner still lies at an edge" for job in jobs if _identity(job.cell) in more]
     for line in edge:
         say(line)
