@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, compare, paired
+from bench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare, paired
 from bench.analyse.costs import METRICS
 from bench.analyse.throughput import step_seconds
 from bench.present.table import Table
@@ -52,10 +52,10 @@ def compare_optimizers(
         raise RequestError(f"unknown metric {rules.metric!r}{nearest(rules.metric, METRICS)}")
     if rules.budget is not None and (rules.budget < 1 or (rules.metric or "").endswith("_to_target")):
         raise RequestError(f"budget: {rules.budget} is not accepted; accepted: integers >= 1, with losses and accuracy")
-    first, *others = _run_plugins([find_operand(word, results) for word in words], rules, runner)
+    first, *others = _run_plugins(find_operands(words, results), rules, runner)
     compared, notes = [], []
     for pair in [pair for other in others for pair in pairs(first, other)]:
-        named = _run(pair[0]).folder != _run(pair[1]).folder
+        named = pair[0].optimizer == pair[1].optimizer
         sides = (side(pair[0], rules, named), side(pair[1], rules, named))
         differs, remarks = differences(pair, sides, rules)
         if differs and not anyway:
@@ -71,15 +71,26 @@ def compare_optimizers(
     return _tables(compared, names, list(dict.fromkeys(notes)), rules)
 
 
-def find_operand(word: str, results: Path) -> Operand:
-    """Find what a word names. Raises RequestError with the nearest that there is."""
+def find_operands(words: Sequence[str], results: Path) -> list[Operand]:
+    """Find what words name. Raises RequestError with the nearest that there is.
+
+    Names of optimizers are looked up in the newest run that has them all, or has each: not in the latest alone, which
+    where a plug-in was compared just now holds no baseline.
+    """
+    stored = {folder: _optimizers(manifest) for folder, manifest in _manifests(results)}
+    bare = {word for word in words if any(word in names for names in stored.values())}
+    together = [folder for folder, names in stored.items() if bare <= set(names)]
+    found = []
+    for word in words:
+        homes = [*together, *(folder for folder, names in stored.items() if word in names)]
+        found.append(Operand(word, load(homes[0]), word) if word in bare else _find_other(word, stored, results))
+    return found
+
+
+def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> Operand:
+    """Find a plug-in, a whole run, or an optimizer of a run that is named."""
     if re.fullmatch(r"[^:]*\.py:.+", word):
         return Operand(word, None, word)
-    stored = {folder: _optimizers(manifest) for folder, manifest in _manifests(results)}
-    # Not the latest run alone: where a plug-in was compared just now, that run holds no baseline.
-    for folder, names in stored.items():
-        if word in names:
-            return Operand(word, load(folder), word)
     folder, name = _split(word, results)
     if folder is not None:
         names = _optimizers(run_folder.read_manifest(folder))
@@ -188,7 +199,7 @@ def side(one: Operand, rules: Rules, named: bool) -> Side:
     return Side(label, parts, timed)
 
 
-def _task(names: Mapping[str, Any]) -> tuple[str, Any]:
+def _task(names: Mapping[str, Any]) -> Task:
     return (names["problem"], names["batch_size"])
 
 
@@ -208,15 +219,15 @@ def differences(pair: tuple[Operand, Operand], sides: tuple[Side, Side], rules: 
     return _shortened(filter(None, differs)), [text for text in remarks if text]
 
 
-def _task_differences(task: tuple[str, Any], sides: tuple[Side, Side], rules: Rules) -> list[str]:
+def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_seeds: bool) -> list[str]:
     a, b = (one.parts[task].footer for one in sides)
     names = ("steps", "seeds", "optimum", "targets", "examples_per_step")
     names = (*names, "num_points") if rules.budget is None else names
     found = [_unlike({"num_points": "points tried"}.get(name, name), [a.get(name), b.get(name)]) for name in names]
     if bool(a["report_seeds"]) != bool(b["report_seeds"]):
-        found.append("report seeds against selection seeds")
+        return [*found, "report seeds against selection seeds"]
     costs = paired(*sides, task, replace(rules, budget=None))
-    if costs and not np.allclose(costs[0].begun, costs[1].begun, rtol=1e-3, equal_nan=True):
+    if same_seeds and costs and not np.allclose(costs[0].begun, costs[1].begun, rtol=1e-3, equal_nan=True):
         found.append("the same seeds start from other losses, so the problem or its data was another")
     if all(task in one.timed for one in sides):
         found.append(_unlike("machine", [one.timed[task][1] for one in sides]))

@@ -1,6 +1,6 @@
 """What a larger batch buys: steps and examples to a target, tuned at each batch size, and the critical batch size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from bench.store.run_folder import Part
 COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
 FITTED = ("fewest_steps", "fewest_examples", "critical_batch_size")
 NOTES = [
-    "problems that were run at several batch sizes, at each with the settings that need the fewest steps to the target, "
-    "by their median over the selection seeds",
+    "problems that were run at several batch sizes, at each with the settings that need the fewest steps to the "
+    "(first) target, by their median over the selection seeds; steps are counted at records, on full batches at every "
+    "step, so that far apart records make the fit coarse",
     "fitted: steps = fewest_steps + fewest_examples / batch size (McCandlish et al., 2018); at the critical batch "
     "size, the ratio of the two, both are twice their fewest; two batch sizes are fitted exactly; intervals by "
     "resampling the seeds",
     "region: perfect where doubling the batch saves at least 80 % of a half of the steps by that fit, none where at "
-    "most 20 %, diminishing between",
+    "most 20 %, diminishing between; -: fewer than two batch sizes reached the target",
 ]
 RESAMPLES = 1000
 
@@ -31,9 +32,19 @@ def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[d
     for part in parts:
         if part.outcome == "finished" and targets_of(part.footer, view):
             groups.setdefault((part.footer["problem"], part.footer["optimizer"]), []).append(part)
-    rows = [row for group in groups.values() if len(group) > 1 for row in _rows(group, view)]
+    several = [group for group in groups.values() if len({part.footer["examples_per_step"] for part in group}) > 1]
     fitted = [f"{name}{end}" for name in FITTED for end in ("", "_low", "_high")]
-    return [*COLUMNS, "region", *fitted], rows
+    return [*COLUMNS, "region", *fitted], [row for group in several for row in _rows(group, view)]
+
+
+def notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say how to read the rows, who never reached the target, or why there is nothing to read."""
+    met: dict[str, bool] = {}
+    for row in rows:
+        met[row["problem"]] = met.get(row["problem"], False) or np.isfinite(row["steps_to_target"])
+    if not met:
+        return ["no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"]
+    return NOTES + [f"nobody reached the target on {problem}" for problem, reached in met.items() if not reached]
 
 
 def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:
@@ -63,19 +74,23 @@ def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]
 def fit_seeds(
     sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]
 ) -> dict[str, float | None]:
-    """Fit the medians over seeds, with intervals by resampling them; empty where fewer than two sizes reach it."""
+    """Fit the medians over seeds, with intervals by resampling them; empty where fewer than two sizes reach it.
+
+    A target that is met before the first update says nothing of steps, and is left out.
+    """
     middle = np.array([median(trials) for trials in steps])
     used = np.flatnonzero(np.isfinite(middle) & (middle > 0))
-    if len(used) < 2:
+    if len(np.unique(sizes[used])) < 2:
         return {}
     random = np.random.default_rng(0)
     drawn = [
         [median(random.choice(steps[place], len(steps[place]))) for place in used.tolist()] for _ in range(RESAMPLES)
     ]
-    kept = np.array([row for row in drawn if np.all(np.isfinite(row))])
+    kept = np.array([row for row in drawn if np.all(np.isfinite(row)) and min(row) > 0])
     fitted = {"": _with_ratio(fit(sizes[used], middle[used]))}
-    resampled = np.sort(_with_ratio(fit(sizes[used], kept)), axis=0)
-    fitted |= {"_low": resampled[int(0.025 * len(kept))], "_high": resampled[-1 - int(0.025 * len(kept))]}
+    if len(kept):
+        resampled, tail = np.sort(_with_ratio(fit(sizes[used], kept)), axis=0), int(0.025 * len(kept))
+        fitted |= {"_low": resampled[tail], "_high": resampled[-1 - tail]}
     return {f"{name}{end}": float(values[place]) for end, values in fitted.items() for place, name in enumerate(FITTED)}
 
 

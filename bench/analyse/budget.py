@@ -12,14 +12,20 @@ from bench.store.run_folder import Part
 
 NOTES = [
     "best_of_k: expected lowest of k configurations drawn at random from those that were tried, each by its median "
-    "over the selection seeds; the gap where the optimum is known, else the train loss; with 95 % bootstrap intervals",
+    "over the selection seeds; the gap where the optimum is known, else the train loss; with 95 % bootstrap intervals "
+    "over the configurations; -: fewer than k were tried",
     "one that diverged counts as the start: the worst there is, since who tries it keeps what they had",
-    "overtakes: what is better at one configuration, and from how many on it no longer is",
+    "overtakes: what is ahead of this optimizer at one configuration, and from how many on this one is ahead",
 ]
+ENDS = ("", "_low", "_high")
 #: The k that have columns, beside the largest.
 SHOWN = (1, 4, 16, 64, 256, 1024)
 #: Overtaken ones that a row names; of more it tells the number.
 MOST_NAMED = 3
+#: How many k two optimizers are compared at: every one up to some hundred, then less than 1 % apart.
+COMPARED = 1000
+#: How many k are computed at a time, which takes memory for each of them and each configuration.
+TOGETHER = 32
 
 
 def budget(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
@@ -31,7 +37,7 @@ def budget(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str
     for (problem, batch_size, optimizer), found in values.items():
         tasks.setdefault((problem, batch_size), {})[optimizer] = found
     rows = [row for task, found in tasks.items() for row in _rows(task, found, ks)]
-    columns = [f"best_of_{k}{end}" for k in ks for end in ("", "_low", "_high")]
+    columns = [f"best_of_{k}{end}" for k in ks for end in ENDS]
     return ["problem", "optimizer", "batch_size", "num_points", *columns, "overtakes"], rows
 
 
@@ -47,28 +53,41 @@ def configurations(part: Part, view: Slice) -> Float[np.ndarray, " point"]:
 
 
 def _rows(task: tuple[Any, ...], found: Mapping[str, np.ndarray], ks: Sequence[int]) -> list[dict[str, Any]]:
-    curves = {name: expected_best(values, range(1, len(values) + 1)) for name, values in found.items()}
+    compared = _compared_ks(min(map(len, found.values()))) if len(found) > 1 else []
+    curves = {name: _curve(values, compared) for name, values in found.items()}
     rows = []
     for name, values in found.items():
         some = [k for k in ks if k <= len(values)]
-        lows, highs = expected_best_interval(values, some)
+        ends = zip(some, expected_best(values, some), *expected_best_interval(values, some), strict=True)
         row = {"problem": task[0], "optimizer": name, "batch_size": task[1], "num_points": len(values)}
-        for k, low, high in zip(some, lows, highs, strict=True):
-            row |= {f"best_of_{k}": float(curves[name][k - 1]), f"best_of_{k}_low": low, f"best_of_{k}_high": high}
-        rows.append(row | {"overtakes": _overtakes(name, curves)})
-    return sorted(rows, key=lambda row: curves[row["optimizer"]][-1])
+        for k, *numbers in ends:
+            row |= {f"best_of_{k}{end}": float(number) for end, number in zip(ENDS, numbers, strict=True)}
+        rows.append(row | {"overtakes": _overtakes(name, curves, compared)})
+    return sorted(rows, key=lambda row: found[row["optimizer"]].min())
 
 
-def _overtakes(name: str, curves: Mapping[str, Float[np.ndarray, " k"]]) -> str:
+def _compared_ks(num: int) -> list[int]:
+    return sorted(set(np.geomspace(1, num, COMPARED).round().astype(int).tolist()))
+
+
+def _curve(values: Float[np.ndarray, " point"], ks: Sequence[int]) -> Float[np.ndarray, " k"]:
+    pieces = [expected_best(values, ks[first : first + TOGETHER]) for first in range(0, len(ks), TOGETHER)]
+    return np.concatenate([[], *pieces])
+
+
+def _overtakes(name: str, curves: Mapping[str, Float[np.ndarray, " k"]], ks: Sequence[int]) -> str:
     places = {other: overtaking(curves[name], curve) for other, curve in curves.items() if other != name}
-    said = [f"{other} at {k}" for other, k in sorted(places.items(), key=lambda item: item[1] or 0) if k]
+    found = sorted((place, other) for other, place in places.items() if place is not None)
+    said = [f"{other} at {ks[place]}" for place, other in found]
     return ", ".join([*said[:MOST_NAMED], *([f"{len(said) - MOST_NAMED} more"] if len(said) > MOST_NAMED else [])])
 
 
 def overtaking(first: Float[np.ndarray, " k"], second: Float[np.ndarray, " k"]) -> int | None:
-    """Find the k from which on the first is better, where the second is at k = 1; None where there is none."""
-    num = min(len(first), len(second))
-    behind = np.flatnonzero(first[:num] >= second[:num])
-    if first[0] <= second[0] or behind[-1] == num - 1:
+    """Find the place from which on the first is lower, where at the first place the second is; None if there is none.
+
+    What differs by rounding is equal.
+    """
+    ahead = second - first > 1e-9 * np.abs(second)
+    if not second[0] < first[0] or not ahead[-1]:
         return None
-    return int(behind[-1]) + 2
+    return int(np.flatnonzero(~ahead)[-1]) + 1

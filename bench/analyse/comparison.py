@@ -152,27 +152,25 @@ def _notes(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]])
     fewest, least = min(len(a.seeds) for a, _ in pairs.values()), fewest_seeds(LEVEL / len(pairs))
     if fewest < least:
         notes.append(
-            f"{fewest} seeds decide nothing over {len(pairs)} problems at 5 %, whatever they show; {least} or more may"
+            f"{fewest} seeds decide nothing over {_problems(len(pairs))} at 5 %, whatever they show; {least} or more may"
         )
     return notes
 
 
 def _sentence(first: Side, second: Side, judged: Mapping[Task, Judgement], rules: Rules) -> str:
-    said = []
-    for verdict in ("better", "equal", "worse", "undecided"):
-        found = [(task, judgement) for task, judgement in judged.items() if judgement.verdict == verdict]
-        if found:
-            word = f"equal within {100 * rules.margin:g} %" if verdict == "equal" else verdict
-            said.append(f"{word} on {len(found)}")
-    needed = [_needed(task, judgement) for task, judgement in judged.items() if judgement.verdict == "undecided"]
-    told = f"; {', '.join(needed[:3])}{', ...' if len(needed) > 3 else ''}" if needed else ""
-    return f"{first.label} against {second.label} on {len(judged)} problems: {', '.join(said)}{told}"
+    words = [judgement.verdict for judgement in judged.values()]
+    named = {"better": "better", "equal": f"equal within {100 * rules.margin:g} %", "worse": "worse"}
+    said = [f"{text} on {words.count(word)}" for word, text in named.items() if word in words]
+    needed = sorted(one.seeds_needed for one in judged.values() if one.seeds_needed is not None)
+    if needed:
+        told = list(dict.fromkeys(f"{one:.0f}" if isfinite(one) else f"over {MOST_SEEDS}" for one in needed))
+        seeds = told[0] if len(told) == 1 else f"{told[0]} to {told[-1]}"
+        said.append(f"undecided on {len(needed)} (about {seeds} seeds would decide)")
+    return f"{first.label} against {second.label} on {_problems(len(judged))}: {', '.join(said)}"
 
 
-def _needed(task: Task, judgement: Judgement) -> str:
-    number = judgement.seeds_needed or 0
-    seeds = f"about {number:.0f}" if isfinite(number) else f"more than {MOST_SEEDS}"
-    return f"{task[0]} at {task[1]} would take {seeds} seeds"
+def _problems(num: int) -> str:
+    return "1 problem" if num == 1 else f"{num} problems"
 
 
 def _nothing_in_common(first: Side, second: Side, rules: Rules) -> str:

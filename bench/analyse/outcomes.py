@@ -43,6 +43,7 @@ class Outcomes(NamedTuple):
     start: Float[np.ndarray, "seed point"]
     #: Updates until each target is met; infinity where it isn't by the step that is looked at.
     steps_to: Mapping[str, Float[np.ndarray, "seed point"]]
+    #: By the step that is looked at.
     diverged: Bool[np.ndarray, "seed point"]
     dtype: str
 
@@ -132,7 +133,11 @@ def is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:
 
 
 def _of_seeds(batch: pa.RecordBatch, view: Slice) -> pa.RecordBatch:
-    return batch if view.seeds is None else batch.filter(pa.array(_numbers(batch["seed"]) < view.seeds))
+    if view.seeds is None:
+        return batch
+    # Not `pa.array`, which imports pandas where it is installed.
+    bits = np.packbits(_numbers(batch["seed"]) < view.seeds, bitorder="little")
+    return batch.filter(pa.Array.from_buffers(pa.bool_(), len(batch), [None, pa.py_buffer(bits)]))
 
 
 def _read(
@@ -158,7 +163,8 @@ def _read(
     settings["schedule"] = np.array(batch["schedule"].to_pylist())
     named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
     named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
-    return named | {"ends": ends, "start": curves["train_loss"][:, 0], "steps_to": steps_to, "diverged": lost}
+    start, diverged = curves["train_loss"][:, 0], np.isinf(ends["train_loss"])
+    return named | {"ends": ends, "start": start, "steps_to": steps_to, "diverged": diverged}
 
 
 def _last_finite(

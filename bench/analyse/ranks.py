@@ -1,13 +1,13 @@
 """Mean ranks over problems, and which of them can be told apart."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from bench.analyse.outcomes import Slice, objective, tuned
-from bench.analyse.significance import critical_difference, friedman_p
+from bench.analyse.significance import LEVEL, critical_difference, friedman_p
 from bench.analyse.statistics import median
 from bench.store.run_folder import Part
 
@@ -20,7 +20,8 @@ def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str,
     if not ranked.size:
         return [*COLUMNS], []
     mean = ranked.mean(axis=0)
-    apart = mean - mean.min() > _critical(ranked)
+    tested = _tested(ranked)
+    apart = mean - mean.min() > (tested.critical if tested and tested.p <= LEVEL else np.inf)
     rows = [
         {
             "optimizer": name,
@@ -39,19 +40,22 @@ def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str,
 def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
     """Rank the optimizers on every problem that all of them were run on; ties share their ranks.
 
-    Several batch sizes of a problem are one block: their ranks are averaged and ranked again.
+    Several batch sizes of a problem are one block: their ranks are averaged and ranked again. Where all failed there
+    is nothing to rank.
     """
     from scipy.stats import rankdata
 
     names = list(dict.fromkeys(part.footer["optimizer"] for part in parts))
-    tasks: dict[str, dict[Any, dict[str, float]]] = {}
+    tasks: dict[str, dict[Any, dict[str, Part]]] = {}
     for part in parts:
         batches = tasks.setdefault(part.footer["problem"], {})
-        batches.setdefault(part.footer["batch_size"], {})[part.footer["optimizer"]] = _result(part, view)
+        batches.setdefault(part.footer["batch_size"], {})[part.footer["optimizer"]] = part
     blocks = []
     for batches in tasks.values():
-        rows = [[found[name] for name in names] for found in batches.values() if len(found) == len(names)]
-        if rows:
+        full = [found for found in batches.values() if len(found) == len(names)]
+        some = [found for found in full if any(part.outcome == "finished" for part in found.values())]
+        if some:
+            rows = [[_result(found[name], view) for name in names] for found in some]
             blocks.append(rankdata(np.mean(rankdata(rows, axis=1), axis=0)))
     return names, np.array(blocks)
 
@@ -62,8 +66,19 @@ def _result(part: Part, view: Slice) -> float:
     return median(objective(tuned(part, view), part.footer)[:, 0])
 
 
-def _critical(ranked: Float[np.ndarray, "problem optimizer"]) -> float:
-    return critical_difference(ranked.shape[1], len(ranked)) if ranked.shape[1] > 1 else float("inf")
+class Tested(NamedTuple):
+    """Whether the ranks differ as a whole, and how far apart two must be."""
+
+    p: float
+    critical: float
+
+
+def _tested(ranked: Float[np.ndarray, "problem optimizer"]) -> Tested | None:
+    """Test the ranks of three optimizers or more on two problems or more."""
+    num_problems, num_optimizers = ranked.shape
+    if num_problems < 2 or num_optimizers < 3:
+        return None
+    return Tested(friedman_p(ranked), critical_difference(num_optimizers, num_problems))
 
 
 def notes(parts: Sequence[Part], view: Slice) -> list[str]:
@@ -71,20 +86,27 @@ def notes(parts: Sequence[Part], view: Slice) -> list[str]:
     names, ranked = problem_ranks(parts, view)
     num = len({part.footer["problem"] for part in parts})
     said = [
-        "ranked by median train loss over the report seeds; what differs by rounding is a tie, what diverged or failed "
-        "comes last",
+        "ranked by median train loss over the report seeds; ties share their ranks (where the optimum is known, all "
+        "that reach it up to rounding tie); what diverged or failed comes last",
     ]
     if len(ranked) < num:
         said.append(
-            f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there"
+            f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there, or "
+            "all of them failed (--optimizer ranks some of them on what they share)"
         )
-    if len(ranked) < 2 or len(names) < 3:
-        return [*said, "three optimizers on two problems are the least that ranks can be tested on"]
-    p, critical = friedman_p(ranked), _critical(ranked)
-    alike = "differ" if p <= 0.05 else "can't be told apart"
-    said.append(f"Friedman's test over {len(ranked)} problems: p = {p:.2g}, so the ranks {alike} as a whole")
+    tested = _tested(ranked) if ranked.size else None
+    if tested is None:
+        return [*said, "not tested: that takes at least three optimizers on two problems that all were run on"]
+    differ = tested.p <= LEVEL
     said.append(
-        f"behind_the_best: its mean rank is more than Nemenyi's critical difference of {critical:.2f} (5 %) behind the "
-        "first; the others can't be told from it"
+        f"Friedman's test over {len(ranked)} problems: p = {tested.p:.2g}, so as a whole the ranks "
+        f"{'differ' if differ else 'can not be told apart'}"
     )
-    return said
+    return [*said, _pairs(tested.critical)] if differ else said
+
+
+def _pairs(critical: float) -> str:
+    return (
+        f"behind_the_best: its mean rank is more than Nemenyi's critical difference of {critical:.2f} (5 %) behind the "
+        "first; the others can't be told from the first"
+    )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Slice, kept, objective, outcomes, start_of
+from bench.analyse.outcomes import Slice, kept, objective, outcomes, rounding, start_of
 from bench.analyse.statistics import median
 from bench.store.run_folder import Part
 
@@ -24,106 +24,121 @@ COLUMNS = (
 )
 NOTES = [
     "of the selection trials; at each learning rate the best of the other settings counts, by its median over seeds",
-    "octaves: factors of two around the best learning rate, between grid points along straight lines, where the loss "
-    "(the gap, where the optimum is known) is at most 1.1 times the best; and where it keeps 90 % of the best's way "
-    "from the start, in the logarithm; a range that reaches the grid's end (at_edge: the best does) is cut off there",
-    "kept elsewhere: how much of the way that the best learning rate there goes this one goes too, in the logarithm; "
-    "the median over the other batch sizes of this problem, and over the other problems",
+    "octaves: factors of two around the best learning rate where the loss (the gap, where the optimum is known) is at "
+    "most 10 % above the best, and where it keeps 90 % of the best's way from the start; ways are measured in the "
+    "logarithm, down to where rounding begins, along straight lines between the learning rates that were tried; a "
+    "range ends where the grid does (at_edge: the best lies there), and before what diverged",
+    "kept elsewhere: the share that this learning rate goes of the way that the best one there goes, where it lies "
+    "within the grid there; the median over the other batch sizes of this problem, and over the other problems",
+    "-: nothing tried came below the start, only one learning rate was tried, or there is no other to look at",
 ]
 
 
 class Response(NamedTuple):
-    """How one cell's result depends on its learning rate, ascending, in octaves; infinite where it diverges."""
+    """How one cell's result depends on its learning rate, ascending, in octaves."""
 
     names: dict[str, Any]
+    rates: Float[np.ndarray, " rate"]
     octaves: Float[np.ndarray, " rate"]
-    values: Float[np.ndarray, " rate"]
-    start: float
+    #: Share of the best's way from the start that is lost: 0 for the best, 1 at the start, infinity where it diverged.
+    lost: Float[np.ndarray, " rate"]
+    #: What is lost where the loss lies 10 % above the best.
+    tenth: float
+    #: Position of the best; None where nothing came below the start.
+    best: int | None
     diverged: float
-    dtype: str
 
 
 def sensitivity(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
     """Summarise how each cell responds to its learning rate: (columns, rows)."""
     responses = [response(part, view) for part in parts if part.outcome == "finished"]
-    found = [one for one in responses if len(one.octaves)]
+    found = [one for one in responses if len(one.rates)]
     return [*COLUMNS], [_row(one, found) for one in found]
 
 
 def response(part: Part, view: Slice) -> Response:
     """Read how a cell's result depends on the learning rate, at the best of its other settings."""
     found = outcomes(part, "select", view)
-    values = np.array([median(trials) for trials in objective(found, part.footer).T])
-    rates = found.settings["learning_rate"]
-    tried = np.unique(rates[rates > 0])
-    best = np.array([values[rates == rate].min() for rate in tried])
+    medians = np.array([median(trials) for trials in objective(found, part.footer).T])
+    all_rates = found.settings["learning_rate"]
+    rates = np.unique(all_rates[all_rates > 0])
+    values = np.array([medians[all_rates == rate].min() for rate in rates])
+    start, lowest = start_of(found, part.footer), float(values.min(initial=np.inf))
+    lose = lambda value: 1 - kept(value, lowest, start, found.dtype) if np.isfinite(value) else np.inf  # noqa: E731
+    # Ten percent of less than rounding would be crossed by rounding alone.
+    least = lowest if lowest < 0 else max(lowest, rounding(found.dtype) * start)
     names = {name: part.footer[name] for name in ("problem", "optimizer", "batch_size")}
+    chosen = all_rates[found.points == part.footer["best_point"]]
     return Response(
-        names, np.log2(tried), best, start_of(found, part.footer), float(np.mean(found.diverged)), found.dtype
+        names,
+        rates,
+        np.log2(rates),
+        np.array([lose(value) for value in values.tolist()]),
+        lose(least + abs(least) / 10),
+        _best(rates, values, chosen) if lowest < start else None,
+        float(np.mean(found.diverged)),
     )
 
 
+def _best(
+    rates: Float[np.ndarray, " rate"], values: Float[np.ndarray, " rate"], chosen: Float[np.ndarray, " one"]
+) -> int:
+    """Find the best; of several that reached the optimum, the one that the run chose."""
+    lowest = values == values.min()
+    ours = lowest & np.isin(rates, chosen)
+    return int(np.argmax(ours if ours.any() else lowest))
+
+
 def _row(one: Response, others: Sequence[Response]) -> dict[str, Any]:
-    place = int(np.argmin(one.values))
-    best, rate = one.values[place], one.octaves[place]
+    row = one.names | {"diverged_fraction": one.diverged, "at_edge": False}
+    if one.best is None:
+        return row
     same = [other for other in others if other is not one and other.names["optimizer"] == one.names["optimizer"]]
     here = [other for other in same if other.names["problem"] == one.names["problem"]]
     there = [other for other in same if other.names["problem"] != one.names["problem"]]
-    solved = np.isfinite(best)
-    return one.names | {
-        "learning_rate": float(f"{2.0**rate:.6g}"),
-        "octaves_within_10_percent": width(one.octaves, one.values, 1.1 * best) if solved else None,
-        "octaves_keeping_90_percent": _wide(one) if solved else None,
-        "diverged_fraction": one.diverged,
-        "at_edge": len(one.octaves) > 1 and place in (0, len(one.octaves) - 1),
-        "kept_at_other_batch_sizes": _kept(rate, here),
-        "kept_on_other_problems": _kept(rate, there),
+    row |= {"learning_rate": float(one.rates[one.best])}
+    row |= {"kept_at_other_batch_sizes": _kept(one, here), "kept_on_other_problems": _kept(one, there)}
+    if len(one.rates) == 1:
+        return row
+    return row | {
+        "octaves_within_10_percent": width(one.octaves, one.lost, one.best, one.tenth),
+        "octaves_keeping_90_percent": width(one.octaves, one.lost, one.best, 0.1),
+        "at_edge": one.best in (0, len(one.rates) - 1),
     }
 
 
-def _wide(one: Response) -> float:
-    """Measure the range that keeps 90 % of the best's way: what is lost of it stays at or below a tenth."""
-    best = float(one.values.min())
-    lost = [1 - kept(value, best, one.start, one.dtype) if np.isfinite(value) else np.inf for value in one.values]
-    return width(one.octaves, np.array(lost), 0.1)
+def width(octaves: Float[np.ndarray, " rate"], lost: Float[np.ndarray, " rate"], best: int, limit: float) -> float:
+    """Measure the range around the best in which what is lost stays at or below a limit, along straight lines."""
+    below, above = slice(best, None, -1), slice(best, None)
+    return float(_reach(octaves[above], lost[above], limit) + _reach(-octaves[below], lost[below], limit))
 
 
-def width(octaves: Float[np.ndarray, " rate"], values: Float[np.ndarray, " rate"], limit: float) -> float:
-    """Measure the range around the lowest value in which values stay at or below a limit, along straight lines."""
-    place = int(np.argmin(values))
-    return float(_reach(octaves[place:], values[place:], limit) + _reach(-octaves[place::-1], values[place::-1], limit))
-
-
-def _reach(x: Float[np.ndarray, " rate"], values: Float[np.ndarray, " rate"], limit: float) -> float:
+def _reach(x: Float[np.ndarray, " rate"], lost: Float[np.ndarray, " rate"], limit: float) -> float:
     """Go from the first value on until the limit is crossed."""
-    above = np.flatnonzero(values > limit)
-    if not len(above):
+    crossed = np.flatnonzero(lost > limit)
+    if not len(crossed):
         return x[-1] - x[0]
-    stop = above[0]
+    stop = crossed[0]
     # Towards a diverged trial the line is a wall: nothing is known of what lies before it.
-    share = 0.0 if np.isinf(values[stop]) else (limit - values[stop - 1]) / (values[stop] - values[stop - 1])
+    share = 0.0 if np.isinf(lost[stop]) else (limit - lost[stop - 1]) / (lost[stop] - lost[stop - 1])
     return x[stop - 1] - x[0] + share * (x[stop] - x[stop - 1])
 
 
-def _kept(rate: float, others: Sequence[Response]) -> float | None:
-    """Take the median of what a learning rate keeps of others' gains, where it lies within their grids."""
-    found = [
-        kept(_at(other, rate), float(other.values.min()), other.start, other.dtype)
-        for other in others
-        if _reaches(other, rate)
-    ]
+def _kept(one: Response, others: Sequence[Response]) -> float | None:
+    """Take the median of what a learning rate keeps of others' ways, where it lies within their grids."""
+    rate = float(one.octaves[one.best])
+    found = [max(1 - lost, 0.0) for other in others if (lost := _lost_at(other, rate)) is not None]
     return float(np.median(found)) if found else None
 
 
-def _reaches(other: Response, rate: float) -> bool:
-    return bool(other.octaves[0] - 1e-9 <= rate <= other.octaves[-1] + 1e-9 and np.isfinite(other.values.min()))
-
-
-def _at(other: Response, rate: float) -> float:
-    nearest = int(np.argmin(np.abs(other.octaves - rate)))
-    if abs(other.octaves[nearest] - rate) < 1e-9:
-        return float(other.values[nearest])
+def _lost_at(other: Response, rate: float) -> float | None:
+    """Read off what is lost at a learning rate, given in octaves."""
+    near = np.flatnonzero(np.abs(other.octaves - rate) < 1e-9)
+    if other.best is None or not (len(near) or other.octaves[0] < rate < other.octaves[-1]):
+        return None
+    if len(near):
+        return float(other.lost[near[0]])
     after = int(np.searchsorted(other.octaves, rate))
-    low, high = other.values[after - 1], other.values[after]
+    low, high = other.lost[after - 1 : after + 1]
     share = (rate - other.octaves[after - 1]) / (other.octaves[after] - other.octaves[after - 1])
     return float(np.inf if np.isinf(low + high) else low + share * (high - low))

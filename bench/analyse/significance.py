@@ -6,7 +6,7 @@ all others. scipy.stats is imported where it is used: it takes 0.7 s, more than 
 
 import warnings
 from collections.abc import Sequence
-from math import ceil, inf, log2, sqrt
+from math import ceil, inf, isfinite, log2, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,8 +59,20 @@ def _judgement(values: Float[np.ndarray, " seed"], margin: float, p: float, leve
             verdict = "equal"
         elif p <= level and (high < 0 or low > 0):
             verdict = "better" if high < 0 else "worse"
-    needed = seeds_needed(values, level / num) if verdict == "undecided" else None
-    return Judgement(difference, low, high, p, verdict, needed)
+    if verdict != "undecided":
+        return Judgement(difference, low, high, p, verdict, None)
+    different = seeds_needed(values, level / num)
+    equal = _seeds_to_be_equal(len(values), difference, low, high, margin, level)
+    return Judgement(difference, low, high, p, verdict, min(different, equal))
+
+
+def _seeds_to_be_equal(num: int, difference: float, low: float, high: float, margin: float, level: float) -> float:
+    """Estimate the seeds at which the interval, which shrinks with their root, would lie within the margin."""
+    if abs(difference) > margin or (high > low and abs(difference) == margin) or not isfinite(high - low):
+        return inf
+    shrunk = ((high - low) / 2 / (margin - abs(difference))) ** 2 if high > low else 0.0
+    found = max(ceil(num * shrunk), fewest_seeds(level), num + 1)
+    return float(found) if found <= MOST_SEEDS else inf
 
 
 def fewest_seeds(level: float = LEVEL) -> int:
@@ -103,7 +115,7 @@ def seeds_needed(differences: Float[np.ndarray, " seed"], level: float = LEVEL, 
     """Estimate how many seeds a signed-rank test would need to tell these differences from zero.
 
     From the share of pairs of differences with a positive sum; infinity beyond MOST_SEEDS. A rough number, since it
-    takes the effect that was seen for the true one.
+    takes the effect that was seen for the true one. Where all signs agree it is the fewest seeds that can tell.
     Source: Noether, Sample size determination for some common nonparametric tests, 1987.
     """
     from scipy.stats import norm
@@ -115,7 +127,7 @@ def seeds_needed(differences: Float[np.ndarray, " seed"], level: float = LEVEL, 
     share = np.mean(sums > 0) + np.mean(sums == 0) / 2
     if share == 0.5:
         return inf
-    needed = (norm.isf(level / 2) + norm.isf(1 - power)) ** 2 / (3 * (share - 0.5) ** 2)
+    needed = (norm.isf(level / 2) + norm.isf(1 - power)) ** 2 / (3 * (share - 0.5) ** 2) if 0 < share < 1 else 0
     found = max(ceil(needed), fewest_seeds(level), len(values) + 1)
     return float(found) if found <= MOST_SEEDS else inf
 

@@ -12,22 +12,27 @@ from bench.store.run_folder import Part
 
 Rows = tuple[list[str], list[dict[str, Any]]]
 
+#: What all tables of steps to a target share.
+COUNTED = "steps are counted at records, on full batches at every step"
 ERT_NOTES = [
     "expected running time: all steps of all report seeds over the seeds that met the target, what repeating the tuned "
-    "optimizer until it does would take; a seed that missed it spent its whole budget; inf: no seed met it",
+    "optimizer until it does would take; a seed that missed it spent its whole budget; inf: no seed met it; " + COUNTED,
 ]
+NO_TARGET = "no problem has a target; --target 0.1 sets one, in train loss"
 #: Targets of each problem in `ecdf`.
 LEVELS = 10
 ECDF_NOTES = [
-    f"share of all (problem, target, report seed) met by that step, tuned optimizers; {LEVELS} targets a problem, "
-    "evenly in the logarithm from the train loss at its start to its own target, or where it has none to the lowest "
-    "end of any optimizer; by the gap where the optimum is known",
+    f"share of all (problem, target, report seed) met by that step, tuned optimizers; each batch size counts as a "
+    f"problem; {LEVELS} targets a problem, evenly in the logarithm from the train loss at its start to its own target, "
+    "or where it has none to the lowest end of any optimizer; by the gap where the optimum is known",
+    "what failed or was not run somewhere has met no target there; " + COUNTED,
 ]
 FACTORS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
 PROFILE_NOTES = [
-    "share of problems (each batch size counts) whose target the tuned optimizer meets, by its median over the report "
-    "seeds, within so many times the fewest steps of any; solved: at all; score: the area up to 4 times, as a share",
-    "by steps; `optbench table RUN time-to-target` compares seconds",
+    "share of problems (each batch size counts) whose first target the tuned optimizer meets, by its median over the "
+    "report seeds, within so many times the fewest steps of any; solved: at all; score: the area up to 4 times, as a "
+    "share; what failed or was not run somewhere has not met the target there",
+    "by steps, which " + COUNTED.removeprefix("steps ") + "; `optbench table RUN time-to-target` compares seconds",
 ]
 
 
@@ -46,7 +51,7 @@ def ert(parts: Sequence[Part], seconds: Mapping[tuple[Any, ...], float], view: S
 def _ert_rows(part: Part, seconds: Mapping[tuple[Any, ...], float], view: Slice) -> list[dict[str, Any]]:
     footer, found = part.footer, tuned(part, view)
     names = {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
-    spent = footer["steps"] if view.at_step is None else min(view.at_step, footer["steps"])
+    spent = _last_step(part, view)
     step = seconds.get(tuple(names.values()))
     rows = []
     for metric, value in targets_of(footer, view).items():
@@ -60,48 +65,61 @@ def _ert_rows(part: Part, seconds: Mapping[tuple[Any, ...], float], view: Slice)
 
 
 def unsolved(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Name the targets that nobody reached."""
+    """Name the targets that nobody reached, or say that there is none."""
     best: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row["problem"], row["target"])
         best[key] = max(best.get(key, 0), row["num_solved"])
-    return [f"nobody reached {target} on {problem}" for (problem, target), num in best.items() if not num]
+    missed = [f"nobody reached {target} on {problem}" for (problem, target), num in best.items() if not num]
+    return missed if best else [NO_TARGET]
 
 
 def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
     """Tabulate the share of (problem, target, seed) met against steps: (columns, rows), the most first."""
-    finished = [part for part in parts if part.outcome == "finished"]
-    tasks = {_task(part): None for part in finished}
-    levels = {task: _levels([part for part in finished if _task(part) == task], view) for task in tasks}
-    met: dict[str, list[np.ndarray]] = {}
-    for part in finished:
-        steps = tuned(part, view, {str(value): ("train_loss", value) for value in levels[_task(part)]}).steps_to
-        met.setdefault(part.footer["optimizer"], []).extend(values[:, 0] for values in steps.values())
-    # What failed or wasn't run on some problem has met none of its targets.
-    num = {task: max(len(tuned(part, view).seeds) for part in finished if _task(part) == task) for task in tasks}
-    total = LEVELS * sum(num.values())
-    grid = _steps_grid(max((part.footer["steps"] for part in finished), default=1))
-    rows = []
-    for name, found in met.items():
-        steps = np.concatenate(found)
-        shares = {f"by_step_{step}": float(np.sum(steps <= step) / total) for step in grid}
-        rows.append({"optimizer": name} | shares)
-    rows.sort(key=lambda row: tuple(-row[f"by_step_{step}"] for step in reversed(grid)))
-    return ["optimizer", *(f"by_step_{step}" for step in grid)], rows
+    tasks: dict[tuple[Any, ...], list[Part]] = {}
+    for part in parts:
+        if part.outcome == "finished":
+            tasks.setdefault(_task(part), []).append(part)
+    met: dict[str, list[np.ndarray]] = {part.footer["optimizer"]: [] for part in parts}
+    total = 0
+    for some in tasks.values():
+        levels = _levels(some, view)
+        found = [tuned(part, view, {str(level): ("train_loss", level) for level in levels}) for part in some]
+        for part, one in zip(some, found, strict=True):
+            met[part.footer["optimizer"]].extend(values[:, 0] for values in one.steps_to.values())
+        total += LEVELS * max(len(one.seeds) for one in found) if levels else 0
+    grid = _steps_grid(max((_last_step(part, view) for some in tasks.values() for part in some), default=1))
+    columns = [f"by_step_{step}" for step in grid]
+    steps = {name: np.concatenate([[], *found]) for name, found in met.items()} if total else {}
+    rows = [
+        {"optimizer": name} | {column: float(np.sum(found <= step) / total) for column, step in zip(columns, grid)}
+        for name, found in steps.items()
+    ]
+    rows.sort(key=lambda row: tuple(-row[column] for column in reversed(columns)))
+    return ["optimizer", *columns], rows
 
 
 def _task(part: Part) -> tuple[Any, ...]:
     return (part.footer["problem"], part.footer["batch_size"])
 
 
+def _last_step(part: Part, view: Slice) -> int:
+    return part.footer["steps"] if view.at_step is None else min(view.at_step, part.footer["steps"])
+
+
 def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
-    """Space targets on the train loss from a task's start to its end."""
-    found = [tuned(part, view) for part in parts]
-    footer = parts[0].footer
-    ends = [median(one.ends["train_loss"][:, 0]) for one in found]
-    start, last = median(found[0].start[:, 0]), targets_of(footer, view).get("train_loss", min(ends))
+    """Space targets on the train loss from a task's start to its end; none where no end is known."""
+    footer, target = parts[0].footer, targets_of(parts[0].footer, view).get("train_loss")
+    # The start alone, where the target is known, is the same for all.
+    found = [tuned(part, view, {}) for part in (parts if target is None else parts[:1])]
+    start = median(found[0].start[:, 0])
+    last = min(median(one.ends["train_loss"][:, 0]) for one in found) if target is None else target
+    if not np.isfinite(last):
+        return []
     base = footer["optimum"] if footer["optimum"] is not None else min(0.0, last)
     first, least = start - base, rounding(found[0].dtype) * max(abs(base), start - base)
+    if not last < start:
+        return [last] * LEVELS
     shares = np.arange(1, LEVELS + 1) / LEVELS
     return (base + first ** (1 - shares) * max(last - base, least) ** shares).tolist()
 
