@@ -151,9 +151,8 @@ def _notes(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]])
     notes = [f"left out, since not both sides have it: {named}"] if left else []
     fewest, least = min(len(a.seeds) for a, _ in pairs.values()), fewest_seeds(LEVEL / len(pairs))
     if fewest < least:
-        notes.append(
-            f"{fewest} seeds decide nothing over {_problems(len(pairs))} at 5 %, whatever they show; {least} or more may"
-        )
+        over = _problems(len(pairs))
+        notes.append(f"{fewest} seeds decide nothing over {over} at 5 %, whatever they show; {least} or more may")
     return notes
 
 
