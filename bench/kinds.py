@@ -28,7 +28,20 @@ def _cell_notes(run: "Run") -> list[str]:
     notes += [f"{path} is torn and left out; `optbench run` computes it again" for path in run.torn]
     if run.missing:
         notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
-    return notes
+    if not any(part.outcome == "finished" for part in run.parts):
+        notes.append("no cell has finished")
+    return notes + _stopped_note(run)
+
+
+def _stopped_note(run: "Run") -> list[str]:
+    """Say that a search stopped some trials before their last step, where it did."""
+    footers = [part.footer for part in run.parts if "trial_steps" in part.footer]
+    stopped = [one for one in footers if one["trial_steps"] < one["num_points"] * one["seeds"] * one["steps"]]
+    if not stopped:
+        return []
+    return [
+        f"in {len(stopped)} cells the search stopped some selection trials early: they count with what they had then"
+    ]
 
 
 def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
@@ -99,7 +112,7 @@ KINDS = {
     "batch-scaling": Kind(
         "what a larger batch buys",
         lambda run, view: batch_scaling.batch_scaling(run.parts, view),
-        _and(batch_scaling.NOTES),
+        lambda run, rows, view: _cell_notes(run) + batch_scaling.notes(rows),
     ),
     "ranks": Kind(
         "mean ranks over problems",
@@ -113,7 +126,9 @@ KINDS = {
     ),
     "ecdf": Kind("the share of targets met", lambda run, view: solved.ecdf(run.parts, view), _and(solved.ECDF_NOTES)),
     "profile": Kind(
-        "performance profiles", lambda run, view: solved.profile(run.parts, view), _and(solved.PROFILE_NOTES)
+        "performance profiles",
+        lambda run, view: solved.profile(run.parts, view),
+        lambda run, rows, view: _cell_notes(run) + solved.profile_notes(run.parts, view),
     ),
     "defaults": Kind("what tuning buys", lambda run, view: defaults.defaults(run.parts, view), _and(defaults.NOTES)),
 }

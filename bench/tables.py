@@ -1,5 +1,6 @@
 """A run, loaded: its tables are one call each. No jax, so that a table answers at once."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,10 +58,13 @@ class Run:
         for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
             if value is not None and value < least:
                 raise ValueError(f"{name}: {value} is not accepted; accepted: integers >= {least}")
+        if target is not None and not math.isfinite(target):
+            raise ValueError(f"target: {target} is not accepted; accepted: finite numbers")
         chosen, view = self.only(problems, optimizers), Slice(at_step, target, seeds)
         meaning, make, notes = KINDS[kind]
         names, rows = make(chosen, view)
-        table = Table(f"{self.folder.name}: {meaning}", tuple(names), rows, tuple(notes(chosen, rows, view)))
+        title = f"{self.folder.name}: {', '.join([meaning, *_said(view)])}"
+        table = Table(title, tuple(names), rows, tuple(notes(chosen, rows, view)))
         return select(table, columns, sort)
 
     def __getattr__(self, name: str) -> Callable[..., Table]:
@@ -85,6 +89,13 @@ class Run:
         parts = tuple(part for part in self.parts if part.path.stem in keys)
         torn = tuple(path for path in self.torn if path.stem in keys)
         return Run(self.folder, self.manifest | {"cells": cells}, parts, torn, len(keys) - len(parts) - len(torn))
+
+
+def _said(view: Slice) -> list[str]:
+    """Say which part of the curves a table looks at."""
+    said = [] if view.at_step is None else [f"at step {view.at_step}"]
+    said += [] if view.target is None else [f"to train_loss <= {view.target:g}"]
+    return said + ([] if view.seeds is None else [f"of {view.seeds} {'seed' if view.seeds == 1 else 'seeds'}"])
 
 
 def _labels(text: str, labels: Sequence[str], noun: str) -> list[str]:

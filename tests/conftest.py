@@ -1,7 +1,9 @@
 """What tests of several folders share: a cache of their own, and cells written by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -23,6 +25,26 @@ def _trial(optimizer: str, seed: int, losses: list[float], steps: tuple[int, ...
     return named | chosen | tuned | counted | {"train_loss": losses, "batch_loss": losses} | fields
 
 
+def _tried(optimizer: str, tried: Mapping[float, list[list[float]]], steps: tuple[int, ...], of: Mapping[int, Any]):
+    """Write selection trials: a point per learning rate, a curve per seed; what ends above its start diverged."""
+    for point, (rate, curves) in enumerate(tried.items()):
+        for seed, curve in enumerate(curves):
+            fields = dict(of.get(point, {}))
+            tuned = {"learning_rate": rate, "weight_decay": 0.0} | fields.pop("hyperparameters", {})
+            status = "ok" if curve[-1] <= curve[0] else "diverged"
+            named = {"phase": "select", "point": point, "hyperparameters": tuned, "status": status}
+            yield _trial(optimizer, seed, curve, steps, **named | fields)
+
+
+def _best_point(rows: list[dict[str, Any]]) -> int:
+    """Choose as a run does: the lowest median end, of points that no search stopped."""
+    ends: dict[int, list[float]] = {}
+    for row in rows:
+        if row["phase"] == "select" and row["status"] != "stopped":
+            ends.setdefault(row["point"], []).append(inf if row["status"] == "diverged" else row["train_loss"][-1])
+    return min(ends, key=lambda point: median(ends[point]), default=0)
+
+
 def _handmade(
     folder: Path,
     optimizer: str,
@@ -30,6 +52,8 @@ def _handmade(
     *,
     step: tuple[int, ...] = (0, 10, 20),
     select: list[list[float]] | None = None,
+    tried: Mapping[float, list[list[float]]] | None = None,
+    points: Mapping[int, dict[str, Any]] | None = None,
     trial: dict[str, Any] | None = None,
     trials: dict[int, dict[str, Any]] | None = None,
     **footer: Any,
@@ -40,14 +64,19 @@ def _handmade(
     both, each = trial or {}, trials or {}
     decoy = [[9.0] * len(step)] if select is None else select
     rows = [_trial(optimizer, seed, curve, step, phase="select") for seed, curve in enumerate(decoy)]
+    rows = rows if tried is None else list(_tried(optimizer, tried, step, points or {}))
+    num_seeds = len({row["seed"] for row in rows})
+    best, num_points = _best_point(rows), len(tried or [0])
     rows += [_trial(optimizer, seed, curve, step, **both | each.get(seed, {})) for seed, curve in enumerate(losses)]
-    said = {"problem": "bowl", "optimizer": optimizer, "batch_size": 4, "num_points": 1, "seeds": len(decoy)}
-    said |= {"report_seeds": len(losses), "outcome": "finished", "best_point": 0, "at_edge": False, "optimum": None}
+    said = {"problem": "bowl", "optimizer": optimizer, "batch_size": 4, "num_points": num_points, "seeds": num_seeds}
+    said |= {"report_seeds": len(losses), "outcome": "finished", "best_point": best, "at_edge": False, "optimum": None}
     said |= {"best": {"learning_rate": 0.1, "weight_decay": 0.0}, "targets": {"train_loss": 1.0}}
-    said |= {"examples_per_step": 4} | footer
+    said |= {"examples_per_step": 4, "steps": step[-1]} | footer
     key = f"{said['problem']}-{optimizer}-{said['batch_size']}"
     run_folder.write_part(folder, key, trial_rows(rows), said)
-    cells = [{"key": path.stem, "problem": "bowl"} for path in sorted((folder / "parts").glob("*.parquet"))]
+    parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]
+    names = ("problem", "optimizer", "batch_size")
+    cells = [{"key": part.path.stem} | {name: part.footer[name] for name in names} for part in parts]
     suite = {"dtype": "float32", "report_seeds": 1}
     manifest = {"suite": suite, "device": {"device": "cpu"}, "cells": cells, "started": "2025", "ended": None}
     run_folder.write_manifest(folder, manifest)
@@ -60,5 +89,7 @@ def handmade(tmp_path) -> Callable[..., Any]:
 
     Records are at steps 0, 10 and 20, a batch has 4 examples, the target is 1; `trial` sets fields of every report
     trial, `trials` of one seed's, anything else of the footer. The run is `results/handmade`.
+    Selection trials are a decoy unless `tried` gives learning rate -> a curve per seed; `points` sets fields of the
+    trials of some of these points, by number.
     """
     return lambda *given, **fields: _handmade(tmp_path / "results" / "handmade", *given, **fields)

@@ -26,9 +26,10 @@ COLUMNS = (
 )
 NOTES = [
     "default: the learning rate in the middle of the optimizer's range, the least weight decay, the middle of what "
-    "else was tried; tuned: the best point; both on the selection seeds, which flatters what was chosen on them",
-    "the gap where the optimum is known, else the train loss; ratio: default over tuned; kept: how much of the "
-    "tuned one's way from the start the default goes, in the logarithm; rows of all problems hold medians over them",
+    "else was tried; tuned: the run's best point; both on the selection seeds, which flatters what was chosen on them",
+    "the gap where the optimum is known, else the train loss; ratio: default over tuned (-: the tuned one is below "
+    "zero); kept: how much of the tuned one's way from the start the default goes, in the logarithm; rows of all "
+    "problems hold medians over them",
 ]
 
 
@@ -38,8 +39,9 @@ def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[s
     overall = []
     for name in dict.fromkeys(row["optimizer"] for row in rows):
         own = [row for row in rows if row["optimizer"] == name]
-        medians = {of: median(np.array([row[of] for row in own])) for of in ("ratio", "kept")}
-        overall.append({"problem": "all", "optimizer": name} | medians)
+        ratios = [row["ratio"] for row in own if row["ratio"] is not None]
+        row = {"problem": "all", "optimizer": name, "kept": median(np.array([row["kept"] for row in own]))}
+        overall.append(row | {"ratio": median(np.array(ratios)) if ratios else None})
     overall.sort(key=lambda row: -row["kept"])
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
     return [*COLUMNS], overall + sorted(rows, key=lambda row: (order[row["problem"]], -row["kept"]))
@@ -48,19 +50,23 @@ def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[s
 def _row(part: Part, view: Slice) -> dict[str, Any]:
     found = outcomes(part, "select", view)
     values, rates = objective(found, part.footer), found.settings["learning_rate"]
-    medians = np.array([median(trials) for trials in values.T])
-    default, best = default_point(found), int(np.argmin(medians))
     row = {name: part.footer[name] for name in ("problem", "optimizer", "batch_size")}
-    for name, place in (("default", default), ("tuned", best)):
+    chosen = {"default": default_point(found), "tuned": int(np.argmax(found.points == part.footer["best_point"]))}
+    for name, place in chosen.items():
         ends = dict(zip((name, f"{name}_low", f"{name}_high"), median_interval(values[:, place]), strict=True))
         row |= ends | {f"{name}_learning_rate": float(rates[place])}
-    # Where both end at an optimum, tuning bought nothing.
-    ratio = 1.0 if medians[default] == medians[best] else np.divide(medians[default], medians[best] or np.nan)
-    ratio = np.inf if np.isnan(ratio) else float(ratio)
-    return row | {
-        "ratio": ratio,
-        "kept": kept(medians[default], medians[best], start_of(found, part.footer), found.dtype),
-    }
+    default, best = row["default"], row["tuned"]
+    share = kept(default, best, start_of(found, part.footer), found.dtype)
+    return row | {"ratio": _ratio(default, best), "kept": share}
+
+
+def _ratio(default: float, best: float) -> float | None:
+    """Divide; 1 where both are equal, since where both end at an optimum tuning bought nothing."""
+    if best < 0:
+        return None
+    if default == best:
+        return 1.0
+    return default / best if best else float("inf")
 
 
 def default_point(found: Outcomes) -> int:

@@ -122,7 +122,7 @@ def kept(value: float, best: float, start: float, dtype: str) -> float:
     if not value < start:
         return 0.0
     if best < 0:
-        return (start - value) / (start - best)
+        return min((start - value) / (start - best), 1.0)
     least = max(best, rounding(dtype) * start)
     return float(np.log(start / max(value, least)) / np.log(start / least))
 

@@ -84,19 +84,21 @@ def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
     total = 0
     for some in tasks.values():
         levels = _levels(some, view)
-        found = [tuned(part, view, {str(level): ("train_loss", level) for level in levels}) for part in some]
+        targets = {str(place): ("train_loss", level) for place, level in enumerate(levels)}
+        found = [tuned(part, view, targets) for part in some]
         for part, one in zip(some, found, strict=True):
             met[part.footer["optimizer"]].extend(values[:, 0] for values in one.steps_to.values())
         total += LEVELS * max(len(one.seeds) for one in found) if levels else 0
     grid = _steps_grid(max((_last_step(part, view) for some in tasks.values() for part in some), default=1))
     columns = [f"by_step_{step}" for step in grid]
-    steps = {name: np.concatenate([[], *found]) for name, found in met.items()} if total else {}
-    rows = [
-        {"optimizer": name} | {column: float(np.sum(found <= step) / total) for column, step in zip(columns, grid)}
-        for name, found in steps.items()
-    ]
-    rows.sort(key=lambda row: tuple(-row[column] for column in reversed(columns)))
+    shares = {name: [_share(found, step, total) for step in grid] for name, found in met.items()} if total else {}
+    best_first = sorted(shares, key=lambda name: shares[name][::-1], reverse=True)
+    rows = [{"optimizer": name} | dict(zip(columns, shares[name], strict=True)) for name in best_first]
     return ["optimizer", *columns], rows
+
+
+def _share(found: Sequence[np.ndarray], step: int, total: int) -> float:
+    return sum(int(np.sum(steps <= step)) for steps in found) / total
 
 
 def _task(part: Part) -> tuple[Any, ...]:
@@ -116,12 +118,13 @@ def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
     last = min(median(one.ends["train_loss"][:, 0]) for one in found) if target is None else target
     if not np.isfinite(last):
         return []
-    base = footer["optimum"] if footer["optimum"] is not None else min(0.0, last)
-    first, least = start - base, rounding(found[0].dtype) * max(abs(base), start - base)
-    if not last < start:
+    if not last < start < np.inf:
         return [last] * LEVELS
-    shares = np.arange(1, LEVELS + 1) / LEVELS
-    return (base + first ** (1 - shares) * max(last - base, least) ** shares).tolist()
+    base = footer["optimum"] if footer["optimum"] is not None else min(0.0, last)
+    least = rounding(found[0].dtype) * max(abs(base), start - base)
+    shares = np.arange(1, LEVELS) / LEVELS
+    between = base + (start - base) ** (1 - shares) * max(last - base, least) ** shares
+    return [*between.tolist(), max(last, base + least)]
 
 
 def _steps_grid(most: int) -> list[int]:
@@ -132,12 +135,7 @@ def _steps_grid(most: int) -> list[int]:
 
 def profile(parts: Sequence[Part], view: Slice) -> Rows:
     """Tabulate performance profiles over steps to target: (columns, rows), the best score first."""
-    times: dict[tuple[Any, ...], dict[str, float]] = {}
-    for part in parts:
-        targets = {} if part.outcome == "failed" else targets_of(part.footer, view)
-        if targets:
-            steps = tuned(part, view).steps_to[next(iter(targets))][:, 0]
-            times.setdefault(_task(part), {})[part.footer["optimizer"]] = median(steps)
+    times = _times(parts, view)
     names = list(dict.fromkeys(part.footer["optimizer"] for part in parts))
     columns = ["optimizer", *(f"within_{factor:g}" for factor in FACTORS), "solved", "score", "num_problems"]
     if not times:
@@ -151,6 +149,25 @@ def profile(parts: Sequence[Part], view: Slice) -> Rows:
         row |= {f"within_{factor:g}": float(shares[at, place]) for at, factor in enumerate(FACTORS)}
         rows.append(row | {"score": profile_score(_ratios(array)[:, place])})
     return columns, sorted(rows, key=lambda row: -row["score"])
+
+
+def _times(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], dict[str, float]]:
+    """Count each optimizer's median steps to the first target of each task that any finished."""
+    times: dict[tuple[Any, ...], dict[str, float]] = {}
+    for part in parts:
+        targets = targets_of(part.footer, view) if part.outcome == "finished" else {}
+        if targets:
+            steps = tuned(part, view).steps_to[next(iter(targets))][:, 0]
+            times.setdefault(_task(part), {})[part.footer["optimizer"]] = median(steps)
+    return times
+
+
+def profile_notes(parts: Sequence[Part], view: Slice) -> list[str]:
+    """Say how to read a profile, and on what nobody reached the target."""
+    times = _times(parts, view)
+    missed = [task for task, found in times.items() if np.isinf(min(found.values()))]
+    said = [f"nobody reached the target on {problem} at batch size {size}" for problem, size in missed]
+    return PROFILE_NOTES + said if times else [NO_TARGET]
 
 
 def _ratios(times: Float[np.ndarray, "problem optimizer"]) -> Float[np.ndarray, "problem optimizer"]:
