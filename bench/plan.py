@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.execute import compile_job
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.measure.devices import Device, refuse_compile_cache, settings, use_compile_cache
 from bench.measure.sweep import sweep
@@ -14,6 +13,7 @@ from bench.present.table import Table
 from bench.recipes import preparer
 from bench.request import Suite
 from bench.store import run_folder
+from bench.train import compile_job
 
 
 class Calibration(NamedTuple):

@@ -173,9 +173,9 @@ class TestMemory:
     @pytest.fixture
     def short(self, monkeypatch):
         """Make the device too small for more than `limit` points together."""
-        import bench.execute
+        import bench.train
 
-        whole, tried = bench.execute.sweep, []
+        whole, tried = bench.train.sweep, []
 
         def limit(points):
             def sweep(compiled, given):
@@ -184,7 +184,7 @@ class TestMemory:
                     raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
                 return whole(compiled, given)
 
-            monkeypatch.setattr(bench.execute, "sweep", sweep)
+            monkeypatch.setattr(bench.train, "sweep", sweep)
             return tried
 
         return limit

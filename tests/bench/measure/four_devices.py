@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import problems
-from bench import execute
 from bench.measure import devices
 from bench.measure.halving import sweep_halving
 from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
 from bench.measure.sweep import Points, compile_sweep, sweep
+from bench.train import sweep_in_memory
 from optimizers import catalogue
 
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")
@@ -127,9 +127,9 @@ def test_points_that_never_fit_end_as_out_of_memory(compiled, monkeypatch):
 
     tried = []
     # One point on each device is the least there can be.
-    monkeypatch.setattr(execute, "sweep", full)
+    monkeypatch.setattr("bench.train.sweep", full)
     with pytest.raises(MemoryError):
-        execute._sweep_in_memory(*compiled(4, 5), 2**40)
+        sweep_in_memory(*compiled(4, 5), 2**40)
     assert tried == [8, 4]
 
 

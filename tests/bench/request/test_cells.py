@@ -84,6 +84,11 @@ def test_brackets_override_the_entry_and_the_entry_the_suite():
     assert column(found[1], "weight_decay") == [0.2]
 
 
+def test_an_optimizer_may_have_schedules_of_its_own():
+    found = cells(optimizers=["adam", {"spec": "adamw", "schedule": "linear,cosine[warmup=0.1]"}], schedule="wsd")
+    assert [set(column(cell, "schedule")) for cell in found] == [{"wsd"}, {"linear", "cosine[warmup=0.1]"}]
+
+
 def test_problem_entries_override_the_suite():
     found = cells(["quadratic", {"spec": "linear_regression", "batch_size": "full", "steps": 7}], epochs=2.0)
     assert [(cell.batch_size, cell.steps, cell.epochs) for cell in found] == [(None, None, 2.0), ("full", 7, None)]

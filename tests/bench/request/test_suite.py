@@ -120,11 +120,14 @@ def test_override_reaches_the_entries():
     suite = parse_suite(
         {
             "problems": [{"spec": "quadratic", "batch_size": 16, "steps": 500}],
-            "optimizers": [{"spec": "sgd", "learning_rate": 0.1}],
+            "optimizers": [{"spec": "sgd", "learning_rate": 0.1, "schedule": "cosine[warmup=0.10]"}],
             "records": 10,
         }
     )
-    changed = override(suite, batch_size="32,full", epochs=2.0, learning_rate="1", record_every=5, seeds=None)
+    assert suite.optimizers[0].schedule == ("cosine[warmup=0.1]",)
+    changed = override(
+        suite, batch_size="32,full", epochs=2.0, learning_rate="1", record_every=5, seeds=None, schedule="linear"
+    )
     assert changed.problems[0].model_dump(exclude_none=True) == {"spec": "quadratic"}
     assert changed.optimizers[0].model_dump(exclude_none=True) == {"spec": "sgd"}
     assert (changed.batch_size, changed.epochs, changed.steps, changed.seeds) == ("32,full", 2.0, None, 3)
@@ -195,3 +198,8 @@ def test_noise_gives_nothing_but_request_errors(values):
 def test_import_is_light():
     code = "import sys, bench.request; print([m for m in ('jax', 'numpy', 'optax') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_schedule_of_an_optimizer_is_checked():
+    values = {**MINIMAL, "optimizers": [{"spec": "sgd", "schedule": "cosin"}]}
+    assert "optimizers[0].schedule: unknown schedule 'cosin'; did you mean 'cosine'?" in faults(values)
