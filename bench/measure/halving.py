@@ -74,7 +74,8 @@ def prospects(
 
     The median loss, carried on as a power of the steps, as it fell since half as many; but half as far (in the
     logarithm) as the end lies, since high learning rates lead early and are overtaken. The full grid's winner outlives
-    both rungs in 94 % of cells of the suite `quick` and 87 % of `landscape`; by the loss as it is, in 86 % and 79 %.
+    both rungs in 94 % of the cells of the suite `quick`, 85 % of `landscape` and 86 % of `networks`; by the loss as it
+    is, in 86 %, 81 % and 86 %.
     """
     now = median_loss(np.where(np.isfinite(losses[-1]), losses[-1], np.inf))
     half = int(np.argmin(abs(step[: len(losses) - 1] - step[len(losses) - 1] / 2)))
