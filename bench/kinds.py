@@ -124,7 +124,11 @@ KINDS = {
         lambda run, view: solved.ert(run.parts, throughput.step_seconds(run.timings), view),
         lambda run, rows, view: _cell_notes(run) + solved.ERT_NOTES + solved.unsolved(rows),
     ),
-    "ecdf": Kind("the share of targets met", lambda run, view: solved.ecdf(run.parts, view), _and(solved.ECDF_NOTES)),
+    "ecdf": Kind(
+        "the share of targets met",
+        lambda run, view: solved.ecdf(run.parts, view),
+        lambda run, rows, view: _cell_notes(run) + solved.ecdf_notes(rows),
+    ),
     "profile": Kind(
         "performance profiles",
         lambda run, view: solved.profile(run.parts, view),

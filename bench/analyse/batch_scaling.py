@@ -73,7 +73,7 @@ def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]
 
 def fit_seeds(
     sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]
-) -> dict[str, float | None]:
+) -> dict[str, float]:
     """Fit the medians over seeds, with intervals by resampling them; empty where fewer than two sizes reach it.
 
     A target that is met before the first update says nothing of steps, and is left out.
@@ -99,7 +99,7 @@ def _with_ratio(fitted: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*ba
         return np.concatenate([fitted, fitted[..., 1:] / fitted[..., :1]], axis=-1)
 
 
-def region(size: float, scaling: dict[str, float | None]) -> str | None:
+def region(size: float, scaling: dict[str, float]) -> str | None:
     """Name the region a batch size lies in, from the slope of the fit there."""
     critical = scaling.get("critical_batch_size")
     if critical is None:

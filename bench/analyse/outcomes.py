@@ -115,14 +115,17 @@ def rounding(dtype: str) -> float:
 
 
 def kept(value: float, best: float, start: float, dtype: str) -> float:
-    """Compute the share of the best's way from the start that a value has gone, in the logarithm: 1 for the best.
+    """Compute the share of the best's way from the start that a value has gone, in the logarithm: 1 at most.
 
     Ways end where rounding begins; 0 for what is no better than the start. Linear where the best is below zero.
     """
     if not value < start:
         return 0.0
+    # At an earlier step than the one it was chosen by, the best may be behind.
+    if value <= best:
+        return 1.0
     if best < 0:
-        return min((start - value) / (start - best), 1.0)
+        return (start - value) / (start - best)
     least = max(best, rounding(dtype) * start)
     return float(np.log(start / max(value, least)) / np.log(start / least))
 

@@ -98,10 +98,8 @@ def notes(parts: Sequence[Part], view: Slice) -> list[str]:
     if tested is None:
         return [*said, "not tested: that takes at least three optimizers on two problems that all were run on"]
     differ = tested.p <= LEVEL
-    said.append(
-        f"Friedman's test over {len(ranked)} problems: p = {tested.p:.2g}, so as a whole the ranks "
-        f"{'differ' if differ else 'can not be told apart'}"
-    )
+    alike = "differ" if differ else "can't be told apart"
+    said.append(f"Friedman's test over {len(ranked)} problems: p = {tested.p:.2g}, so as a whole the ranks {alike}")
     return [*said, _pairs(tested.critical)] if differ else said
 
 

@@ -97,6 +97,11 @@ def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
     return ["optimizer", *columns], rows
 
 
+def ecdf_notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say how to read the shares, or why there are none."""
+    return ECDF_NOTES if any(True for _ in rows) else ["no problem has a target or a trial that didn't diverge"]
+
+
 def _share(found: Sequence[np.ndarray], step: int, total: int) -> float:
     return sum(int(np.sum(steps <= step)) for steps in found) / total
 

@@ -1,0 +1,139 @@
+"""What a larger batch buys, on curves that reach the target after S_min + E_min / B steps."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bench.analyse.batch_scaling import batch_scaling, fit_seeds, notes, region
+from bench.analyse.outcomes import Slice
+
+INF = math.inf
+STEP = (0, 12, 20, 60, 90)
+
+
+def reach(at):
+    """Reach the target, 1, at a step."""
+    return [8.0 if step < at else 1.0 for step in STEP]
+
+
+def cell(handmade, size, *steps, **fields):
+    """Write a cell whose rate 0.2 takes so many steps, one number per seed; 0.1 never arrives."""
+    tried = {0.1: [reach(INF)] * len(steps), 0.2: [reach(at) for at in steps]}
+    said = {"batch_size": size, "examples_per_step": size, "step": STEP} | fields
+    return handmade("sgd", [], tried=tried, **said)
+
+
+@pytest.fixture
+def scaled(handmade):
+    """10 + 80 / B: the critical batch size is 8."""
+    return [cell(handmade, 40, 12, batch_size="full"), cell(handmade, 1, 90), cell(handmade, 8, 20)]
+
+
+def test_recovers_what_the_curves_were_made_of(scaled):
+    _, rows = batch_scaling(scaled, Slice())
+    assert [row["batch_size"] for row in rows] == [1, 8, "full"]
+    assert [row["steps_to_target"] for row in rows] == [90, 20, 12]
+    assert [row["examples_to_target"] for row in rows] == [90, 160, 480]
+    for row in rows:
+        for end in ("", "_low", "_high"):
+            assert row[f"fewest_steps{end}"] == pytest.approx(10)
+            assert row[f"fewest_examples{end}"] == pytest.approx(80)
+            assert row[f"critical_batch_size{end}"] == pytest.approx(8)
+
+
+def test_regions(scaled):
+    """A doubled batch saves 8/9, 1/2 and 1/6 of a half of the steps."""
+    assert [row["region"] for row in batch_scaling(scaled, Slice())[1]] == ["perfect", "diminishing", "none"]
+
+
+def test_the_learning_rate_is_tuned_at_each_size(handmade):
+    parts = [
+        handmade("sgd", [], tried={0.1: [reach(90)], 0.2: [reach(60)]}, batch_size=4, step=STEP),
+        handmade("sgd", [], tried={0.1: [reach(20)], 0.2: [reach(60)]}, batch_size=8, examples_per_step=8, step=STEP),
+    ]
+    assert [(row["learning_rate"], row["steps_to_target"]) for row in batch_scaling(parts, Slice())[1]] == [
+        (0.2, 60),
+        (0.1, 20),
+    ]
+
+
+def test_a_size_that_missed_the_target_is_left_out_of_the_fit(handmade, scaled):
+    _, rows = batch_scaling([cell(handmade, 2, INF), *scaled], Slice())
+    missed = rows[1]
+    assert (missed["batch_size"], missed["steps_to_target"], missed["examples_to_target"]) == (2, INF, INF)
+    assert missed["learning_rate"] is missed["region"] is None
+    assert rows[0]["critical_batch_size"] == pytest.approx(8)
+    assert notes(rows)[-1].startswith("region")
+
+
+@pytest.mark.parametrize("steps", [(INF, INF), (60, INF), (0, 20)], ids=["nobody", "one", "one-at-the-start"])
+def test_fewer_than_two_sizes_fit_nothing(handmade, steps):
+    _, rows = batch_scaling([cell(handmade, size, at) for size, at in zip((4, 8), steps, strict=True)], Slice())
+    assert [row["steps_to_target"] for row in rows] == list(steps)
+    assert all(row["region"] is None and "fewest_steps" not in row for row in rows)
+    assert (notes(rows)[-1] == "nobody reached the target on bowl") == (steps == (INF, INF))
+
+
+@pytest.mark.parametrize(
+    ("steps", "zero", "where"),
+    [
+        ((90, 45), "fewest_steps", "perfect"),
+        ((90, 20), "fewest_steps", "perfect"),
+        ((20, 20), "fewest_examples", "none"),
+        ((20, 90), "fewest_examples", "none"),
+    ],
+    ids=["half-the-steps", "fewer-than-half", "as-many", "more"],
+)
+def test_a_fit_stays_at_or_above_zero(steps, zero, where):
+    fitted = fit_seeds(np.array([4.0, 8.0]), [np.array([at], float) for at in steps])
+    assert fitted[zero] == pytest.approx(0, abs=1e-9)
+    assert fitted["fewest_steps"] >= 0 and fitted["fewest_examples"] >= 0
+    assert region(8.0, fitted) == where
+
+
+def test_intervals_come_from_the_seeds():
+    """At the sizes 1 and 2, (30, 20) gives 10 + 20 / B, (50, 20) takes -10 + 60 / B up to nothing."""
+    fitted = fit_seeds(np.array([1.0, 2.0]), [np.array([30.0, 30.0, 30.0, 50.0]), np.array([20.0] * 4)])
+    assert (fitted["fewest_steps"], fitted["fewest_steps_high"]) == (pytest.approx(10), pytest.approx(10))
+    assert fitted["fewest_steps_low"] < 10
+    assert fitted["critical_batch_size"] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("seed", [0.0, INF], ids=["at-the-start", "missed"])
+def test_a_seed_of_three_may_fall_out(seed):
+    fitted = fit_seeds(np.array([1.0, 2.0]), [np.array([30.0, 30.0, seed]), np.array([20.0] * 3)])
+    assert all(math.isfinite(value) for value in fitted.values())
+    assert fitted["fewest_steps"] == pytest.approx(10)
+
+
+def test_equal_sizes_fit_nothing(handmade):
+    """The whole set may be given by its number of rows too."""
+    parts = [cell(handmade, 8, 20), cell(handmade, 8, 20, batch_size="full")]
+    assert batch_scaling(parts, Slice())[1] == []
+    assert fit_seeds(np.array([8.0, 8.0]), [np.array([20.0]), np.array([20.0])]) == {}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"targets": {}}, {"outcome": "failed", "message": "boom"}], ids=["no-target", "failed"]
+)
+def test_without_a_target_or_two_sizes_there_are_no_rows(handmade, fields):
+    parts = [cell(handmade, 4, 20), cell(handmade, 8, 20, **fields)]
+    columns, rows = batch_scaling(parts, Slice())
+    assert columns[:3] == ["problem", "optimizer", "batch_size"] and rows == []
+    assert notes(rows) == [
+        "no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"
+    ]
+
+
+def test_slices(handmade):
+    parts = [cell(handmade, 4, 60, 90, 90), cell(handmade, 8, 20, 60, 60)]
+
+    def steps(**view):
+        return [row["steps_to_target"] for row in batch_scaling(parts, Slice(**view))[1]]
+
+    assert steps() == [90, 60]
+    assert steps(seeds=1) == [60, 20]
+    assert steps(at_step=60) == [INF, 60]
+    assert steps(target=9.0) == [0, 0]
+    assert steps(target=0.5) == [INF, INF]
