@@ -30,23 +30,23 @@ def _cell_notes(run: "Run") -> list[str]:
         notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
     if not any(part.outcome == "finished" for part in run.parts):
         notes.append("no cell has finished")
-    return notes + _stopped_note(run)
+    return notes + _stopped_notes(run)
 
 
-def _stopped_note(run: "Run") -> list[str]:
+def _stopped_notes(run: "Run") -> list[str]:
     """Say that a search stopped some trials before their last step, where it did."""
     footers = [part.footer for part in run.parts if "trial_steps" in part.footer]
-    stopped = [one for one in footers if one["trial_steps"] < one["num_points"] * one["seeds"] * one["steps"]]
+    stopped = sum(one["trial_steps"] < one["num_points"] * one["seeds"] * one["steps"] for one in footers)
     if not stopped:
         return []
-    return [
-        f"in {len(stopped)} cells the search stopped some selection trials early: they count with what they had then"
-    ]
+    count = f"{stopped} of {len(run.manifest['cells'])}"
+    return [f"in {count} cells a search stopped some selection trials early: they count with what they had then"]
 
 
 def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
     device = run.manifest["device"]["device"]
-    dtype, seeds = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
+    dtype, stored = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
+    seeds = stored if view.seeds is None else min(view.seeds, stored)
     fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
     source = fresh if seeds else "the selection seeds, for want of report seeds"
     notes = [

@@ -72,6 +72,7 @@ def _handmade(
     said |= {"report_seeds": len(losses), "outcome": "finished", "best_point": best, "at_edge": False, "optimum": None}
     said |= {"best": {"learning_rate": 0.1, "weight_decay": 0.0}, "targets": {"train_loss": 1.0}}
     said |= {"examples_per_step": 4, "steps": step[-1]} | footer
+    rows = [row | {"problem": said["problem"], "batch_size": str(said["batch_size"])} for row in rows]
     key = f"{said['problem']}-{optimizer}-{said['batch_size']}"
     run_folder.write_part(folder, key, trial_rows(rows), said)
     parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]

@@ -13,11 +13,13 @@ from bench.store.run_folder import StoreError
 from bench.store.schema import trial_columns
 from bench.tables import KINDS
 
+TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
+
 
 @pytest.fixture
 def run(handmade, tmp_path):
-    handmade("sgd", [[3.0, 2.0, 1.0]])
-    handmade("adam", [[3.0, 2.0, 0.5]], optimum=0.25)
+    handmade("sgd", [[3.0, 2.0, 1.0]], tried=TRIED)
+    handmade("adam", [[3.0, 2.0, 0.5]], tried=TRIED, optimum=0.25)
     return bench.load("handmade", tmp_path / "results")
 
 
@@ -31,9 +33,9 @@ def test_each_kind_is_one_call(run, kind):
     table = getattr(run, kind.replace("-", "_"))()
     assert table == run.table(kind)
     assert table.title.startswith("handmade: ")
-    # Nothing was timed.
-    timed = kind in ("throughput", "time-to-target")
-    assert {row["optimizer"] for row in table.to_records()} == (set() if timed else {"sgd", "adam"})
+    # Nothing was timed, nor run at two batch sizes.
+    without = kind in ("throughput", "time-to-target", "batch-scaling")
+    assert {row["optimizer"] for row in table.to_records()} == (set() if without else {"sgd", "adam"})
 
 
 def test_options_reach_the_table(run):
@@ -66,6 +68,72 @@ def test_converts_to_pandas_and_arrow(run):
 def test_unknown_is_told_with_what_there_is(run, given, said):
     with pytest.raises(ValueError, match=said):
         run.table(**given)
+
+
+class TestSlices:
+    @pytest.fixture
+    def run(self, handmade, tmp_path):
+        """On the bowl and on two hills, by sgd, adam and adam[b1=0.8]."""
+        for problem in ("bowl", "hill", "hill[steep=true]"):
+            for optimizer in ("sgd", "adam", "adam[b1=0.8]"):
+                handmade(optimizer, [[3.0, 2.0, 1.0], [3.0, 2.5, 1.5]], tried=TRIED, problem=problem)
+        return bench.load("handmade", tmp_path / "results")
+
+    @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("throughput", "batch-scaling")])
+    def test_of_problems_and_optimizers(self, run, kind):
+        rows = run.table(kind, problems=["hill"], optimizers=["sgd"]).to_records()
+        assert {row["optimizer"] for row in rows} <= {"sgd"}
+        assert {row.get("problem", "hill") for row in rows} <= {"hill", "all"}
+        assert rows or kind == "time-to-target"
+
+    @pytest.mark.parametrize(
+        ("wanted", "found"),
+        [
+            (["bowl"], ["bowl"]),
+            (["hill"], ["hill"]),
+            (["hill*"], ["hill", "hill[steep=true]"]),
+            (["hill[steep=true]"], ["hill[steep=true]"]),
+            (["?owl", "hill"], ["bowl", "hill"]),
+            (["*"], ["bowl", "hill", "hill[steep=true]"]),
+            ([], ["bowl", "hill", "hill[steep=true]"]),
+        ],
+        ids=str,
+    )
+    def test_by_label_family_or_pattern(self, run, wanted, found):
+        assert list(dict.fromkeys(part.footer["problem"] for part in run.only(wanted).parts)) == found
+
+    def test_a_family_stands_for_its_members(self, run):
+        """Unless one of them is called like it."""
+        members = run.only(["hill[steep=true]"])
+        assert members.only(["hill"]).parts == members.parts
+        assert len(run.only(optimizers=["ad*"]).parts) == 6
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"problems": ["hil"]}, "unknown problem 'hil'; did you mean 'hill'"),
+            ({"optimizers": ["lion"]}, "unknown optimizer 'lion'; accepted: adam, adam.b1=0.8., sgd"),
+            ({"problems": ["bowl"], "optimizers": ["sg?", "adm"]}, "unknown optimizer 'adm'; did you mean 'adam'"),
+            ({"problems": [""]}, "unknown problem ''"),
+            ({"seeds": 0}, "seeds: 0 is not accepted; accepted: integers >= 1"),
+            ({"seeds": -2}, "seeds: -2 is not accepted"),
+            ({"at_step": -1}, "at_step: -1 is not accepted; accepted: integers >= 0"),
+            ({"target": math.nan}, "target: nan is not accepted; accepted: finite numbers"),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("kind", ["convergence", "budget", "ecdf"])
+    def test_mistakes(self, run, kind, given, said):
+        with pytest.raises(ValueError, match=said):
+            run.table(kind, **given)
+
+    def test_are_told_in_the_title(self, run):
+        assert run.profile().title == "handmade: performance profiles"
+        said = "handmade: performance profiles, at step 10, to train_loss <= 2, of 1 seed"
+        assert run.profile(at_step=10, target=2.0, seeds=1).title == said
+
+    def test_of_seeds_are_told_by_their_number(self, run):
+        assert any("over a fresh report seed" in note for note in run.convergence(seeds=1).notes)
 
 
 def test_missing_and_failed_cells_are_noted(run, handmade):
@@ -105,15 +173,22 @@ def large(tmp_path_factory):
     losses = {"batch_loss": loss[:, :records], "train_loss": loss[:, :records], "step_loss": loss}
     said = {"outcome": "finished", "problem": "bowl", "optimizer": "sgd", "batch_size": "full", "at_edge": False}
     said |= {"num_points": 5000, "seeds": 4, "report_seeds": 0, "best_point": 2, "best": {"learning_rate": 0.1}}
-    said |= {"targets": {"train_loss": 0.5}, "optimum": None, "examples_per_step": 1}
+    said |= {"targets": {"train_loss": 0.5}, "optimum": None, "examples_per_step": 1, "steps": steps}
     run_folder.write_part(folder, "key", trial_columns(named | counted | losses, trials), said)
     manifest = {"cells": [{"key": "key"}], "suite": {"dtype": "float32", "report_seeds": 0}}
     run_folder.write_manifest(folder, manifest | {"device": {"device": "cpu"}})
     return folder
 
 
-@pytest.mark.parametrize(("kind", "rows"), [("convergence", 1), ("trials", LARGE[0]), ("curves", LARGE[0] * LARGE[1])])
-def test_a_table_does_not_hold_all_curves(large, tmp_path, kind, rows):
+@pytest.mark.parametrize(
+    ("kind", "rows", "share"),
+    [
+        *(("convergence", 1, 40), ("trials", LARGE[0], 4), ("curves", LARGE[0] * LARGE[1], 40), ("ranks", 1, 40)),
+        *(("sensitivity", 1, 10), ("budget", 1, 10), ("defaults", 2, 10), ("batch-scaling", 0, 40)),
+        *(("ert", 1, 40), ("ecdf", 1, 20), ("profile", 1, 40)),
+    ],
+)
+def test_a_table_does_not_hold_all_curves(large, tmp_path, kind, rows, share):
     trials, records, steps = LARGE
     # One of Python's numbers and its place in a list take 32 bytes; five curves are recorded.
     all_bytes = 32 * trials * (steps + 5 * records)
@@ -122,7 +197,7 @@ def test_a_table_does_not_hold_all_curves(large, tmp_path, kind, rows):
         write_table(bench.load(large).table(kind), "csv", file)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert peak < all_bytes / (4 if kind == "trials" else 40)
+    assert peak < all_bytes / share
     assert len((tmp_path / "table.csv").read_text().splitlines()) == rows + 1
 
 
