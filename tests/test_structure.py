@@ -141,13 +141,24 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
     "line",
     [
         *("--help", "--version", "run --help", "list suites", "list runs"),
-        *("table", "table handmade trials --format json", "table handmade time-to-target"),
+        *("table", "table handmade trials --format json", "table handmade time-to-target --seeds 1"),
+        *(f"table handmade {kind}" for kind in ("sensitivity", "budget", "batch-scaling", "ert")),
+        *(f"table handmade {kind}" for kind in ("ecdf", "profile", "defaults")),
     ],
 )
 def test_command_starts_without_jax(line, handmade, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])
     command = "import sys\nfrom bench.cli import main\ncode = main(sys.argv[1:])"
     assert loaded_by(command, *line.split(), folder=tmp_path) == (0, [])
+
+
+def test_ranks_need_scipy_at_most(handmade, tmp_path):
+    for problem in ("bowl", "hill"):
+        for optimizer in ("sgd", "adam", "lion"):
+            handmade(optimizer, [[3.0, 2.0, 1.0]], problem=problem)
+    command = "from bench.cli import main\ncode = main(['table', 'handmade', 'ranks', '--seeds', '1'])"
+    code, loaded = loaded_by(command, folder=tmp_path)
+    assert code == 0 and {*loaded} <= {"scipy"}
 
 
 @pytest.mark.parametrize("module", ["bench", "bench.request", "bench.store.run_folder", "bench.tables", "problems"])

@@ -1,6 +1,7 @@
 """Every kind of table, of every kind of run: none breaks, and none is silent about why it is empty."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,8 @@ EDGES = {
     ],
 }
 
+VIEWS: list[dict[str, Any]] = [{}, {"at_step": 0}, {"target": 2.0, "seeds": 1}]
+
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cells", EDGES.values(), ids=EDGES)
@@ -53,7 +56,7 @@ def test_every_kind_of_run_has_every_kind_of_table(handmade, tmp_path, cells, ki
     for optimizer, losses, fields in cells:
         handmade(optimizer, losses, **fields)
     run = bench.load("handmade", tmp_path / "results")
-    for view in ({}, {"at_step": 0}, {"target": 2.0, "seeds": 1}):
+    for view in VIEWS:
         table = run.table(kind, **view)
         assert all(format_table(table, format) for format in ("plain", "csv", "json"))
         assert all(note and note == note.strip() for note in table.notes)

@@ -89,7 +89,7 @@ def test_one_bad_manifest_does_not_hide_the_other_runs(optbench, handmade, tmp_p
     assert "bad" in said.out + said.err
 
 
-@pytest.mark.parametrize("kind", ["convergence", "trials", "curves", "best"])
+@pytest.mark.parametrize("kind", ["convergence", "trials", "curves", "best", "ranks", "profile", "ecdf"])
 @pytest.mark.parametrize("format", ["plain", "github", "latex", "html", "csv", "json"])
 def test_every_table_in_every_format(optbench, handmade, kind, format):
     handmade("sgd", [[3.0, 2.0, 1.0]])
@@ -139,3 +139,56 @@ def test_at_step_and_target(optbench, handmade):
     assert optbench(*asked, "--at-step", "15").out.split()[1].startswith("2.0,")
     assert optbench(*asked, "--target", "2").out.split()[1] == "-1.0,10.0"
     assert optbench(*asked, "--target", "-1").out.split()[1] == "-1.0,20.0"
+
+
+#: The kinds that compare: what they are called, and the words of every slice.
+KINDS = ("sensitivity", "budget", "batch-scaling", "ranks", "ert", "ecdf", "profile", "defaults")
+SLICES = ("--at-step 10", "--target 2", "--seeds 1", "--problem bowl", "-p b*", "--optimizer sgd", "-o s?d")
+
+
+class TestSlices:
+    @pytest.fixture(autouse=True)
+    def cells(self, handmade):
+        for problem in ("bowl", "hill"):
+            for optimizer in ("sgd", "adam"):
+                for size in (4, 8):
+                    tried = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2}
+                    fields = {"problem": problem, "batch_size": size, "examples_per_step": size}
+                    handmade(optimizer, [[8.0, 2.0, 0.5]] * 3, tried=tried, **fields)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("words", SLICES)
+    def test_of_every_kind(self, optbench, kind, words):
+        found = rows(optbench, "table", "handmade", kind, *words.split(), "--format", "json")
+        named = {(row.get("problem"), row["optimizer"]) for row in found}
+        problems = {"bowl"} if "b" in words.split()[-1] else {"bowl", "hill"}
+        optimizers = {"sgd"} if "d" in words.split()[-1] else {"sgd", "adam"}
+        assert {optimizer for _, optimizer in named} == optimizers
+        assert {problem for problem, _ in named} - {None, "all"} in (problems, set())
+
+    def test_all_at_once(self, optbench):
+        words = "--at-step 10 --target 2 --seeds 2 -p bowl -p hill -o sgd --columns problem,ert_steps,num_seeds"
+        found = rows(optbench, "table", "handmade", "ert", *words.split(), "--format", "json")
+        assert found == [
+            {"problem": name, "ert_steps": 10, "num_seeds": 2} for name in ("bowl", "bowl", "hill", "hill")
+        ]
+
+    def test_are_told(self, optbench):
+        said = optbench("table", "handmade", "ert", "--target", "0.25", "--at-step", "10", "-o", "sgd", "-p", "hill")
+        assert said.out.startswith("handmade: expected running time to each target, at step 10, to train_loss <= 0.25")
+        assert "\nnobody reached train_loss <= 0.25 on hill\n" in said.out
+
+
+def test_a_run_without_finished_cells_says_so(optbench, handmade):
+    handmade("sgd", [], select=[], outcome="failed", message="ValueError: boom")
+    for kind in KINDS:
+        said = optbench("table", "handmade", kind)
+        assert (said.code, said.err) == (0, "")
+        assert "bowl / sgd: ValueError: boom" in said.out and "no cell has finished" in said.out
+
+
+def test_help_names_every_kind(optbench):
+    from bench import kinds
+
+    said = " ".join(optbench("table", "--help").out.replace("│", " ").split())
+    assert [kind for kind in kinds.KINDS if kind not in said] == []
