@@ -30,17 +30,23 @@ def _cell_notes(run: "Run") -> list[str]:
         notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
     if not any(part.outcome == "finished" for part in run.parts):
         notes.append("no cell has finished")
-    return notes + _stopped_notes(run)
+    return notes
 
 
-def _stopped_notes(run: "Run") -> list[str]:
-    """Say that a search stopped some trials before their last step, where it did."""
+def _select_notes(run: "Run") -> list[str]:
+    """Say beside it that a search stopped some trials before their last step, where it did."""
     footers = [part.footer for part in run.parts if "trial_steps" in part.footer]
     stopped = sum(one["trial_steps"] < one["num_points"] * one["seeds"] * one["steps"] for one in footers)
-    if not stopped:
-        return []
     count = f"{stopped} of {len(run.manifest['cells'])}"
-    return [f"in {count} cells a search stopped some selection trials early: they count with what they had then"]
+    said = f"in {count} cells a search stopped some selection trials early: they count with what they had then"
+    return _cell_notes(run) + ([said] if stopped else [])
+
+
+def _report_notes(run: "Run") -> list[str]:
+    """Say beside it that there are no report seeds, where there are none."""
+    without = any(part.outcome == "finished" and not part.footer["report_seeds"] for part in run.parts)
+    said = "for want of report seeds, the selection seeds of the best point stand in for them"
+    return _cell_notes(run) + ([said] if without else [])
 
 
 def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
@@ -81,7 +87,7 @@ class Kind(NamedTuple):
 
 
 def _and(notes: list[str]) -> Callable[..., list[str]]:
-    return lambda run, rows, view: _cell_notes(run) + notes
+    return lambda run, rows, view: _select_notes(run) + notes
 
 
 KINDS = {
@@ -112,27 +118,27 @@ KINDS = {
     "batch-scaling": Kind(
         "what a larger batch buys",
         lambda run, view: batch_scaling.batch_scaling(run.parts, view),
-        lambda run, rows, view: _cell_notes(run) + batch_scaling.notes(rows),
+        lambda run, rows, view: _select_notes(run) + batch_scaling.notes(rows),
     ),
     "ranks": Kind(
         "mean ranks over problems",
         lambda run, view: ranks.ranks(run.parts, view),
-        lambda run, rows, view: _cell_notes(run) + ranks.notes(run.parts, view),
+        lambda run, rows, view: _report_notes(run) + ranks.notes(run.parts, view),
     ),
     "ert": Kind(
         "expected running time to each target",
         lambda run, view: solved.ert(run.parts, throughput.step_seconds(run.timings), view),
-        lambda run, rows, view: _cell_notes(run) + solved.ERT_NOTES + solved.unsolved(rows),
+        lambda run, rows, view: _report_notes(run) + solved.ERT_NOTES + solved.unsolved(rows),
     ),
     "ecdf": Kind(
         "the share of targets met",
         lambda run, view: solved.ecdf(run.parts, view),
-        lambda run, rows, view: _cell_notes(run) + solved.ecdf_notes(rows),
+        lambda run, rows, view: _report_notes(run) + solved.ecdf_notes(rows),
     ),
     "profile": Kind(
         "performance profiles",
         lambda run, view: solved.profile(run.parts, view),
-        lambda run, rows, view: _cell_notes(run) + solved.profile_notes(run.parts, view),
+        lambda run, rows, view: _report_notes(run) + solved.profile_notes(run.parts, view),
     ),
     "defaults": Kind("what tuning buys", lambda run, view: defaults.defaults(run.parts, view), _and(defaults.NOTES)),
 }

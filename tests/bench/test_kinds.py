@@ -85,3 +85,11 @@ def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
         handmade(optimizer, [[3.0, 2.0, 1.0]], tried=TRIED, trial_steps=trial_steps)
     said = "in 1 of 2 cells a search stopped some selection trials early: they count with what they had then"
     assert said in bench.load("handmade", tmp_path / "results").table(kind).notes
+
+
+@pytest.mark.parametrize("kind", ["ranks", "ert", "ecdf", "profile"])
+@pytest.mark.parametrize("report", [[[3.0, 2.0, 1.0]], []], ids=["fresh-seeds", "selection-seeds"])
+def test_which_seeds_speak_is_told(handmade, tmp_path, kind, report):
+    handmade("sgd", report, tried=TRIED)
+    said = "for want of report seeds, the selection seeds of the best point stand in for them"
+    assert (said in bench.load("handmade", tmp_path / "results").table(kind).notes) == (report == [])
