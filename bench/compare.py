@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ from bench.analyse.costs import METRICS
 from bench.analyse.throughput import step_seconds
 from bench.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
 from bench.present.table import Table
-from bench.request import RequestError, nearest
+from bench.request import RequestError, Suite, nearest
+from bench.tables import Run
 
 
 class Compared(NamedTuple):
@@ -25,12 +27,19 @@ class Compared(NamedTuple):
 
 
 def compare_optimizers(
-    words: Sequence[str], rules: Rules, *, results: Path, runner: Runner, anyway: bool = False
+    words: Sequence[str],
+    rules: Rules | None = None,
+    *,
+    results: str | Path = "results",
+    runner: Runner | None = None,
+    anyway: bool = False,
 ) -> Compared:
     """Compare the first of some optimizers with each of the others.
 
-    Raises RequestError for what isn't there, or can't be compared unless `anyway`.
+    Each word names an optimizer of the newest run that has it, RUN:OPTIMIZER, a whole run, or a plug-in, which `runner`
+    runs first. Raises RequestError for what isn't there, or can't be compared unless `anyway`.
     """
+    rules, results, runner = rules or Rules(), Path(results), runner or partial(_run_quietly, Path(results))
     if len(words) < 2:
         raise RequestError("two are needed to compare: an optimizer, RUN:OPTIMIZER, a run, or ./file.py:make each")
     if rules.metric is not None and rules.metric not in METRICS:
@@ -54,6 +63,13 @@ def compare_optimizers(
         notes += [*(f"not alike: {text}" for text in differs), *remarks, *found.notes]
     names = [run_of(one).folder.name for one in (first, *others)]
     return _tables(compared, names, list(dict.fromkeys(notes)), rules)
+
+
+def _run_quietly(results: str | Path, suite: Suite, timed: bool) -> Run:
+    # Here, so that comparing what is stored doesn't load jax.
+    from bench.execute import run
+
+    return run(suite, results=results, throughput=timed)
 
 
 def side(one: Operand, rules: Rules, named: bool) -> Side:

@@ -13,6 +13,11 @@ from jaxtyping import Float
 RESAMPLES = 4000
 
 
+#: Share of the nominal tails that is cut off an interval of a median: cut off whole, an interval of 95 % covers 92 to
+#: 94 %, for 8 to 30 values of five distributions; with this share 93 to 96 %.
+TAILS = 0.8
+
+
 def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.95) -> tuple[float, float, float]:
     """Compute a median and its percentile bootstrap interval: (median, low, high); NaN where there are no values.
 
@@ -23,7 +28,7 @@ def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.9
     if not len(values):
         return (np.nan, np.nan, np.nan)
     medians = _middle(values, np.sort(_resamples(len(values)), axis=1))
-    return float(_middle(values, np.arange(len(values)))), *_ends(medians, confidence)
+    return float(_middle(values, np.arange(len(values)))), *_ends(medians, 1 - TAILS * (1 - confidence))
 
 
 def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float = 0.95) -> tuple[float, float, float]:
