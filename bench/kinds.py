@@ -1,6 +1,7 @@
 """The kinds of tables that a run has: what each holds, how it is made, and what stands below it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.analyse import (
@@ -90,6 +91,24 @@ def _and(notes: list[str]) -> Callable[..., list[str]]:
     return lambda run, rows, view: _select_notes(run) + notes
 
 
+@dataclass(frozen=True)
+class FirstSeeds:
+    """The rows of the first seeds, read anew each time they are gone through: they need not fit into memory."""
+
+    rows: Iterable[Row]
+    num: int
+
+    def __iter__(self) -> Iterator[Row]:
+        return (row for row in self.rows if row["seed"] < self.num)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _first_seeds(columns: list[str], rows: Iterable[Row], view: Slice) -> tuple[list[str], Iterable[Row]]:
+    return columns, rows if view.seeds is None else FirstSeeds(rows, view.seeds)
+
+
 KINDS = {
     "convergence": Kind(
         "how far each tuned optimizer came",
@@ -104,9 +123,12 @@ KINDS = {
     ),
     "best": Kind("the best settings of each optimizer", lambda run, view: convergence.best(run.parts, view)),
     "trials": Kind(
-        "every trial, with its settings and where it ended", lambda run, view: listing.trials(run.parts, view)
+        "every trial, with its settings and where it ended",
+        lambda run, view: _first_seeds(*listing.trials(run.parts, view), view),
     ),
-    "curves": Kind("every record of every trial", lambda run, view: listing.curves(run.parts, view)),
+    "curves": Kind(
+        "every record of every trial", lambda run, view: _first_seeds(*listing.curves(run.parts, view), view)
+    ),
     "sensitivity": Kind(
         "how much the learning rate matters",
         lambda run, view: sensitivity.sensitivity(run.parts, view),

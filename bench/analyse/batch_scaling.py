@@ -71,9 +71,7 @@ def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]
     return float(found.settings["learning_rate"][best]), steps[:, best]
 
 
-def fit_seeds(
-    sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]
-) -> dict[str, float]:
+def fit_seeds(sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]) -> dict[str, float]:
     """Fit the medians over seeds, with intervals by resampling them; empty where fewer than two sizes reach it.
 
     A target that is met before the first update says nothing of steps, and is left out.

@@ -86,6 +86,13 @@ class TestSlices:
         assert {row.get("problem", "hill") for row in rows} <= {"hill", "all"}
         assert rows or kind == "time-to-target"
 
+    @pytest.mark.parametrize(("kind", "records"), [("trials", 1), ("curves", 3)])
+    @pytest.mark.parametrize("seeds", [1, 2, 9])
+    def test_of_seeds_in_lists(self, run, kind, records, seeds):
+        """There are two points on one selection seed, and two report seeds."""
+        table = run.table(kind, problems=["bowl"], optimizers=["sgd"], seeds=seeds)
+        assert len(table.to_records()) == records * (2 + min(seeds, 2))
+
     @pytest.mark.parametrize(
         ("wanted", "found"),
         [
