@@ -4,15 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.compare import compare_optimizers
     from bench.execute import run
     from bench.tables import Run, load
     from bench.timing import throughput
     from bench.tuning import Tuned, tune
     from bench.update_timing import update_throughput
 
-__all__ = ["Run", "Tuned", "load", "run", "throughput", "tune", "update_throughput"]
+__all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
+    "compare_optimizers": "bench.compare",
     "run": "bench.execute",
     "load": "bench.tables",
     "Run": "bench.tables",

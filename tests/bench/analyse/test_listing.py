@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.outcomes import Slice
 from bench.analyse.listing import COUNTED, curves, trials
+from bench.analyse.outcomes import Slice
 from bench.store import run_folder
 
 NAN = math.nan

@@ -1,11 +1,26 @@
-"""Medians and their intervals, by hand."""
+"""Estimates and their intervals, by hand, by enumeration and by simulation."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
-from bench.analyse.statistics import median, median_interval, median_rank_interval, profile_score
+from bench.analyse.statistics import (
+    batch_scaling,
+    expected_best,
+    expected_best_interval,
+    expected_running_time,
+    geometric_mean,
+    iqm,
+    iqm_interval,
+    median,
+    median_interval,
+    median_rank_interval,
+    performance_profile,
+    probability_of_improvement,
+    profile_score,
+)
 
 INF = math.inf
 
@@ -155,3 +170,115 @@ def test_profile_score_is_the_area_under_the_profile():
 
 def test_profile_score_up_to_another_ratio():
     assert profile_score(np.array([2.0, 6.0]), largest=6) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("num", [10, 20])
+def test_interval_covers_what_it_says(num):
+    random = np.random.default_rng(0)
+    ends = (median_interval(random.standard_normal(num))[1:] for _ in range(2000))
+    assert 0.93 <= np.mean([low <= 0 <= high for low, high in ends]) <= 0.97
+
+
+def test_opposite_infinities_come_to_zero():
+    assert median_interval(np.array([-INF, INF])) == (0, -INF, INF)
+
+
+def test_iqm_cuts_a_quarter_at_each_end():
+    assert iqm(np.array([1, 2, 3, 4, 100])) == 3
+    assert iqm(np.array([[1.0, 2, 3], [5, 4, 100]])).tolist() == [2, pytest.approx(109 / 3)]
+    assert iqm(np.arange(8)) == 3.5
+
+
+def test_iqm_interval_resamples_within_problems():
+    """Problems that differ by far more than their seeds: what is drawn keeps the balance of the two."""
+    low, high = np.full(10, 0.0), np.full(10, 1.0)
+    assert iqm_interval([low, high]) == (0.5, 0.5, 0.5)
+    middle, first, last = iqm_interval([np.arange(10.0)])
+    assert first < middle == 4.5 < last
+
+
+def test_iqm_interval_covers_what_it_says():
+    random = np.random.default_rng(0)
+    ends = (iqm_interval(list(random.standard_normal((3, 10))))[1:] for _ in range(400))
+    assert 0.92 <= np.mean([low <= 0 <= high for low, high in ends]) <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        # Of nine pairs the first is lower in six, and equal in one.
+        ([[1.0, 2, 5]], [[2.0, 3, 4]], (5 + 0.5) / 9),
+        ([[1.0, 1.0]], [[2.0, 2.0]], 1),
+        ([[1.0], [3.0]], [[2.0], [2.0]], 0.5),
+        ([[INF, 1.0]], [[INF, INF]], 0.75),
+    ],
+    ids=["ties-count-half", "always", "over-problems", "diverged"],
+)
+def test_probability_of_improvement(first, second, expected):
+    a, b = ([np.array(one) for one in side] for side in (first, second))
+    middle, low, high = probability_of_improvement(a, b)
+    assert middle == pytest.approx(expected)
+    assert low <= middle <= high
+
+
+class TestExpectedBest:
+    @pytest.fixture
+    def values(self):
+        return np.random.default_rng(0).lognormal(size=12)
+
+    @pytest.mark.parametrize("k", range(1, 13))
+    def test_is_the_mean_over_all_subsets(self, values, k):
+        exact = np.mean([min(subset) for subset in itertools.combinations(values, k)])
+        assert expected_best(values, [k])[0] == pytest.approx(exact, rel=1e-12)
+
+    def test_goes_from_the_mean_to_the_lowest(self, values):
+        first, last = expected_best(values, [1, 12])
+        assert (first, last) == (pytest.approx(values.mean()), values.min())
+
+    def test_lies_within_its_interval(self, values):
+        ks = [1, 2, 5, 12]
+        low, high = expected_best_interval(values, ks)
+        assert np.all(low <= expected_best(values, ks)) and np.all(expected_best(values, ks) <= high)
+
+    @pytest.mark.parametrize("k", [0, 13])
+    def test_refuses_more_than_there_are(self, values, k):
+        with pytest.raises(ValueError, match="accepted: from 1 to 12"):
+            expected_best(values, [k])
+
+
+@pytest.mark.parametrize(
+    ("steps", "spent", "expected"),
+    [([10, 20, INF], 50, (10 + 20 + 50) / 2), ([10, 30], 50, 20), ([INF, INF], 50, INF), ([0, INF], 50, 50)],
+    ids=str,
+)
+def test_expected_running_time(steps, spent, expected):
+    assert expected_running_time(np.array(steps, float), np.full(len(steps), float(spent))) == expected
+
+
+def test_performance_profile():
+    """Three problems, two optimizers: ratios 1, 3, inf and 2, 1, inf."""
+    times = np.array([[10, 20], [30, 10], [INF, INF]])
+    shares = performance_profile(times, np.array([1.0, 2.0, 3.0]))
+    assert (3 * shares).tolist() == [[1, 1], [1, 2], [2, 2]]
+
+
+def test_geometric_mean():
+    assert geometric_mean(np.array([2.0, 0.5])) == pytest.approx(1)
+    assert geometric_mean(np.array([1.0, 10.0, 100.0])) == pytest.approx(10)
+    assert math.isnan(geometric_mean(np.array([])))
+
+
+class TestBatchScaling:
+    SIZES = np.array([8.0, 32.0, 128.0, 512.0])
+
+    def test_finds_what_made_the_steps(self):
+        assert batch_scaling(self.SIZES, 100 + 6400 / self.SIZES) == pytest.approx([100, 6400])
+
+    def test_takes_many_at_once(self):
+        steps = np.stack([100 + 6400 / self.SIZES, 7 + 80 / self.SIZES])
+        assert batch_scaling(self.SIZES, steps) == pytest.approx(np.array([[100, 6400], [7, 80]]))
+
+    def test_is_never_negative(self):
+        faster_than_linear, slower_with_size = 1e4 / self.SIZES**1.2, np.array([100.0, 110, 120, 130])
+        assert batch_scaling(self.SIZES, faster_than_linear)[0] == 0
+        assert batch_scaling(self.SIZES, slower_with_size)[1] == 0

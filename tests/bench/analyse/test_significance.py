@@ -1,0 +1,183 @@
+"""Paired tests and verdicts: hand-worked examples, and how often they err, by simulation with fixed seeds."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bench.analyse.significance import (
+    critical_difference,
+    fewest_seeds,
+    friedman_p,
+    holm,
+    judge,
+    seeds_needed,
+    wilcoxon_p,
+)
+
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.02], [0.02]),
+        ([0.5, 0.9, 0.4], [1, 1, 1]),
+        ([0.02, 0.02], [0.04, 0.04]),
+        ([], []),
+    ],
+    ids=["four", "one", "capped", "equal", "none"],
+)
+def test_holm(given, expected):
+    assert holm(given) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        # All ten signs agree: 2 of 2^10 ways.
+        (np.arange(1.0, 11), 2 / 1024),
+        # Only the smallest differs: 4 of 2^10 ways are as far from even.
+        ([-1.0, *range(2, 11)], 4 / 1024),
+        ([0.0, 0.0, 0.0], 1),
+        ([5.0], 1),
+        # Infinite ones outrank all others, and keep their sign.
+        ([1.0, 2, 3, 4, 5, 6, 7, 8, INF, INF], 2 / 1024),
+        ([-INF, INF], 1),
+        # Of ties and zeros all signs of the others are tried: 2 of 2^6.
+        ([0.0, 1, 1, 1, 2, 2, 2], 2 / 64),
+    ],
+    ids=["agree", "one-against", "zero", "single", "infinite", "opposite", "ties"],
+)
+def test_wilcoxon(differences, expected):
+    assert wilcoxon_p(np.array(differences, float)) == pytest.approx(expected)
+    assert wilcoxon_p(-np.array(differences, float)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("level", "fewest"), [(0.05, 6), (0.05 / 6, 8), (0.05 / 40, 11)])
+def test_fewest_seeds_is_where_agreeing_signs_suffice(level, fewest):
+    assert fewest_seeds(level) == fewest
+    assert wilcoxon_p(np.arange(1.0, fewest + 1)) <= level < wilcoxon_p(np.arange(1.0, fewest))
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "problems", "expected"),
+    # Demsar 2006, section 3.2.2, and his table of q at 5 %: 2.569 for four, 2.728 for five, 2.343 for three.
+    [
+        (4, 14, 2.569 * math.sqrt(4 * 5 / (6 * 14))),
+        (5, 30, 2.728 * math.sqrt(5 * 6 / (6 * 30))),
+        (3, 10, 2.343 * math.sqrt(3 * 4 / (6 * 10))),
+    ],
+)
+def test_critical_difference(optimizers, problems, expected):
+    assert critical_difference(optimizers, problems) == pytest.approx(expected, abs=2e-3)
+
+
+def test_friedman():
+    """Three optimizers in the same order on four problems: chi^2 = 12 / (4 x 3 x 4) x (4^2 + 8^2 + 12^2) - 48 = 8."""
+    values = np.array([[1.0, 2, 3], [1, 5, 9], [0, 1, 2], [3, 4, 8]])
+    assert friedman_p(values) == pytest.approx(math.exp(-8 / 2))
+    assert friedman_p(np.ones((4, 3))) == 1
+    assert math.isnan(friedman_p(values[:, :2])) and math.isnan(friedman_p(values[:1]))
+
+
+class TestSeedsNeeded:
+    def test_by_noethers_formula(self):
+        """Of the 45 pairs of -1, ..., -1 and nine times 2 the sums are positive in all 36 without -1 and 9 with it."""
+        assert seeds_needed(np.array([-1.0] + [2.0] * 9)) == 11
+        share = 1 - 3 / 10
+        needed = (1.959964 + 0.841621) ** 2 / (3 * (share - 0.5) ** 2)
+        # Of the ten pairs of five differences, three have a negative sum.
+        assert seeds_needed(np.array([-3.0, 1, 2, 2.5, 4])) == math.ceil(needed)
+
+    def test_where_nothing_is_seen(self):
+        assert seeds_needed(np.array([-1.0, 1])) == seeds_needed(np.zeros(5)) == INF
+
+    def test_where_all_agree_but_are_too_few(self):
+        assert seeds_needed(np.array([1.0, 2, 3])) == 6
+        assert seeds_needed(np.array([1.0, 2, 3]), level=0.05 / 6) == 8
+
+    def test_beyond_all_reason(self):
+        tiny = np.random.default_rng(0).standard_normal(100)
+        assert seeds_needed(tiny - np.median(tiny)) == INF
+
+
+def verdict(differences, margin=0.0):
+    return judge([np.array(differences, float)], [margin])[0]
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ("differences", "margin", "expected"),
+        [
+            (-np.arange(1, 11), 0, "better"),
+            (np.arange(1, 11), 0, "worse"),
+            (np.arange(1, 11), 20, "equal"),
+            (np.zeros(10), 0, "equal"),
+            ([1, -1, 2, -2, 3, -3, 4, -4, 5, -5], 0.5, "undecided"),
+            (-np.arange(1, 6), 0, "undecided"),
+            (np.zeros(5), 1, "undecided"),
+            ([-INF] * 10, 1, "better"),
+        ],
+        ids=["better", "worse", "within-the-margin", "same", "scattered", "few", "few-and-same", "other-diverged"],
+    )
+    def test_in_words(self, differences, margin, expected):
+        assert verdict(differences, margin).verdict == expected
+
+    def test_says_how_many_seeds_would_decide(self):
+        assert verdict(-np.arange(1, 6)).seeds_needed == 6
+        assert verdict(np.zeros(3), margin=1).seeds_needed == 6
+        assert verdict(np.zeros(10)).seeds_needed is None
+
+    def test_counts_the_seeds_for_equality_too(self):
+        """An interval of +-2 around 0 shrinks to +-1 at four times the seeds."""
+        judged = verdict([-2.0, -2, -2, -2, 0, 0, 2, 2, 2, 2], margin=1)
+        assert (judged.low, judged.high, judged.verdict) == (-2, 2, "undecided")
+        assert judged.seeds_needed == 40
+
+    def test_is_corrected_for_the_number_of_problems(self):
+        clear, alone = np.arange(1.0, 7), judge([np.arange(1.0, 7)], [0])[0]
+        assert (alone.p_value, alone.verdict) == (2 / 64, "worse")
+        assert [(one.p_value, one.verdict) for one in judge([clear, clear], [0, 0])] == [(4 / 64, "undecided")] * 2
+
+
+class TestErrors:
+    """How often verdicts err; each case draws 400 comparisons."""
+
+    @staticmethod
+    def rate(num_problems, num_seeds, draw, expected, seed=0):
+        random = np.random.default_rng(seed)
+        hits = 0
+        for _ in range(400):
+            pairs = [draw(random, num_seeds) for _ in range(num_problems)]
+            judged = judge([a - b for a, b in pairs], [0.05 * np.median(b) for _, b in pairs])
+            hits += any(one.verdict in expected for one in judged)
+        return hits / 400
+
+    @pytest.mark.parametrize(("num_problems", "num_seeds"), [(1, 10), (3, 30), (6, 10)])
+    @pytest.mark.parametrize("spread", [0.1, 1.0])
+    def test_two_copies_are_rarely_called_different(self, num_problems, num_seeds, spread):
+        """Losses of one law on different seeds; called different on any of the problems."""
+
+        def draw(random, num):
+            return random.lognormal(-3, spread, num), random.lognormal(-3, spread, num)
+
+        assert self.rate(num_problems, num_seeds, draw, ("better", "worse")) <= 0.05
+
+    def test_a_difference_of_one_standard_deviation_is_mostly_found(self):
+        """Half of the variance is the seed's, which both share: their difference varies as much as each of them."""
+
+        def draw(random, num):
+            shared = random.normal(10, math.sqrt(0.5), num)
+            a, b = (shared + random.normal(0, math.sqrt(0.5), num) for _ in range(2))
+            return a - 1, b
+
+        assert self.rate(1, 10, draw, ("better",)) > 0.5
+        assert self.rate(1, 10, draw, ("worse",)) == 0
+
+    def test_what_is_equal_within_the_margin_is_called_so(self):
+        def draw(random, num):
+            return random.normal(100, 1, num), random.normal(100, 1, num)
+
+        assert self.rate(1, 10, draw, ("equal",)) > 0.95
