@@ -85,6 +85,10 @@ class Kind(NamedTuple):
     meaning: str
     make: Callable[["Run", Slice], tuple[list[str], Iterable[Row]]]
     notes: Callable[["Run", Iterable[Row], Slice], list[str]] = lambda run, rows, view: _cell_notes(run)
+    #: Columns that only machines get.
+    unshown: Callable[[list[str]], list[str]] = lambda columns: []
+    #: A slice of the curves changes it.
+    of_curves: bool = True
 
 
 def _and(notes: list[str]) -> Callable[..., list[str]]:
@@ -115,7 +119,9 @@ KINDS = {
         lambda run, view: convergence.convergence(run.parts, view),
         _convergence_notes,
     ),
-    "throughput": Kind("what a step costs", lambda run, view: throughput.throughput(run.timings), _throughput_notes),
+    "throughput": Kind(
+        "what a step costs", lambda run, view: throughput.throughput(run.timings), _throughput_notes, of_curves=False
+    ),
     "time-to-target": Kind(
         "how long the target takes",
         lambda run, view: throughput.time_to_target(run.parts, run.timings, view),
@@ -135,7 +141,10 @@ KINDS = {
         _and(sensitivity.NOTES),
     ),
     "budget": Kind(
-        "the expected best of k configurations", lambda run, view: budget.budget(run.parts, view), _and(budget.NOTES)
+        "the expected best of k configurations",
+        lambda run, view: budget.budget(run.parts, view),
+        _and(budget.NOTES),
+        budget.unshown,
     ),
     "batch-scaling": Kind(
         "what a larger batch buys",

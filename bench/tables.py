@@ -61,10 +61,11 @@ class Run:
         if target is not None and not math.isfinite(target):
             raise ValueError(f"target: {target} is not accepted; accepted: finite numbers")
         chosen, view = self.only(problems, optimizers), Slice(at_step, target, seeds)
-        meaning, make, notes = KINDS[kind]
-        names, rows = make(chosen, view)
-        title = f"{self.folder.name}: {', '.join([meaning, *_said(view)])}"
-        table = Table(title, tuple(names), rows, tuple(notes(chosen, rows, view)))
+        made = KINDS[kind]
+        names, rows = made.make(chosen, view)
+        title = f"{self.folder.name}: {', '.join([made.meaning, *(_said(view) if made.of_curves else [])])}"
+        notes = tuple(made.notes(chosen, rows, view))
+        table = Table(title, tuple(names), rows, notes, unshown=tuple(made.unshown(names)))
         return select(table, columns, sort)
 
     def __getattr__(self, name: str) -> Callable[..., Table]:

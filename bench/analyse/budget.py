@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Slice, objective, outcomes, start_of
+from bench.analyse.objective import objective, start_of
+from bench.analyse.outcomes import Slice, outcomes
 from bench.analyse.statistics import expected_best, expected_best_interval, median
 from bench.store.run_folder import Part
 
@@ -18,8 +19,9 @@ NOTES = [
     "overtakes: what is ahead of this optimizer at one configuration, and from how many on this one is ahead",
 ]
 ENDS = ("", "_low", "_high")
-#: The k that have columns, beside the largest.
+#: The k that people are shown, beside the largest; machines get every k up to a hundred too.
 SHOWN = (1, 4, 16, 64, 256, 1024)
+EVERY = 100
 #: Overtaken ones that a row names; of more it tells the number.
 MOST_NAMED = 3
 #: How many k two optimizers are compared at: every one up to some hundred, then less than 1 % apart.
@@ -32,13 +34,21 @@ def budget(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str
     """Tabulate the expected best of k configurations of each cell: (columns, rows), best first within a task."""
     values = {_cell(part): configurations(part, view) for part in parts if part.outcome == "finished"}
     largest = max((len(found) for found in values.values()), default=0)
-    ks = [*dict.fromkeys([*(k for k in SHOWN if k < largest), largest])] if largest else []
+    every = {*range(1, EVERY + 1), *SHOWN, largest}
+    ks = sorted(k for k in every if 0 < k <= largest)
     tasks: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
     for (problem, batch_size, optimizer), found in values.items():
         tasks.setdefault((problem, batch_size), {})[optimizer] = found
     rows = [row for task, found in tasks.items() for row in _rows(task, found, ks)]
     columns = [f"best_of_{k}{end}" for k in ks for end in ENDS]
     return ["problem", "optimizer", "batch_size", "num_points", *columns, "overtakes"], rows
+
+
+def unshown(columns: Sequence[str]) -> list[str]:
+    """Name the columns that would fill a page: of every k but some, and the largest."""
+    found = [name for name in columns if name.startswith("best_of_")]
+    shown = {f"best_of_{k}{end}" for k in SHOWN for end in ENDS}
+    return [name for name in found[: -len(ENDS)] if name not in shown]
 
 
 def _cell(part: Part) -> tuple[Any, ...]:

@@ -62,6 +62,7 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
         row
         | extra
         | {
+            "num_seeds": len(found.seeds),
             "learning_rate": best.get("learning_rate"),
             "weight_decay": best.get("weight_decay", 0.0),
             "train_loss": loss,

@@ -6,17 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from bench.analyse.outcomes import (
-    Outcomes,
-    Slice,
-    is_higher_better,
-    objective,
-    outcomes,
-    rounding,
-    start_of,
-    targets_of,
-    tuned,
-)
+from bench.analyse.objective import objective, rounding, start_of
+from bench.analyse.outcomes import Outcomes, Slice, is_higher_better, outcomes, targets_of, tuned
 from bench.analyse.statistics import median
 from bench.store.run_folder import Part
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.analyse.outcomes import Outcomes, Slice, kept, objective, outcomes, start_of
+from bench.analyse.objective import kept, objective, start_of
+from bench.analyse.outcomes import Outcomes, Slice, outcomes
 from bench.analyse.statistics import median, median_interval
 from bench.store.run_folder import Part
 

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from bench.analyse.statistics import median
 from bench.store.run_folder import Part, measured_columns, read_batches
 from bench.store.schema import FIXED, METRICS
 
@@ -92,42 +91,6 @@ def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | No
         return outcomes(part, "report", view, targets)
     found = outcomes(part, "select", view, targets)
     return found.take(np.flatnonzero(found.points == part.footer["best_point"]).tolist())
-
-
-def objective(found: Outcomes, footer: Mapping[str, Any]) -> Float[np.ndarray, "seed point"]:
-    """Take the gap to the optimum where it is known, and 0 where that is rounding; else the train loss."""
-    optimum = footer["optimum"]
-    if optimum is None:
-        return found.ends["train_loss"]
-    gap = found.ends["train_loss"] - optimum
-    # Losses near an optimum are sums of terms of its size.
-    return np.where(gap <= 4 * rounding(found.dtype) * abs(optimum), 0.0, gap)
-
-
-def start_of(found: Outcomes, footer: Mapping[str, Any]) -> float:
-    """Take what `objective` was before the first update: the median over seeds."""
-    return median(found.start[:, 0]) - (footer["optimum"] or 0.0)
-
-
-def rounding(dtype: str) -> float:
-    """Return the spacing of a dtype's numbers at 1."""
-    return {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}[dtype]
-
-
-def kept(value: float, best: float, start: float, dtype: str) -> float:
-    """Compute the share of the best's way from the start that a value has gone, in the logarithm: 1 at most.
-
-    Ways end where rounding begins; 0 for what is no better than the start. Linear where the best is below zero.
-    """
-    if not value < start:
-        return 0.0
-    # At an earlier step than the one it was chosen by, the best may be behind.
-    if value <= best:
-        return 1.0
-    if best < 0:
-        return (start - value) / (start - best)
-    least = max(best, rounding(dtype) * start)
-    return float(np.log(start / max(value, least)) / np.log(start / least))
 
 
 def is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:

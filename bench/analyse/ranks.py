@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Slice, objective, tuned
+from bench.analyse.objective import objective
+from bench.analyse.outcomes import Slice, tuned
 from bench.analyse.significance import LEVEL, critical_difference, friedman_p
 from bench.analyse.statistics import median
 from bench.store.run_folder import Part

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Slice, kept, objective, outcomes, rounding, start_of
+from bench.analyse.objective import kept, objective, rounding, start_of
+from bench.analyse.outcomes import Slice, outcomes
 from bench.analyse.statistics import median
 from bench.store.run_folder import Part
 

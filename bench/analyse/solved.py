@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Slice, is_higher_better, rounding, targets_of, tuned
+from bench.analyse.objective import rounding
+from bench.analyse.outcomes import Slice, is_higher_better, targets_of, tuned
 from bench.analyse.statistics import expected_running_time, median, performance_profile, profile_score
 from bench.store.run_folder import Part
 

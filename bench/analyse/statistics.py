@@ -186,8 +186,10 @@ def batch_scaling(
         fewest_steps = (yy * sx - xy * sy) / (xx * yy - xy**2)
         fewest_examples = (xx * sy - xy * sx) / (xx * yy - xy**2)
     fitted = np.stack([fewest_steps, fewest_examples], axis=-1)
-    fitted = np.where(fewest_steps[..., None] < 0, np.stack([0 * sy, sy / yy], axis=-1), fitted)
-    return np.where(fewest_examples[..., None] < 0, np.stack([sx / xx, 0 * sx], axis=-1), fitted)
+    # Perfect scaling leaves a remainder of rounding.
+    no_steps, no_examples = (share < 1e-9 for share in (fewest_steps * x[..., -1], fewest_examples * y[..., 0]))
+    fitted = np.where(no_steps[..., None], np.stack([0 * sy, sy / yy], axis=-1), fitted)
+    return np.where(no_examples[..., None], np.stack([sx / xx, 0 * sx], axis=-1), fitted)
 
 
 def _resamples(num: int, fewer: int = 0, stream: int = 0) -> np.ndarray:

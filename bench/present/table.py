@@ -34,6 +34,8 @@ class Table:
     notes: tuple[str, ...] = ()
     #: Columns of a terminal that a cell may take, where prose is to be broken into lines.
     wrap: int | None = None
+    #: Columns that machines get and people don't.
+    unshown: tuple[str, ...] = ()
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return one dict a row, with exactly the table's columns."""
@@ -95,7 +97,8 @@ def select(table: Table, columns: Sequence[str] | None = None, sort: str | None 
         rows = _sorted(table, sort)
     elif isinstance(rows, list | tuple):
         rows = tuple(_records(table))
-    return replace(table, columns=tuple(columns or table.columns), rows=rows)
+    # What is asked for by name is shown.
+    return replace(table, columns=tuple(columns or table.columns), rows=rows, unshown=() if columns else table.unshown)
 
 
 def _sorted(table: Table, sort: str) -> tuple[dict[str, Any], ...]:
@@ -136,11 +139,11 @@ def _sort_key(value: Any) -> tuple[int, Any]:
 def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
     """Fold intervals into their column, leave out columns that hold nothing, and make short texts of the rest."""
     rows = list(_records(table))
-    names = set(table.columns)
+    names = set(table.columns) - set(table.unshown)
     folded = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
     hidden = {f"{name}_{end}" for name in folded for end in ("low", "high")}
     hidden |= {name for name in names if rows and all(row[name] is None or row[name] == "" for row in rows)}
-    columns = [name for name in table.columns if name not in hidden]
+    columns = [name for name in table.columns if name in names - hidden]
 
     def cell(row: dict[str, Any], name: str) -> str:
         low, high = row.get(f"{name}_low"), row.get(f"{name}_high")

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.analyse.outcomes import Slice, kept, objective, outcomes, start_of, targets_of, tuned
+from bench.analyse.objective import kept, objective, start_of
+from bench.analyse.outcomes import Slice, outcomes, targets_of, tuned
 
 INF = math.inf
 NAN = math.nan

@@ -235,3 +235,10 @@ def test_conversions():
 def test_import_is_light():
     code = "import sys, bench.present.table; print([m for m in ('jax', 'numpy', 'tabulate') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_machines_get_columns_that_people_are_spared():
+    table = Table("", ("a", "b"), [{"a": 1, "b": 2}], unshown=("b",))
+    assert "b" not in format_table(table) and "2" not in format_table(table, "github")
+    assert format_table(table, "csv") == "a,b\n1,2"
+    assert "2" in format_table(select(table, ["a", "b"]))

@@ -1,0 +1,46 @@
+"""What optimizers are compared by where nothing else is asked for: the gap to the optimum, or the train loss."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.analyse.outcomes import Outcomes
+from bench.analyse.statistics import median
+
+
+def objective(found: Outcomes, footer: Mapping[str, Any]) -> Float[np.ndarray, "seed point"]:
+    """Take the gap to the optimum where it is known, and 0 where that is rounding; else the train loss."""
+    optimum = footer["optimum"]
+    if optimum is None:
+        return found.ends["train_loss"]
+    gap = found.ends["train_loss"] - optimum
+    # Losses near an optimum are sums of terms of its size.
+    return np.where(gap <= 4 * rounding(found.dtype) * abs(optimum), 0.0, gap)
+
+
+def start_of(found: Outcomes, footer: Mapping[str, Any]) -> float:
+    """Take what `objective` was before the first update: the median over seeds."""
+    return median(found.start[:, 0]) - (footer["optimum"] or 0.0)
+
+
+def rounding(dtype: str) -> float:
+    """Return the spacing of a dtype's numbers at 1."""
+    return {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}[dtype]
+
+
+def kept(value: float, best: float, start: float, dtype: str) -> float:
+    """Compute the share of the best's way from the start that a value has gone, in the logarithm: 1 at most.
+
+    Ways end where rounding begins; 0 for what is no better than the start. Linear where the best is below zero.
+    """
+    if not value < start:
+        return 0.0
+    # At an earlier step than the one it was chosen by, the best may be behind.
+    if value <= best:
+        return 1.0
+    if best < 0:
+        return (start - value) / (start - best)
+    least = max(best, rounding(dtype) * start)
+    return float(np.log(start / max(value, least)) / np.log(start / least))
