@@ -60,7 +60,7 @@ def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> O
         return Operand(word, None, word)
     if not stored:
         raise RequestError(f"no run under {results} to find {word!r} in; make one: optbench run quick")
-    known = [*next(iter(stored.values())), *(folder.name for folder in stored)]
+    known = [name for names in stored.values() for name in names] + [folder.name for folder in stored]
     raise RequestError(
         f"{word!r} is neither an optimizer of a run under {results} nor a run{nearest(word, known)}; "
         "or RUN:OPTIMIZER, or ./file.py:make"

@@ -78,7 +78,12 @@ def _handmade(
     parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]
     names = ("problem", "optimizer", "batch_size")
     cells = [{"key": part.path.stem} | {name: part.footer[name] for name in names} for part in parts]
-    suite = {"dtype": "float32", "report_seeds": 1}
+    suite = {
+        "dtype": "float32",
+        "report_seeds": 1,
+        "problems": [{"spec": "quadratic"}],
+        "optimizers": [{"spec": "sgd"}],
+    }
     manifest = {"suite": suite, "device": {"device": "cpu"}, "cells": cells, "started": "2025", "ended": None}
     run_folder.write_manifest(folder, manifest)
     return run_folder.read_part(run_folder.part_path(folder, key))
@@ -89,8 +94,13 @@ def handmade(tmp_path) -> Callable[..., Any]:
     """Write a cell and return its part: handmade(optimizer, [[train loss per record] per report seed], ...).
 
     Records are at steps 0, 10 and 20, a batch has 4 examples, the target is 1; `trial` sets fields of every report
-    trial, `trials` of one seed's, anything else of the footer. The run is `results/handmade`.
+    trial, `trials` of one seed's, anything else of the footer. The run is `results/handmade`, or
+    another by `run=`.
     Selection trials are a decoy unless `tried` gives learning rate -> a curve per seed; `points` sets fields of the
     trials of some of these points, by number.
     """
-    return lambda *given, **fields: _handmade(tmp_path / "results" / "handmade", *given, **fields)
+
+    def write(*given: Any, run: str = "handmade", **fields: Any) -> Any:
+        return _handmade(tmp_path / "results" / run, *given, **fields)
+
+    return write

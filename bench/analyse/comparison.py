@@ -140,7 +140,7 @@ def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.nda
     best, scale = (lowest, np.asarray) if a.least is None else (max(lowest, a.least), np.log)
     best = a.floor if a.floor is not None else best
     if not best < a.start:
-        return np.zeros(len(a.cost)), np.zeros(len(b.cost))
+        return np.ones(len(a.cost)), np.ones(len(b.cost))
     score = lambda cost: (scale(np.clip(cost, best, a.start)) - scale(best)) / (scale(a.start) - scale(best))  # noqa: E731
     return score(a.cost), score(b.cost)
 

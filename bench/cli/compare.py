@@ -1,6 +1,7 @@
 """`optbench compare`."""
 
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -67,6 +68,8 @@ def compare(
     for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1), ("margin", margin, 0)):
         if value is not None and not value >= least:
             raise RequestError(f"{name}: {value} is not accepted; accepted: >= {least}")
+    if target is not None and not isfinite(target):
+        raise RequestError(f"target: {target} is not accepted; accepted: finite numbers")
     rules = Rules(metric, Slice(at_step, target, seeds), budget, margin)
     compared = compare_optimizers(
         optimizers, rules, results=results, runner=lambda suite, timed: _run(suite, timed, results), anyway=anyway
