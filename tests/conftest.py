@@ -78,12 +78,8 @@ def _handmade(
     parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]
     names = ("problem", "optimizer", "batch_size")
     cells = [{"key": part.path.stem} | {name: part.footer[name] for name in names} for part in parts]
-    suite = {
-        "dtype": "float32",
-        "report_seeds": 1,
-        "problems": [{"spec": "quadratic"}],
-        "optimizers": [{"spec": "sgd"}],
-    }
+    suite = {"name": "handmade", "dtype": "float32", "report_seeds": 1}
+    suite |= {"problems": [{"spec": "quadratic"}], "optimizers": [{"spec": "sgd"}]}
     manifest = {"suite": suite, "device": {"device": "cpu"}, "cells": cells, "started": "2025", "ended": None}
     run_folder.write_manifest(folder, manifest)
     return run_folder.read_part(run_folder.part_path(folder, key))
