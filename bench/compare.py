@@ -16,6 +16,8 @@ from bench.present.table import Table
 from bench.request import RequestError, Suite, nearest
 from bench.tables import Run
 
+TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
+
 
 class Compared(NamedTuple):
     """Two tables, a sentence for each pair, and whether the first is worse anywhere."""
@@ -162,6 +164,7 @@ def _tables(compared: Sequence[Comparison], names: Sequence[str], notes: Sequenc
             f"equal: that interval lies within {100 * rules.margin:g} % of the reference; better or worse: it excludes "
             "zero, and Wilcoxon's signed-rank test, corrected over the problems of a pair (Holm), has p of at most "
             "0.05; undecided: neither; seeds_needed: about so many would decide it",
+            *(TIME_NOTES if rules.metric == "time_to_target" else []),
             *notes,
         ),
     )
