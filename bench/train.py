@@ -11,7 +11,7 @@ import pyarrow as pa
 from bench.jobs import Job
 from bench.measure.curves import Curves, join
 from bench.measure.devices import Device, memory_limit_bytes, settings
-from bench.measure.halving import num_parts, sweep_halving
+from bench.measure.halving import least_bytes, num_parts, sweep_halving
 from bench.measure.prepare import Prepared
 from bench.measure.seeds import trial_name
 from bench.measure.selection import at_edge, best_point, final_losses
@@ -45,8 +45,8 @@ def compile_job(job: Job, chosen: Sequence[Device], prepared: Callable[[Problem,
         recipe = recipe_of(job, prepared(job.problem, cell.dtype))
         points, limit = points_of(cell, job.steps), memory_limit_bytes(*chosen)
         together = points.part(0, min(cell.num_asked, ASKED_TOGETHER)) if cell.num_asked else points
-        parts = num_parts(recipe) if cell.halving else 1
-        select = compile_sweep(recipe, together, _trials(cell, "select"), limit, parts)
+        parts = (num_parts(recipe), least_bytes(recipe)) if cell.halving else (1,)
+        select = compile_sweep(recipe, together, _trials(cell, "select"), limit, *parts)
         report = None
         if cell.report_seeds:
             report = compile_sweep(recipe, points.take([0]), _trials(cell, "report"), limit)

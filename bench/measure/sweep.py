@@ -58,16 +58,20 @@ class Compiled(NamedTuple):
     split_for_memory: bool = False
 
 
-def compile_sweep(recipe: Recipe, points: Points, trials: Sequence[str], limit_bytes: int, parts: int = 1) -> Compiled:
+def compile_sweep(
+    recipe: Recipe, points: Points, trials: Sequence[str], limit_bytes: int, parts: int = 1, least_bytes: int = 0
+) -> Compiled:
     """Compile a cell for its whole grid, or for the largest equal part of it that fits into memory and caches.
 
-    `limit_bytes` is what one device has. Call inside `devices.settings(...)`.
+    `limit_bytes` is what one device has. Into as many `parts` at least, but none that keeps less than `least_bytes`
+    between two layers. Call inside `devices.settings(...)`.
     """
     # What stands between two layers is read again soon: 1,000 trials of the digits network take 1.5 times as long all
     # at once as in parts whose layers stay in the cache.
     began = time.perf_counter()
     written, num_devices = program(recipe), recipe.prepared.num_devices
     between = written.largest_bytes * len(trials) * ceil(len(points) / num_devices)
+    parts = min(parts, max(1, between // least_bytes)) if least_bytes else parts
     for_caches = parts = min(max(parts, ceil(between / recipe.prepared.cache_bytes)), len(points))
     while True:
         num_points = num_devices * ceil(len(points) / (parts * num_devices))

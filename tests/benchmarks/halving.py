@@ -63,7 +63,9 @@ def pairs(full: Tuned, halved: Tuned) -> dict[tuple[Any, ...], Pair]:
 
 def pair(full: dict, row: dict, halved: dict, halved_row: dict) -> Pair:
     loss, same = halved_row["train_loss"], halved["best"] == full["best"]
-    return Pair((full["select_seconds"], halved["select_seconds"]), same, same or bool(loss <= row["train_loss_high"]))
+    # Two at the optimum may differ by the rounding of its size.
+    high = row["train_loss_high"] + 4 * 2**-23 * abs(full["optimum"] or 0.0)
+    return Pair((full["select_seconds"], halved["select_seconds"]), same, same or bool(loss <= high))
 
 
 def summary(found: dict[tuple[Any, ...], list[Pair]]) -> Iterable[list[Any]]:
