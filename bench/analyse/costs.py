@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from bench.analyse.objective import objective, rounding, start_of
 from bench.analyse.outcomes import Outcomes, Slice, is_higher_better, outcomes, targets_of, tuned
 from bench.analyse.statistics import median
-from bench.store.run_folder import Part
+from bench.store.run_folder import Part, measured_columns
 
 METRICS = ("train_loss", "gap", "test_loss", "test_accuracy", "steps_to_target", "time_to_target")
 
@@ -49,7 +49,7 @@ def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> b
         return part.footer["optimum"] is not None
     if metric.endswith("_to_target"):
         return bool(targets_of(part.footer, view)) and (metric == "steps_to_target" or seconds is not None)
-    return metric in tuned(part, view).ends
+    return metric in measured_columns(part)
 
 
 def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget: int | None) -> Costs:
