@@ -1,12 +1,16 @@
 """`optbench run` and `optbench plan`."""
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from bench.cli.options import Options, Whole
+
+if TYPE_CHECKING:
+    from bench.tables import Run
 
 
 def run(
@@ -62,8 +66,16 @@ def run(
     if throughput and not json:
         print("\n" + format_table(done.throughput()))
     if not json:
-        print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best")
+        print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best{_comparison(done)}")
     return 1 if done.failed else 0
+
+
+def _comparison(run: "Run") -> str:
+    """Say how to compare the best two optimizers, where there are two."""
+    names = list(dict.fromkeys(row["optimizer"] for row in run.best().to_records() if row["train_loss"] is not None))
+    place = [] if run.folder.parent == Path("results") else ["--results", str(run.folder.parent)]
+    # A spec's brackets need quotes in a shell.
+    return f", or optbench compare {shlex.join([*names[:2], *place])}" if len(names) > 1 else ""
 
 
 def _typed(folder: Path) -> str:

@@ -19,13 +19,16 @@ def test_run_prints_the_table_and_what_to_type_next(optbench, words, tmp_path):
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[0].startswith("mine: ")
-    assert lines[-1] == "kept in results/mine; next: optbench table mine best"
+    kept, table, comparison = lines[-1].split("optbench ")
+    assert kept == "kept in results/mine; next: "
+    assert table == "table mine best, or "
+    assert sorted(comparison.split()) == ["adam", "compare", "sgd"]
     body = [line.split()[:2] for line in lines if line.startswith("quadratic[")]
     assert sorted(name for _, name in body) == ["adam", "sgd"]
     assert {problem for problem, _ in body} == {"quadratic[condition=2.0,dim=3]"}
     assert said.err.splitlines()[-1].startswith("2 cells computed, 0 kept from before, ")
-    # The next command is one.
-    assert optbench(*lines[-1].partition("optbench ")[2].split()).code == 0
+    # The next commands are some.
+    assert optbench("table", "mine", "best").code == optbench(*comparison.split()).code == 0
 
 
 def test_progress_is_a_line_per_cell(optbench, words):
