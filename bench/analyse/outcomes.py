@@ -69,7 +69,8 @@ def targets_of(footer: Mapping[str, Any], view: Slice) -> dict[str, float]:
 def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
     """Read how a finished cell's trials of a phase ended, some hundred at a time.
 
-    `targets` are what the steps are counted to, name -> (metric, value); the cell's own where not given.
+    `targets` are what the steps are counted to, name -> (metric, value); the cell's own where not given. Raises
+    ValueError where they are not stored.
     """
     aims = (
         {name: (name, value) for name, value in targets_of(part.footer, view).items()} if targets is None else targets
@@ -82,6 +83,9 @@ def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[st
     ]
     batches = (_of_seeds(batch, view) for batch in read_batches(part, columns, phase))
     pieces = [_read(batch, part.footer, view, aims) for batch in batches if len(batch)]
+    if not pieces:
+        names = f"{part.footer['problem']} / {part.footer['optimizer']}"
+        raise ValueError(f"{names}: its {phase} trials are not kept, as in all reference runs")
     return _arrange(pieces)
 
 

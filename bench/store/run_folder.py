@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.store import schema
+from bench.store.cell_key import ROOT
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256
@@ -167,11 +168,15 @@ def list_runs(results: Path) -> list[Path]:
 
 
 def find_run(results: Path, run: str) -> Path:
-    """Find a run by name, path, or "latest". Raises StoreError that names the runs there are."""
+    """Find a run by name, path, "latest", or "reference", also with a suite's name as in "reference/leaderboard".
+
+    Raises StoreError that names the runs there are.
+    """
     runs = list_runs(results)
     if run == "latest" and runs:
         return runs[0]
-    for folder in (results / run, Path(run)):
+    kept = f"{run}/quick" if run == "reference" else run
+    for folder in (results / kept, Path(run), *([ROOT / "results" / kept] if kept.startswith("reference/") else ())):
         if run and (folder / "manifest.json").is_file():
             return folder
     names = ", ".join(folder.name for folder in runs[:8]) or "none yet (make one: optbench run smoke)"

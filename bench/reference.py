@@ -1,0 +1,15 @@
+"""Keep what a run's report seeds gave, to stand beside: small enough for git."""
+
+from pathlib import Path
+
+from bench.store import run_folder
+from bench.tables import Run
+
+
+def keep_reference(run: Run, folder: Path) -> None:
+    """Write a run without its selection trials and its timings, which are of one machine. Raises StoreError."""
+    for part in run.parts:
+        rows = run_folder.read_rows([part], phase="report")
+        if part.outcome == "finished" and len(rows):
+            run_folder.write_part(folder, part.path.stem, rows, part.footer)
+    run_folder.write_manifest(folder, run.manifest)
