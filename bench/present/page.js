@@ -1,0 +1,117 @@
+// Sorts and filters tables, and draws each figure when it comes near the window. Runs inside one function: the
+// libraries before it keep short names for themselves.
+(() => {
+"use strict";
+
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// --- tables ---------------------------------------------------------------------------------------------------------
+
+const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
+
+// Numbers come before texts, and what is missing last in either direction.
+function compare(a, b, sign) {
+  if (a.missing || b.missing) return a.missing - b.missing;
+  if (a.number !== null && b.number !== null) return sign * (a.number - b.number || 0);
+  if (a.number !== null || b.number !== null) return a.number !== null ? -1 : 1;
+  return sign * a.text.localeCompare(b.text, "en", { numeric: true });
+}
+
+function keyOf(cell) {
+  const given = cell.dataset.value;
+  const number = given === undefined ? null : given === "inf" ? Infinity : given === "-inf" ? -Infinity : Number(given);
+  const text = cell.textContent.trim();
+  return { number, text, missing: number === null && (text === "-" || text === "") };
+}
+
+function sortBy(header) {
+  const table = header.closest("table"), body = table.tBodies[0];
+  table.original ??= [...body.rows];
+  const direction = NEXT[header.getAttribute("aria-sort")];
+  all("thead th", table).forEach((other) => other.setAttribute("aria-sort", "none"));
+  header.setAttribute("aria-sort", direction);
+  const sign = direction === "descending" ? -1 : 1;
+  const keyed = table.original.map((row) => ({ row, key: keyOf(row.cells[header.cellIndex]) }));
+  if (direction !== "none") keyed.sort((a, b) => compare(a.key, b.key, sign));
+  body.append(...keyed.map(({ row }) => row));
+}
+
+all("thead button").forEach((button) => button.addEventListener("click", () => sortBy(button.closest("th"))));
+
+// --- filter ---------------------------------------------------------------------------------------------------------
+
+const box = document.getElementById("filter"), found = document.getElementById("found");
+const wanted = () => box.value.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
+
+function filterRows(words) {
+  const rows = all("tr[data-name]").filter((row) => row.dataset.name);
+  let shown = 0;
+  for (const row of rows) {
+    const name = row.dataset.name.toLowerCase();
+    row.hidden = words.length > 0 && !words.some((word) => name.includes(word));
+    shown += !row.hidden;
+  }
+  found.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+}
+
+function filterFigure(figure) {
+  if (!figure.view) return;
+  try {
+    figure.view.signal("name_filter", box.value).runAsync();
+  } catch {
+    // A figure without names has no such signal.
+  }
+}
+
+let waiting;
+box.addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    filterRows(wanted());
+    all("figure").forEach(filterFigure);
+  }, 120);
+});
+box.form.addEventListener("submit", (event) => event.preventDefault());
+
+// --- figures --------------------------------------------------------------------------------------------------------
+
+const OPTIONS = { mode: "vega-lite", renderer: "svg", ast: true, actions: false };
+
+async function draw(figure) {
+  if (figure.drawn || !window.vegaEmbed) return;
+  figure.drawn = true;
+  const chart = figure.querySelector(".chart");
+  const spec = JSON.parse(figure.querySelector("script").textContent);
+  try {
+    const result = await window.vegaEmbed(chart, spec, OPTIONS);
+    figure.view = result.view;
+    figure.classList.add("ready");
+    if (box.value) filterFigure(figure);
+  } catch (error) {
+    chart.textContent = `This figure could not be drawn: ${error.message}`;
+    console.error(error);
+  }
+}
+
+const near = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+    near.unobserve(target);
+    draw(target);
+  }),
+  { rootMargin: "600px" },
+);
+all("figure").forEach((figure) => near.observe(figure));
+
+// Those further down are drawn while nothing else happens, so that a print has them all; closed ones have no width yet.
+const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 50));
+async function drawRest() {
+  const figure = all("figure").find((one) => !one.drawn && !one.closest("details:not([open])"));
+  if (!figure) {
+    document.documentElement.dataset.ready = "yes";
+    return;
+  }
+  await draw(figure);
+  idle(drawRest);
+}
+window.addEventListener("load", () => setTimeout(() => idle(drawRest), 500));
+})();
