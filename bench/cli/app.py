@@ -24,6 +24,7 @@ COMMANDS = {
     "list": ("bench.cli.show:list_app", "List problems, optimizers, suites or runs."),
     "table": ("bench.cli.show:table", "Print a table of a run."),
     "compare": ("bench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
+    "report": ("bench.cli.report:report", "Write one offline page of a run, or of several."),
     "doctor": ("bench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),
     "new": ("bench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
     "completion": ("bench.cli.tools:completion", "Print the completion script of a shell."),

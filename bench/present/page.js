@@ -77,14 +77,28 @@ box.form.addEventListener("submit", (event) => event.preventDefault());
 
 const OPTIONS = { mode: "vega-lite", renderer: "svg", ast: true, actions: false };
 
+const parsed = (element) => JSON.parse(element.textContent);
+let datasets;
+
+// The first variant that fits what is chosen, with its data, which all figures share.
+function specOf(figure) {
+  figure.variants ??= parsed(figure.querySelector("script"));
+  const chosen = all("select[data-choice]", figure).map((select) => [select.dataset.choice, select.value]);
+  const fits = ({ choice }) => chosen.every(([name, value]) => choice[name] === value);
+  const spec = structuredClone((figure.variants.find(fits) ?? figure.variants[0]).spec);
+  datasets ??= parsed(document.getElementById("datasets"));
+  spec.datasets = Object.fromEntries(spec.datasets.map((name) => [name, datasets[name]]));
+  return spec;
+}
+
 async function draw(figure) {
-  if (figure.drawn || !window.vegaEmbed) return;
+  if (!window.vegaEmbed) return;
   figure.drawn = true;
   const chart = figure.querySelector(".chart");
-  const spec = JSON.parse(figure.querySelector("script").textContent);
   try {
-    const result = await window.vegaEmbed(chart, spec, OPTIONS);
-    figure.view = result.view;
+    figure.result?.finalize();
+    figure.result = await window.vegaEmbed(chart, specOf(figure), OPTIONS);
+    figure.view = figure.result.view;
     figure.classList.add("ready");
     if (box.value) filterFigure(figure);
   } catch (error) {
@@ -93,10 +107,14 @@ async function draw(figure) {
   }
 }
 
+all("select[data-choice]").forEach((select) => {
+  select.addEventListener("change", () => draw(select.closest("figure")));
+});
+
 const near = new IntersectionObserver(
   (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
     near.unobserve(target);
-    draw(target);
+    if (!target.drawn) draw(target);
   }),
   { rootMargin: "600px" },
 );

@@ -36,11 +36,18 @@ class Shaded(NamedTuple):
     closed: bool = False
 
 
+class Variant(NamedTuple):
+    """One way to draw a figure: a Vega-Lite specification, and what a reader chooses it by."""
+
+    spec: Mapping[str, Any]
+    choice: Mapping[str, str] = {}
+
+
 class Figure(NamedTuple):
-    """A Vega-Lite specification, and what it shows and how that was computed."""
+    """One or several ways to draw a figure, and what it shows and how that was computed."""
 
     title: str
-    spec: Mapping[str, Any]
+    variants: Sequence[Variant]
     caption: str
     #: Shown on demand.
     closed: bool = False
@@ -65,7 +72,7 @@ class Page(NamedTuple):
 
 def format_page(page: Page, vega: str) -> str:
     """Write the page; `vega` is the JavaScript that defines `vegaEmbed`."""
-    figures = any(isinstance(block, Figure) for section in page.sections for block in section.blocks)
+    figures = [block for section in page.sections for block in section.blocks if isinstance(block, Figure)]
     scripts = [*([vega] if figures else []), _asset("page.js")]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     numbers = count(1)
@@ -84,6 +91,7 @@ def format_page(page: Page, vega: str) -> str:
             '<main id="main">',
             *(_section(name, section, numbers) for name, section in sections),
             "</main>",
+            f'<script type="application/json" id="datasets">{embed_json(_datasets(figures))}</script>',
             *(f"<script>{script}</script>" for script in scripts),
             "</body>\n</html>\n",
         ]
@@ -145,12 +153,41 @@ def _commands(lines: Sequence[str]) -> str:
 
 def _figure(figure: Figure, number: int) -> str:
     title = escape(figure.title)
+    variants = [{"choice": variant.choice, "spec": _without_data(variant.spec)} for variant in figure.variants]
     return (
-        f'<figure id="f{number}">\n<h4>{title}</h4>\n'
+        f'<figure id="f{number}">\n<h4>{title}</h4>\n{_choices(figure.variants)}'
         f'<div class="chart" tabindex="0" role="region" aria-label="{title}" aria-describedby="c{number}"></div>\n'
-        f'<script type="application/json">{embed_json(figure.spec)}</script>\n'
+        f'<script type="application/json">{embed_json(variants)}</script>\n'
         f'<figcaption id="c{number}">{escape(figure.caption)}</figcaption>\n</figure>'
     )
+
+
+def _datasets(figures: Sequence[Figure]) -> dict[str, Any]:
+    """Gather the named data of all figures: what several draw is written once, names are digests of what they hold."""
+    specs = [variant.spec for figure in figures for variant in figure.variants]
+    return {name: rows for spec in specs for name, rows in spec.get("datasets", {}).items()}
+
+
+def _without_data(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name != "datasets"} | {
+        "datasets": [*spec.get("datasets", {})]
+    }
+
+
+def _choices(variants: Sequence[Variant]) -> str:
+    """Let a reader choose where there is a choice, the first variant first."""
+    names = list(dict.fromkeys(name for variant in variants for name in variant.choice))
+    values = {name: list(dict.fromkeys(variant.choice[name] for variant in variants)) for name in names}
+    boxes = [
+        f'<label>{escape(name)} <select data-choice="{escape(name)}">{"".join(map(_option, values[name]))}</select></label>'
+        for name in names
+        if len(values[name]) > 1
+    ]
+    return f'<div class="choices">{" ".join(boxes)}</div>\n' if boxes else ""
+
+
+def _option(value: str) -> str:
+    return f"<option>{escape(value)}</option>"
 
 
 def embed_json(value: Any) -> str:

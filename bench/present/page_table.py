@@ -44,7 +44,11 @@ def _header(name: str) -> str:
 
 
 def _row(
-    columns: Sequence[str], cells: Sequence[str], record: Mapping[str, Any], shades: Sequence[Near | None], folded: set[str]
+    columns: Sequence[str],
+    cells: Sequence[str],
+    record: Mapping[str, Any],
+    shades: Sequence[Near | None],
+    folded: set[str],
 ) -> str:
     named = " / ".join(str(record[name]) for name in NAMES if record.get(name) is not None)
     inside = [

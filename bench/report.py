@@ -1,0 +1,208 @@
+"""A page of one run or several: what was found, every table and figure there is something for, and where it comes from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.analyse.comparison import Rules
+from bench.compare import compare_operands
+from bench.figures import FIGURES, Options
+from bench.operands import Operand
+from bench.present.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
+from bench.present.table import Table
+from bench.provenance import commands, machine, provenance
+from bench.request import RequestError
+from bench.summary import summary
+from bench.tables import Run
+
+Block = Lines | Shaded | Figure
+#: Width of a figure that has the page for itself.
+WIDTH = 640
+
+
+class Topic(NamedTuple):
+    """What one section of a run shows: kinds of tables and of figures; a star marks what is shown on demand."""
+
+    title: str
+    figures: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    #: It is about seconds, which belong to one machine.
+    timed: bool = False
+
+
+TOPICS = (
+    Topic("Results", ("curves", "convergence"), ("convergence", "best*")),
+    Topic("Over all problems", ("ranks", "profile", "ecdf"), ("ranks", "profile*", "ecdf*")),
+    Topic("Learning rates", ("sensitivity", "heatmap*"), ("sensitivity*",)),
+    Topic("Tuning", ("budget",), ("budget*", "defaults*")),
+    Topic("Every trial of the grids", ("grid*",)),
+    Topic("Batch sizes", ("batch-scaling",), ("batch-scaling*",)),
+    Topic("Time to target", ("time-to-target", "ert"), ("time-to-target", "ert*"), timed=True),
+    Topic("What a step costs", ("throughput",), ("throughput",), timed=True),
+)
+#: What the horizontal axis of curves may count.
+AXES = {"steps": "steps", "examples": "examples", "seconds": "seconds"}
+#: Figures that a reader may look at along other axes.
+CURVES = ("curves",)
+
+
+def report(runs: Sequence[Run], output: Path) -> str:
+    """Write the page of some runs, which is to be kept as `output`, as HTML."""
+    sections = [section for run in runs for section in _run_sections(run, len(runs) > 1)]
+    told = [line for run in runs for line in _told(run, len(runs) > 1)]
+    page = Page(
+        f"optbench: {', '.join(run.folder.name for run in runs)}",
+        told,
+        [*_comparison(runs), *sections, _origin(runs, output)],
+    )
+    return format_page(page, _vega())
+
+
+def _vega() -> str:
+    """Return the JavaScript that draws figures, of the Vega-Lite that altair writes for."""
+    import altair
+    import vl_convert
+
+    return vl_convert.javascript_bundle(vl_version=".".join(altair.SCHEMA_VERSION.split(".")[:2]))
+
+
+def _told(run: Run, several: bool) -> Iterator[str]:
+    for line in summary(run):
+        yield f"{run.folder.name}: {line}" if several else line
+
+
+def _run_sections(run: Run, several: bool) -> Iterator[Section]:
+    if several:
+        yield Section(f"Run {run.folder.name}", [Lines([_where(run)])], level=1)
+    notes = [*_failures(run)]
+    if notes:
+        yield Section("What did not finish", notes)
+    if any(part.outcome == "finished" for part in run.parts):
+        for topic in TOPICS:
+            blocks = _topic(run, topic)
+            if blocks:
+                yield Section(topic.title, blocks)
+
+
+def _where(run: Run) -> str:
+    return f"Trained on {machine(run.manifest['device'])}; {run.manifest['suite'].get('dtype')}."
+
+
+def _failures(run: Run) -> list[Block]:
+    rows = [
+        {name: part.footer.get(name) for name in ("problem", "optimizer", "batch_size", "message")}
+        for part in run.failed
+    ]
+    table = Table(f"{run.folder.name}: cells that failed", ("problem", "optimizer", "batch_size", "message"), rows)
+    lines = [f"{path.name} is torn and left out; optbench run computes it again." for path in run.torn]
+    if run.missing:
+        lines.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished.")
+    return [*([Shaded(table)] if rows else []), *([Lines(lines)] if lines else [])]
+
+
+def _topic(run: Run, topic: Topic) -> list[Block]:
+    """Gather what a topic has to show; what is about seconds for each machine by itself."""
+    if not topic.timed:
+        return _shown(run, topic, "")
+    machines = timed_on(run)
+    blocks = [
+        block for name, part in machines.items() for block in _shown(part, topic, name if len(machines) > 1 else "")
+    ]
+    if len(machines) > 1:
+        said = f"Single steps were timed on {len(machines)} machines, which are not compared: each has its own part."
+        blocks = [Lines([said]), *blocks]
+    elif machines and blocks:
+        blocks = [Lines([f"Single steps were timed on {next(iter(machines))}."]), *blocks]
+    return blocks
+
+
+def timed_on(run: Run) -> dict[str, Run]:
+    """Split a run by the machine that its steps were timed on: what was timed on one is never beside another's."""
+    names = {(one["problem"], one["optimizer"], one["batch_size"]): machine(one["device"]) for one in run.timings}
+    found = {}
+    for name in dict.fromkeys(names.values()):
+        cells = [
+            cell
+            for cell in run.manifest["cells"]
+            if names.get((cell["problem"], cell["optimizer"], cell["batch_size"])) == name
+        ]
+        keys = {cell["key"] for cell in cells}
+        parts = tuple(part for part in run.parts if part.path.stem in keys)
+        found[name] = replace(run, manifest={**run.manifest, "cells": cells}, parts=parts, torn=(), missing=0)
+    return found
+
+
+def _shown(run: Run, topic: Topic, where: str) -> list[Block]:
+    on = f" (on {where})" if where else ""
+    blocks: list[Block] = []
+    left = []
+    for kind in topic.figures:
+        try:
+            blocks += _figures(run, kind.rstrip("*"), kind.endswith("*"), on)
+        except ValueError as error:
+            left.append(f"No figure of {FIGURES[kind.rstrip('*')].meaning}{on}: {error}.")
+    for kind in topic.tables:
+        table = run.table(kind.rstrip("*"))
+        if len(table.to_records()):
+            blocks.append(Shaded(replace(table, title=table.title + on), closed=kind.endswith("*")))
+    return [*blocks, Lines(left)] if blocks and left else blocks
+
+
+def _figures(run: Run, kind: str, closed: bool, on: str) -> list[Block]:
+    """Draw a kind of figure, in each way that a reader may choose."""
+    made = FIGURES[kind]
+    plain = Options(interactive=True, width=WIDTH)
+    variants = [Variant(_spec(run, kind, plain), _choice(kind, plain.x))]
+    for x in AXES if kind in CURVES else ():
+        if x == plain.x or (x == "seconds" and len(timed_on(run)) != 1):
+            continue
+        try:
+            variants.append(Variant(_spec(run, kind, replace(plain, x=x)), _choice(kind, x)))
+        except ValueError:
+            # Not timed, so there are no seconds.
+            continue
+    title = f"{run.folder.name}: {made.meaning}{on}"
+    return [Figure(title, variants, made.caption(run, plain), closed)]
+
+
+def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
+    return FIGURES[kind].make(run, options).to_dict()
+
+
+def _choice(kind: str, x: str) -> dict[str, str]:
+    return {"x axis": AXES[x]} if kind in CURVES else {}
+
+
+def _comparison(runs: Sequence[Run]) -> list[Section]:
+    """Compare the first run with each of the others, where they share optimizers; speeds only on one machine."""
+    if len(runs) < 2:
+        return []
+    blocks: list[Block] = []
+    for other in runs[1:]:
+        operands = [Operand(run.folder.name, run, None) for run in (runs[0], other)]
+        try:
+            found = compare_operands(operands, Rules(), anyway=True)
+        except RequestError as error:
+            blocks.append(Lines([f"{runs[0].folder.name} and {other.folder.name} are not compared: {error}."]))
+            continue
+        blocks += [Lines(found.sentences), Shaded(found.per_problem, ()), Shaded(found.overall, ())]
+    return [Section("The runs compared", [*blocks, Lines([_speeds(runs)])], level=1)]
+
+
+def _speeds(runs: Sequence[Run]) -> str:
+    found = {run.folder.name: ", ".join(timed_on(run)) for run in runs}
+    timed = {name: where for name, where in found.items() if where}
+    if not timed:
+        return "No speeds are compared: no single steps were timed."
+    if len({*timed.values()}) == 1 and len(timed) > 1:
+        where = next(iter(timed.values()))
+        return f"Speeds were all measured on {where}, but at different times: each run has its own tables of them below."
+    said = "; ".join(f"{name} on {where}" for name, where in timed.items())
+    return f"Speeds are not compared between runs, since they belong to a machine: {said}. Each run has its own tables."
+
+
+def _origin(runs: Sequence[Run], output: Path) -> Section:
+    tables = [Shaded(provenance(run)) for run in runs]
+    said = "The full curves of every trial stay in the store; what is drawn here is thinned. This page comes from:"
+    return Section("Where this comes from", [*tables, Lines([said]), Lines(commands(runs, output), typed=True)], level=1)
