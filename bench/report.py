@@ -18,7 +18,7 @@ from bench.tables import Run
 
 Block = Lines | Shaded | Figure
 #: Width of a figure that has the page for itself.
-WIDTH = 640
+WIDTH = 1240
 
 
 class Topic(NamedTuple):
@@ -42,9 +42,11 @@ TOPICS = (
     Topic("What a step costs", ("throughput",), ("throughput",), timed=True),
 )
 #: What the horizontal axis of curves may count.
-AXES = {"steps": "steps", "examples": "examples", "seconds": "seconds"}
-#: Figures that a reader may look at along other axes.
-CURVES = ("curves",)
+AXES = ("steps", "examples", "seconds")
+#: How values may be laid out: logarithmic where they can be, or not.
+SCALES = {"logarithmic": None, "linear": False}
+#: Figures that a reader may look at along other axes, and with other values.
+CURVES, SCALED = ("curves",), ("curves", "sensitivity", "grid")
 
 
 def report(runs: Sequence[Run], output: Path) -> str:
@@ -80,7 +82,7 @@ def _run_sections(run: Run, several: bool) -> Iterator[Section]:
         yield Section("What did not finish", notes)
     if any(part.outcome == "finished" for part in run.parts):
         for topic in TOPICS:
-            blocks = _topic(run, topic)
+            blocks = _topic(run, topic, several)
             if blocks:
                 yield Section(topic.title, blocks)
 
@@ -101,14 +103,13 @@ def _failures(run: Run) -> list[Block]:
     return [*([Shaded(table)] if rows else []), *([Lines(lines)] if lines else [])]
 
 
-def _topic(run: Run, topic: Topic) -> list[Block]:
+def _topic(run: Run, topic: Topic, several: bool) -> list[Block]:
     """Gather what a topic has to show; what is about seconds for each machine by itself."""
     if not topic.timed:
-        return _shown(run, topic, "")
+        return _shown(run, topic, "", several)
     machines = timed_on(run)
-    blocks = [
-        block for name, part in machines.items() for block in _shown(part, topic, name if len(machines) > 1 else "")
-    ]
+    on = {name: f" (on {name})" if len(machines) > 1 else "" for name in machines}
+    blocks = [block for name, part in machines.items() for block in _shown(part, topic, on[name], several)]
     if len(machines) > 1:
         said = f"Single steps were timed on {len(machines)} machines, which are not compared: each has its own part."
         blocks = [Lines([said]), *blocks]
@@ -133,45 +134,58 @@ def timed_on(run: Run) -> dict[str, Run]:
     return found
 
 
-def _shown(run: Run, topic: Topic, where: str) -> list[Block]:
-    on = f" (on {where})" if where else ""
+def _title(run: Run, title: str, several: bool) -> str:
+    """Leave out the run's name where there is no other."""
+    return title if several else title.removeprefix(f"{run.folder.name}: ")
+
+
+def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
+    """Make a topic's figures and tables; what there is nothing for is named below the others."""
     blocks: list[Block] = []
     left = []
-    for kind in topic.figures:
+    for kind, closed in _kinds(topic.figures):
+        if kind not in FIGURES:
+            continue
         try:
-            blocks += _figures(run, kind.rstrip("*"), kind.endswith("*"), on)
+            variants = _variants(run, kind)
         except ValueError as error:
-            left.append(f"No figure of {FIGURES[kind.rstrip('*')].meaning}{on}: {error}.")
-    for kind in topic.tables:
-        table = run.table(kind.rstrip("*"))
-        if len(table.to_records()):
-            blocks.append(Shaded(replace(table, title=table.title + on), closed=kind.endswith("*")))
+            left.append(f"No figure of {FIGURES[kind].meaning}{on}: {error}.")
+            continue
+        meaning = FIGURES[kind].meaning + on
+        title = f"{run.folder.name}: {meaning}" if several else meaning
+        blocks.append(Figure(title, variants, FIGURES[kind].caption(run, _options()), closed))
+    for kind, closed in _kinds(topic.tables):
+        table = run.table(kind)
+        if table.to_records():
+            blocks.append(Shaded(replace(table, title=_title(run, table.title, several) + on), closed=closed))
     return [*blocks, Lines(left)] if blocks and left else blocks
 
 
-def _figures(run: Run, kind: str, closed: bool, on: str) -> list[Block]:
-    """Draw a kind of figure, in each way that a reader may choose."""
-    made = FIGURES[kind]
-    plain = Options(interactive=True, width=WIDTH)
-    variants = [Variant(_spec(run, kind, plain), _choice(kind, plain.x))]
-    for x in AXES if kind in CURVES else ():
-        if x == plain.x or (x == "seconds" and len(timed_on(run)) != 1):
-            continue
-        try:
-            variants.append(Variant(_spec(run, kind, replace(plain, x=x)), _choice(kind, x)))
-        except ValueError:
-            # Not timed, so there are no seconds.
-            continue
-    title = f"{run.folder.name}: {made.meaning}{on}"
-    return [Figure(title, variants, made.caption(run, plain), closed)]
+def _kinds(kinds: Sequence[str]) -> list[tuple[str, bool]]:
+    """Read kinds, and whether they are shown on demand."""
+    return [(kind.rstrip("*"), kind.endswith("*")) for kind in kinds]
+
+
+def _options(x: str = "steps", log: bool | None = None) -> Options:
+    return Options(interactive=True, width=WIDTH, x=x, log=log)
+
+
+def _variants(run: Run, kind: str) -> list[Variant]:
+    """Draw a kind of figure, in each way that a reader may choose, the usual one first."""
+    # Seconds belong to one machine.
+    axes = AXES if len(timed_on(run)) == 1 else AXES[:-1]
+    along = [(_options(x), {"along": x}) for x in axes] if kind in CURVES else [(_options(), {})]
+    scales = SCALES if kind in SCALED else {}
+    chosen = [
+        (replace(options, log=log), choice | {"values": name})
+        for options, choice in along
+        for name, log in scales.items()
+    ]
+    return [Variant(_spec(run, kind, options), choice) for options, choice in chosen or along]
 
 
 def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
     return FIGURES[kind].make(run, options).to_dict()
-
-
-def _choice(kind: str, x: str) -> dict[str, str]:
-    return {"x axis": AXES[x]} if kind in CURVES else {}
 
 
 def _comparison(runs: Sequence[Run]) -> list[Section]:
@@ -205,4 +219,4 @@ def _speeds(runs: Sequence[Run]) -> str:
 def _origin(runs: Sequence[Run], output: Path) -> Section:
     tables = [Shaded(provenance(run)) for run in runs]
     said = "The full curves of every trial stay in the store; what is drawn here is thinned. This page comes from:"
-    return Section("Where this comes from", [*tables, Lines([said]), Lines(commands(runs, output), typed=True)], level=1)
+    return Section("Where this comes from", [*tables, Lines([said]), Lines(commands(runs, output), typed=True)], level=1 if len(runs) > 1 else 2)

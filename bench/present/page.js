@@ -54,10 +54,14 @@ function filterRows(words) {
   found.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
 }
 
+// Figures highlight one name: the first word that an optimizer's name has in it.
+const optimizers = [...new Set(all("tbody th").map((cell) => cell.textContent.toLowerCase()))];
+const highlighted = () => wanted().find((word) => optimizers.some((name) => name.includes(word))) ?? "";
+
 function filterFigure(figure) {
   if (!figure.view) return;
   try {
-    figure.view.signal("name_filter", box.value).runAsync();
+    figure.view.signal("named", highlighted()).runAsync();
   } catch {
     // A figure without names has no such signal.
   }
@@ -88,7 +92,34 @@ function specOf(figure) {
   const spec = structuredClone((figure.variants.find(fits) ?? figure.variants[0]).spec);
   datasets ??= parsed(document.getElementById("datasets"));
   spec.datasets = Object.fromEntries(spec.datasets.map((name) => [name, datasets[name]]));
+  return fit(spec, figure.querySelector(".chart").clientWidth);
+}
+
+// Room that a panel's axis takes beside it, and the least width it can be read at.
+const BESIDE = 64, LEAST = 170;
+
+// Figures are laid out for a wide page: on a narrower one panels go below each other, and shrink.
+function fit(spec, room) {
+  const panels = (spec.concat ?? [spec]).filter((panel) => typeof panel.width === "number");
+  if (!panels.length || !room) return spec;
+  const columns = spec.concat ? spec.columns ?? panels.length : 1;
+  const widest = Math.max(...panels.map((panel) => panel.width));
+  if (columns * (widest + BESIDE) <= room) return spec;
+  const fewer = Math.max(1, Math.min(columns, Math.floor(room / (LEAST + BESIDE))));
+  const width = Math.max(LEAST, Math.floor(room / fewer) - BESIDE);
+  if (spec.concat) spec.columns = fewer;
+  for (const panel of panels) {
+    if (typeof panel.height === "number") panel.height = Math.min(panel.height, Math.max(160, width));
+    panel.width = Math.min(panel.width, width);
+  }
+  narrowLegends(spec, room / (columns * (widest + BESIDE)));
   return spec;
+}
+
+function narrowLegends(value, share) {
+  if (value === null || typeof value !== "object") return;
+  if (value.legend?.columns) value.legend.columns = Math.max(1, Math.floor(value.legend.columns * share));
+  Object.values(value).forEach((inner) => narrowLegends(inner, share));
 }
 
 async function draw(figure) {
@@ -109,6 +140,17 @@ async function draw(figure) {
 
 all("select[data-choice]").forEach((select) => {
   select.addEventListener("change", () => draw(select.closest("figure")));
+});
+
+// Turned or resized, what was drawn is drawn anew for the other width.
+let width = window.innerWidth, resized;
+window.addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(() => {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    all("figure").filter((figure) => figure.view).forEach(draw);
+  }, 200);
 });
 
 const near = new IntersectionObserver(
