@@ -75,7 +75,7 @@ class Tested(NamedTuple):
 
 
 def tested(ranked: Float[np.ndarray, "problem optimizer"]) -> Tested | None:
-    """Test the ranks of three optimizers or more on two problems or more."""
+    """Test the ranks of three optimizers or more on two problems or more; None of fewer."""
     num_problems, num_optimizers = ranked.shape
     if num_problems < 2 or num_optimizers < 3:
         return None

@@ -1,4 +1,4 @@
-"""Curves to look at: thinned, with intervals over seeds; and how one cell's trials answer to their settings."""
+"""Curves to look at: thinned, with intervals over seeds."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.analyse.objective import rounding
-from bench.analyse.outcomes import Slice, is_higher_better, outcomes
-from bench.analyse.statistics import RESAMPLES, TAILS, median
+from bench.analyse.outcomes import Slice, is_higher_better
+from bench.analyse.statistics import RESAMPLES, TAILS
 from bench.store.run_folder import Part, measured_columns, read_batches
 
 #: Records of a curve that are shown: about one for each point of a paper's column.
@@ -127,13 +127,13 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
             if view.seeds is None or row["seed"] < view.seeds:
                 steps = [step for step in row["step"] if view.at_step is None or step <= view.at_step]
                 places = thin(np.array(steps), most)
-                y = _offset(np.array(row[source], dtype=float)[places], part, metric, row["dtype"])
+                y = gap_of(np.array(row[source], dtype=float)[places], part, metric, row["dtype"])
                 best = row["point"] == part.footer["best_point"]
                 lost, settings = row["status"] == "diverged", dict(row["hyperparameters"])
                 yield Trial(np.array(row[along], dtype=float)[places], y, lost, best, settings)
 
 
-def _offset(y: np.ndarray, part: Part, metric: str, dtype: str) -> np.ndarray:
+def gap_of(y: np.ndarray, part: Part, metric: str, dtype: str) -> np.ndarray:
     """Take off the optimum where the gap is shown, and take it for 0 where it is rounding."""
     if metric != "gap":
         return y
@@ -149,24 +149,3 @@ def _end(trial: Trial, sign: float) -> float:
 def _finite(trial: Trial, unit: float) -> Trial:
     kept = np.isfinite(trial.y)
     return trial._replace(x=trial.x[kept] * unit, y=trial.y[kept])
-
-
-class Ends(NamedTuple):
-    """How the points of a grid ended: [point] arrays of medians over the selection seeds, infinite where diverged."""
-
-    settings: dict[str, np.ndarray]
-    middle: Float[np.ndarray, " point"]
-    best: int
-    start: float
-
-
-def ends(part: Part, metric: str, view: Slice) -> Ends:
-    """Read where each point of a cell's grid ended, by its median over the selection seeds."""
-    found = outcomes(part, "select", view)
-    source = "train_loss" if metric == "gap" else metric
-    values = _offset(found.ends[source], part, metric, found.dtype)
-    lost = np.mean(found.diverged, axis=0) > 0.5
-    middle = np.where(lost, np.inf, [median(trials) for trials in values.T])
-    best = int(np.argmax(found.points == part.footer["best_point"]))
-    start = median(found.start[:, 0]) - (part.footer["optimum"] if metric == "gap" else 0.0)
-    return Ends(dict(found.settings), middle, best, start)

@@ -23,6 +23,7 @@ COMMANDS = {
     "throughput": ("bench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
     "list": ("bench.cli.show:list_app", "List problems, optimizers, suites or runs."),
     "table": ("bench.cli.show:table", "Print a table of a run."),
+    "plot": ("bench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
     "compare": ("bench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
     "report": ("bench.cli.report:report", "Write one offline page of a run, or of several."),
     "doctor": ("bench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),

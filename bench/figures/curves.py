@@ -14,11 +14,12 @@ from bench.figures.options import (
     look_of,
     look_with,
     measured_tasks,
+    metric_said,
     seconds_of,
     seeds_said,
     shared_metric,
     sliced,
-    title_of,
+    titles_of,
     words,
 )
 from bench.store.run_folder import Part
@@ -51,7 +52,7 @@ def _panel(task: Any, parts: list[Part], metric: str, options: Options, timed: A
     starts = [float(curve.middle[0]) for curve in found.values() if len(curve.middle)]
     log = is_log([y for line in drawn for y in line.y], metric, options)
     cap = above(starts, [y for line in drawn for y in line.y], log)
-    return LinePanel(title_of(task), X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
+    return LinePanel(*titles_of(task), X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
 
 
 def _curve(part: Part, metric: str, options: Options, timed: Any) -> Any:
@@ -60,10 +61,10 @@ def _curve(part: Part, metric: str, options: Options, timed: Any) -> Any:
 
 
 def is_log(values: list[float], metric: str, options: Options) -> bool:
-    """Say whether an axis of values is logarithmic: as asked, else where all are positive; a gap where any is."""
+    """Say whether an axis of values is logarithmic: as asked, else for losses, where none is below zero."""
     if options.log is False or not any(value > 0 for value in values):
         return False
-    return options.log or min(values) > 0 or metric == "gap"
+    return options.log or metric == "gap" or (metric.endswith("loss") and min(values) >= 0)
 
 
 def above(starts: list[float], values: list[float], log: bool) -> float:
@@ -78,19 +79,13 @@ def curves_caption(run: "Run", options: Options) -> str:
     """Say what `curves` shows."""
     return joined(
         run,
-        f"{_metric_said(options)} of each tuned optimizer against {_x_said(options)}{sliced(options)}: median over "
+        f"{metric_said(options)} of each tuned optimizer against {_x_said(options)}{sliced(options)}: median over "
         f"{seeds_said(run, options)} of the point that did best on the selection seeds, with 95 % bootstrap intervals "
         f"as bands; at most {MOST_RECORDS} records of each curve.",
         MARKED,
         "On a logarithmic axis the lower edge stands for zero and what is lost in rounding.",
         coloured(run),
     )
-
-
-def _metric_said(options: Options) -> str:
-    if options.metric is None:
-        return "Train loss, or where the optimum is known the gap to it,"
-    return {"gap": "Gap between train loss and optimum"}.get(options.metric, words(options.metric).capitalize())
 
 
 def _x_said(options: Options) -> str:
@@ -130,8 +125,8 @@ def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any
     marks = [Mark(name(one), float(one.x[-1]), float("inf"), _settings(one)) for one in lost if len(one.y)]
     log = is_log([y for line in drawn for y in line.y], metric, options)
     cap = above([line.y[0] for line in drawn], [y for line in drawn for y in line.y], log)
-    title = f"{part.footer['optimizer']} on {title_of(task)}; {num} trials"
-    return LinePanel(title, X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
+    title = f"{part.footer['optimizer']} on {task[0]}", f"batch size {task[1]}, {num} trials"
+    return LinePanel(*title, X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
 
 
 def _trial_line(trial: Trial, place: int) -> Any:
@@ -149,7 +144,7 @@ def grid_caption(run: "Run", options: Options) -> str:
     """Say what `grid` shows."""
     return joined(
         run,
-        f"{_metric_said(options)} of the selection trials of an optimizer against {_x_said(options)}"
+        f"{metric_said(options)} of the selection trials of an optimizer against {_x_said(options)}"
         f"{sliced(options)}; coloured: the seeds of the point with the lowest median train loss. At most {MOST_TRIALS} "
         f"trials, evenly by rank, and the chosen ones; of more than {MOST_PANELS} cells the best on each problem and "
         "batch size.",

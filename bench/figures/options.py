@@ -95,9 +95,9 @@ def seconds_of(run: "Run") -> dict[tuple[Any, ...], float]:
     return {cell: seconds for cell, seconds in step_seconds(run.timings).items() if seconds is not None}
 
 
-def title_of(task: tuple[str, Any]) -> str:
+def titles_of(task: tuple[str, Any]) -> tuple[str, str]:
     """Name a task above its panel."""
-    return f"{task[0]}, batch {task[1]}"
+    return task[0], f"batch size {task[1]}"
 
 
 def shared_metric(tasks: Tasks, options: Options) -> dict[tuple[str, Any], str]:
@@ -108,6 +108,13 @@ def shared_metric(tasks: Tasks, options: Options) -> dict[tuple[str, Any], str]:
 def words(metric: str) -> str:
     """Say what a metric is on an axis."""
     return {"gap": "gap to the optimum"}.get(metric, metric.replace("_", " "))
+
+
+def metric_said(options: Options) -> str:
+    """Begin a caption with what is measured."""
+    if options.metric is None:
+        return "Train loss, or where the optimum is known the gap to it,"
+    return {"gap": "Gap between train loss and optimum"}.get(options.metric, words(options.metric).capitalize())
 
 
 def look_of(tasks: Tasks, options: Options) -> "Look":

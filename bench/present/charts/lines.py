@@ -1,5 +1,6 @@
 """Lines with interval bands: curves, responses, profiles. What leaves a panel is marked on its edge."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class LinePanel:
     """One panel of lines."""
 
     title: str
+    subtitle: str
     x_title: str
     y_title: str
     lines: Sequence[Line]
@@ -50,6 +52,8 @@ class LinePanel:
     step: bool = False
     #: Points on the lines.
     dotted: bool = False
+    #: Where the axis below has its ticks; chosen by its length where not given.
+    x_ticks: Sequence[float] = ()
     #: Nothing is drawn above it: what is higher lies on the upper edge.
     cap: float = math.inf
 
@@ -71,14 +75,15 @@ def lines(panels: Sequence[LinePanel], look: Look) -> Any:
 def _panel(panel: LinePanel, y_title: str | None, space: Room, look: Look) -> Any:
     x_domain, y_domain = domains(panel)
     extent = {"minExtent": look.extent, "maxExtent": look.extent}
-    x_axis = style.value_axis(panel.x_title, panel.log_x, x_domain, look)
-    y_axis = style.value_axis(y_title, panel.log_y, y_domain, look, **extent)
+    ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {}
+    x_axis = style.value_axis(panel.x_title, panel.log_x, x_domain, **ticks)
+    y_axis = style.value_axis(y_title, panel.log_y, y_domain, **extent)
     x = {"scale": style.scale(panel.log_x, x_domain), "axis": x_axis}
     y = {"scale": style.scale(panel.log_y, y_domain), "axis": y_axis}
     drawn = [_band, _line, _points, _marks]
     layers = [layer for draw in drawn if (layer := draw(panel, (x, y), y_domain, look)) is not None]
-    title = style.wrapped(panel.title, int(space.width / (0.6 * look.font)))
-    return alt.layer(*layers).properties(width=space.width, height=space.height, title=alt.TitleParams(title))
+    title = style.title(panel.title, panel.subtitle, space.width + look.extent + 2 * look.font, look)
+    return alt.layer(*layers).properties(width=space.width, height=space.height, title=title)
 
 
 def domains(panel: LinePanel) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -100,11 +105,16 @@ def ends(values: Sequence[float], log: bool, below: float, above: float) -> tupl
     if log:
         low, high = (low / 2, high * 2) if low == high else (low, high)
         # What is zero or less lies on the lower edge, apart from the lowest that is not.
-        room_below = 0.08 if any(value <= 0 for value in values) else below
-        length = high / low
-        return low / length**room_below, high * length**above
+        below = max(below, 0.1) if any(value <= 0 for value in values) else below
+        return low / (high / low) ** below, high * (high / low) ** above
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
     return low - below * (high - low), high + above * (high - low)
+
+
+def inset(domain: Sequence[float], log: bool, share: float) -> float:
+    """Find what lies at a share of an axis' length."""
+    low, high = domain
+    return low * (high / low) ** share if log else low + share * (high - low)
 
 
 def _row(line: Line, panel: LinePanel, domain: Sequence[float], look: Look) -> dict[str, Any]:
@@ -144,12 +154,12 @@ def _band(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> A
     mark = {"interpolate": "step-after"} if panel.step else {}
     return (
         _unfolded(found, panel, domain, look, ["x", "low", "high"])
-        .mark_area(opacity=0.18, **mark)
+        .mark_area(opacity=0.15, **mark)
         .encode(
             x=alt.X("x:Q", **axes[0]),
             y=alt.Y("low:Q", **axes[1]),
             y2="high:Q",
-            color=alt.Color("shown:N", scale=style.colour_scale(look), legend=None),
+            color=alt.Color("shown:N", scale=style.colour_scale(look), legend=style.legend(look, bool(panel.points))),
             detail="optimizer:N",
         )
     )
@@ -158,14 +168,16 @@ def _band(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> A
 def _line(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
     base = _unfolded(panel.lines, panel, domain, look, ["x", "y"])
     wide = "1.8" if look.width > style.PAGE else "1.1"
-    is_grey = f"datum.shown === {_text(look.others)}" if look.others else "false"
+    is_grey = f"datum.shown === {json.dumps(look.others)}" if look.others else "false"
     mark = {"interpolate": "step-after"} if panel.step else {}
     point = {"size": 4 if look.width <= style.PAGE else 12, "opacity": 1} if panel.dotted else False
     encoded: dict[str, Any] = {
         "x": alt.X("x:Q", **axes[0]),
         "y": alt.Y("y:Q", **axes[1]),
-        "color": alt.Color("shown:N", scale=style.colour_scale(look), legend=style.legend(look)),
-        "strokeDash": alt.StrokeDash("shown:N", scale=style.dash_scale(look), legend=style.legend(look)),
+        "color": alt.Color("shown:N", scale=style.colour_scale(look), legend=style.legend(look, bool(panel.points))),
+        "strokeDash": alt.StrokeDash(
+            "shown:N", scale=style.dash_scale(look), legend=style.legend(look, bool(panel.points))
+        ),
         "strokeWidth": alt.StrokeWidthValue(float(wide), condition=[{"test": is_grey, "value": 0.5}]),
         "detail": "optimizer:N",
     }
@@ -182,13 +194,13 @@ def _interactive(drawn: Any, encoded: dict[str, Any]) -> Any:
     named = "indexof(lower(datum.optimizer), lower(named)) >= 0"
     test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
     encoded["opacity"] = alt.OpacityValue(0.1, condition=[{"test": test, "value": 1.0}])
-    encoded["strokeWidth"].condition.insert(0, {"test": {"param": "hover", "empty": False}, "value": 3})
+    encoded["strokeWidth"]["condition"].insert(0, {"test": {"param": "hover", "empty": False}, "value": 3})
     return drawn.encode(**encoded, tooltip="optimizer:N").add_params(hover, pick)
 
 
 def _named() -> Any:
     bind = alt.BindInput(input="text", name="Show names with ", placeholder="adam")
-    return alt.VariableParameter(name="named", value="", bind=bind)
+    return alt.param(name="named", value="", bind=bind)
 
 
 def _points(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
@@ -200,8 +212,8 @@ def _points(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) ->
         .encode(
             x=alt.X("x:Q", **axes[0]),
             y=alt.Y("y:Q", **axes[1]),
-            color=alt.Color("shown:N", scale=style.colour_scale(look), legend=None),
-            shape=alt.Shape("shown:N", scale=style.shape_scale(look), legend=None),
+            color=alt.Color("shown:N", scale=style.colour_scale(look), legend=style.legend(look, bool(panel.points))),
+            shape=alt.Shape("shown:N", scale=style.shape_scale(look), legend=style.legend(look, bool(panel.points))),
             tooltip="optimizer:N",
         )
     )
@@ -210,26 +222,35 @@ def _points(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) ->
 def _marks(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
     if not panel.marks:
         return None
-    rows = [_mark(mark, domain, look) for mark in _grey_first(panel.marks, look) if mark.x > 0 or not panel.log_x]
+    found = [mark for mark in _grey_first(panel.marks, look) if mark.x > 0 or not panel.log_x]
+    rows = [_mark(mark, y, look) for mark, y in zip(found, _stacked(found, panel, domain), strict=True)]
     return (
         alt.Chart(alt.InlineData(values=rows))
         .mark_point(shape=style.CROSS, filled=False, strokeWidth=1, size=2 * look.font, opacity=1)
         .encode(
             x=alt.X("x:Q", **axes[0]),
             y=alt.Y("y:Q", **axes[1]),
-            color=alt.Color("shown:N", scale=style.colour_scale(look), legend=None),
+            color=alt.Color("shown:N", scale=style.colour_scale(look), legend=style.legend(look, bool(panel.points))),
             tooltip=["optimizer:N", "said:N"],
         )
     )
 
 
-def _mark(mark: Mark, domain: Sequence[float], look: Look) -> dict[str, Any]:
+def _stacked(marks: Sequence[Mark], panel: LinePanel, domain: Sequence[float]) -> list[float]:
+    """Place crosses on the edge one below the other, where several names have theirs at one place."""
+    there: dict[float, list[str]] = {}
+    found = []
+    for mark in marks:
+        y = _inside(mark.y, domain)
+        if mark.y > domain[1]:
+            names = there.setdefault(mark.x, [])
+            if mark.name not in names:
+                names.append(mark.name)
+            y = inset(domain, panel.log_y, 1 - 0.05 * names.index(mark.name))
+        found.append(y)
+    return found
+
+
+def _mark(mark: Mark, y: float, look: Look) -> dict[str, Any]:
     row = {"optimizer": style.clean(mark.name), "shown": _shown(mark.name, look), "said": mark.said}
-    return row | {"x": style.plain(mark.x), "y": style.plain(_inside(mark.y, domain))}
-
-
-def _text(name: str) -> str:
-    """Quote a text for an expression."""
-    import json
-
-    return json.dumps(name)
+    return row | {"x": style.plain(mark.x), "y": style.plain(y)}

@@ -1,6 +1,7 @@
 """How every chart looks: sizes for a paper's column, colours that the colour-blind can tell apart, axes, names."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,9 @@ import altair as alt
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#7A5C00")
 #: A second channel: dashes and shapes tell the same names apart without any colour.
 DASHES = ((1, 0), (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2.5, 1), (8, 2), (4, 1, 1, 1, 1, 1), (1, 2))
-SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right", "triangle-left", "stroke")
+#: Four-pointed: unlike a cross, it is filled.
+STAR = "M0,-1L0.3,-0.3L1,0L0.3,0.3L0,1L-0.3,0.3L-1,0L-0.3,-0.3Z"
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right", "triangle-left", STAR)
 GREY, INK = "#b8b8b8", "#222222"
 #: A cross, for what diverged or missed its target.
 CROSS = "M-1,-1L1,1M-1,1L1,-1"
@@ -64,22 +67,14 @@ def shorts(names: Iterable[str], most: int) -> dict[str, str]:
 
 
 def wrapped(text: str, most: int) -> list[str]:
-    """Break a title after commas, brackets and blanks into lines of about so many characters."""
-    lines, pieces = [""], _pieces(clean(text), most)
-    for piece in pieces:
+    """Break a title after commas, brackets, dashes and blanks into lines of at most so many characters."""
+    lines = [""]
+    for piece in re.findall(r"[^,\[ /_;]*[,\[ /_;]*", clean(text)):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > most:
             lines.append("")
         lines[-1] += piece
-    return [line.rstrip() for line in lines]
-
-
-def _pieces(text: str, most: int) -> Iterable[str]:
-    start = 0
-    for place, mark in enumerate(text):
-        if mark in ",[ /" or place - start + 1 >= most:
-            yield text[start : place + 1]
-            start = place + 1
-    yield text[start:]
+    # What has no place to break is broken anywhere.
+    return [line[first : first + most].rstrip() for line in lines for first in range(0, max(len(line), 1), most)]
 
 
 def colour_scale(look: Look) -> alt.Scale:
@@ -105,52 +100,69 @@ def _grey(look: Look, value: Any) -> list[Any]:
     return [value] if look.others else []
 
 
-def legend(look: Look) -> alt.Legend | None:
+def title(text: str, subtitle: str, width: float, look: Look) -> alt.TitleParams:
+    """Head a panel of such a width, axis included: the problem, and under it what else there is to say."""
+    most = max(int(width / (0.56 * look.font)), 8)
+    return alt.TitleParams(wrapped(text, most), subtitle=wrapped(subtitle, most) if subtitle else alt.Undefined)
+
+
+def legend(look: Look, points: bool = False) -> alt.Legend | None:
     """Name the colours below the panels; one name needs no legend, since titles or axes say it."""
     if len(look.names) + bool(look.others) < 2:
         return None
     longest = max(map(len, _domain(look)))
     columns = max(1, int(look.width / (0.56 * look.font * longest + 5 * look.font)))
-    return alt.Legend(title=None, orient="bottom", columns=columns, symbolSize=160, labelLimit=look.width)
+    stroke = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
+    symbol = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
+    return alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
 
 
-def value_axis(title: str | None, log: bool, domain: Sequence[float], look: Look, **options: Any) -> alt.Axis:
+def value_axis(title: str | None, log: bool, domain: tuple[float, float], **options: Any) -> alt.Axis:
     """Make an axis of numbers: powers of ten where it is logarithmic, few ticks where not."""
-    if not log:
-        return alt.Axis(title=title, tickCount=4, format="~g", **options)
-    ticks = log_ticks(*domain)
-    text = "datum.value >= 0.009 && datum.value < 9e4 ? format(datum.value, '~g') : "
-    return alt.Axis(
-        title=title, values=ticks, labelExpr=text + "replace(format(datum.value, '~e'), '+', '')", **options
-    )
+    is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
+    text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
+    ticks = {"values": log_ticks(*domain)} if log else {"tickCount": 4}
+    return alt.Axis(**{"title": title, "labelExpr": text} | ticks | options)
 
 
 def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Choose ticks of a logarithmic axis: powers of ten, evenly; within a decade or two also 2 and 5."""
+    """Choose ticks of a logarithmic axis: powers of ten, evenly; of less than that also 2 and 5, or all between."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     if last - first >= 2:
         every = -(-(last - first + 1) // most)
         return [10.0**power for power in range(first, last + 1, every)]
-    series = [factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)]
-    inside = [tick for tick in series if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
-    return inside or [low, high]
+    for factors in ((1, 2, 5), (1, 2, 3, 4, 5, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)):
+        series = [float(f"{factor}e{power}") for power in range(first - 1, last + 1) for factor in factors]
+        inside = [tick for tick in series if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
+        if len(inside) >= 3:
+            return inside[:: -(-len(inside) // most)]
+    return [low, high]
 
 
 def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
     """Make a scale whose ends are given; what lies beyond is drawn on the edge."""
-    return alt.Scale(type="log" if log else "linear", domain=list(domain), nice=False, zero=False, clamp=True)
+    kind = {"type": "log"} if log else {"type": "linear", "zero": False}
+    return alt.Scale(**kind, domain=list(domain), nice=False, clamp=True)
 
 
 def styled(chart: Any, look: Look) -> Any:
     """Set fonts, lines and distances of a whole figure."""
     font = look.font
     text = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
-    axis = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domainWidth": 0.5, "tickWidth": 0.5, "tickSize": 3}
+    axis = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
     return (
         chart.configure(font="Helvetica, Arial, sans-serif", padding=4, background="white")
-        .configure_axis(**text, **axis, titlePadding=2, labelPadding=2, labelColor=INK, titleColor=INK)
+        .configure_axis(**text, **axis, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK)
         .configure_legend(labelFontSize=font, rowPadding=1, columnPadding=6, offset=6, labelColor=INK, padding=0)
-        .configure_title(fontSize=font + 0.5, fontWeight="bold", anchor="start", offset=4, color=INK)
+        .configure_title(
+            fontSize=font + 0.5,
+            fontWeight="bold",
+            subtitleFontSize=font,
+            subtitlePadding=1,
+            anchor="start",
+            offset=4,
+            color=INK,
+        )
         .configure_view(stroke="#999999", strokeWidth=0.5)
         .configure_concat(spacing=8)
     )
