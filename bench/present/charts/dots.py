@@ -9,7 +9,7 @@ import altair as alt
 
 from bench.present.charts import style
 from bench.present.charts.lines import ends, inset
-from bench.present.charts.panels import arrange
+from bench.present.charts.panels import Data, arrange
 from bench.present.charts.style import COLOURS, Look
 
 #: Room for names, in sizes of the font.
@@ -49,19 +49,19 @@ def dots(panels: Sequence[DotPanel], look: Look) -> Any:
     """Draw panels of dots, one below the other; on a page side by side."""
     columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
     full = (look.width - 8 - 8 * (columns - 1)) / columns - NAMES * look.font
-    return arrange(panels, lambda panel, place: _beside(panel, full, look), columns, look)
+    return arrange(panels, lambda panel, place, data: _beside(panel, full, data, look), columns, look)
 
 
-def _beside(panel: DotPanel, full: float, look: Look) -> Any:
+def _beside(panel: DotPanel, full: float, data: Data, look: Look) -> Any:
     title = style.title(panel.title, panel.subtitle, full + NAMES * look.font, look)
     if panel.beside is None:
-        return _panel(panel, panel, full - look.font, True, look).properties(title=title)
+        return _panel(panel, panel, full - look.font, True, data, look).properties(title=title)
     room = (full - 2.5 * look.font) / 2
-    pair = _panel(panel, panel, room, True, look), _panel(panel.beside, panel, room, False, look)
+    pair = _panel(panel, panel, room, True, data, look), _panel(panel.beside, panel, room, False, data, look)
     return alt.hconcat(*pair, spacing=look.font).resolve_scale(y="shared").properties(title=title)
 
 
-def _panel(panel: DotPanel, rows_of: DotPanel, width: float, named: bool, look: Look) -> Any:
+def _panel(panel: DotPanel, rows_of: DotPanel, width: float, named: bool, data: Data, look: Look) -> Any:
     """Draw one panel, its rows in the order of another's."""
     names = style.shorts([dot.name for dot in rows_of.dots], LETTERS)
     domain = _domain(panel)
@@ -70,9 +70,9 @@ def _panel(panel: DotPanel, rows_of: DotPanel, width: float, named: bool, look: 
     axis = alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
     y = alt.Y("label:N", sort=list(names.values()), axis=axis if named else None)
     rows = [_row(dot, names[dot.name], panel.log, domain) for dot in panel.dots]
-    base = alt.Chart(alt.InlineData(values=rows))
+    base = data.chart(rows)
     tip = ["optimizer:N", "said:N"]
-    layers = [*_shade(panel, x)]
+    layers = [*_shade(panel, data, x)]
     if panel.bars:
         layers.append(_bars(base, x, y, domain, tip))
     layers.append(
@@ -95,11 +95,11 @@ def _bars(base: Any, x: Any, y: Any, domain: Sequence[float], tip: Any) -> Any:
     return bars.encode(x=alt.X("value:Q", **x), x2=alt.X2Datum(domain[0]), y=y, tooltip=tip)
 
 
-def _shade(panel: DotPanel, x: Any) -> list[Any]:
+def _shade(panel: DotPanel, data: Data, x: Any) -> list[Any]:
     if panel.shaded is None:
         return []
     rows = [dict(zip(("from", "to"), panel.shaded, strict=True))]
-    mark = alt.Chart(alt.InlineData(values=rows)).mark_rect(color="#dddddd", opacity=0.7)
+    mark = data.chart(rows).mark_rect(color="#dddddd", opacity=0.7)
     return [mark.encode(x=alt.X("from:Q", **x), x2="to:Q")]
 
 

@@ -7,13 +7,15 @@ from typing import Any
 #: Dots of a PNG on an inch of paper.
 DOTS = 300
 MILLIMETRES = 25.4
+#: Share of its width by which a figure is scaled rather than made again.
+NEAR = 0.026
 
 
 def fitted(make: Callable[[float], Any], width: float) -> Any:
-    """Make a figure so that it is as wide as was asked, in points: what stands beside its panels is measured once."""
+    """Make a figure about as wide as was asked, in points: twice, where the first try is far off."""
     figure = make(width)
     found = _size(_svg(figure))[0]
-    return figure if abs(found - width) < 1 else make(width + width - found)
+    return figure if abs(found - width) < NEAR * width else make(width + width - found)
 
 
 def to_svg(figure: Any, width: float) -> str:

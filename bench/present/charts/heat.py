@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from bench.present.charts import style
-from bench.present.charts.panels import arrange
+from bench.present.charts.panels import Data, arrange
 from bench.present.charts.style import INK, Look
 
 
@@ -40,10 +40,12 @@ def heat(panels: Sequence[HeatPanel], look: Look) -> Any:
     # Labels, the axis' title, and the scale at the right with its own.
     beside = look.extent + 2 * look.font + 9 * look.font
     width = (look.width - 8 - 8 * (columns - 1)) / columns - beside
-    return arrange(panels, lambda panel, place: _panel(panel, width, beside, look), columns, look, color="independent")
+    return arrange(
+        panels, lambda panel, place, data: _panel(panel, width, beside, data, look), columns, look, color="independent"
+    )
 
 
-def _panel(panel: HeatPanel, width: float, beside: float, look: Look) -> Any:
+def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look) -> Any:
     xs, ys = _labels(cell.x for cell in panel.cells), _labels(cell.y for cell in panel.cells)
     rows = [_row(cell, panel) | {"x": xs[cell.x], "y": ys[cell.y]} for cell in panel.cells]
     height = 2 * look.font * len(ys)
@@ -51,7 +53,7 @@ def _panel(panel: HeatPanel, width: float, beside: float, look: Look) -> Any:
     axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
     x = alt.X("x:O", sort=list(xs.values()), axis=alt.Axis(title=panel.x_title, **axis))
     y = alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent))
-    base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, y=y, tooltip=["x:O", "y:O", "said:N"])
+    base = data.chart(rows).encode(x=x, y=y, tooltip=["x:O", "y:O", "said:N"])
     crosses = base.transform_filter("datum.lost").mark_point(
         shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from bench.present.charts import style
-from bench.present.charts.panels import Room, arrange, columns_of, room
+from bench.present.charts.panels import Data, Room, arrange, columns_of, room
 from bench.present.charts.style import Look
 
 
@@ -64,15 +64,17 @@ def lines(panels: Sequence[LinePanel], look: Look) -> Any:
     space = room(columns, look, 0.75 if columns > 1 else 0.62)
     same = len({panel.y_title for panel in panels}) == 1
 
-    def draw(panel: LinePanel, place: int) -> Any:
+    def draw(panel: LinePanel, place: int, data: Data) -> Any:
         title = panel.y_title if place % columns == 0 or not same else None
-        return _panel(panel, title, space, look).properties(name=f"panel_{place}")
+        return _panel(panel, title, space, data, look, f"lines_{place}")
 
     figure = arrange(panels, draw, columns, look)
-    return figure.add_params(_named()) if look.interactive else figure
+    if look.interactive:
+        figure.params = _choices([f"lines_{place}" for place in range(len(panels))])
+    return figure
 
 
-def _panel(panel: LinePanel, y_title: str | None, space: Room, look: Look) -> Any:
+def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, name: str) -> Any:
     x_domain, y_domain = domains(panel)
     extent = {"minExtent": look.extent, "maxExtent": look.extent}
     ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {}
@@ -80,10 +82,16 @@ def _panel(panel: LinePanel, y_title: str | None, space: Room, look: Look) -> An
     y_axis = style.value_axis(y_title, panel.log_y, y_domain, **extent)
     x = {"scale": style.scale(panel.log_x, x_domain), "axis": x_axis}
     y = {"scale": style.scale(panel.log_y, y_domain), "axis": y_axis}
-    drawn = [_band, _line, _points, _marks]
-    layers = [layer for draw in drawn if (layer := draw(panel, (x, y), y_domain, look)) is not None]
+    layers = [
+        _band(panel, data, (x, y), y_domain, look),
+        _line(panel, data, (x, y), y_domain, look).properties(name=name),
+        _points(panel, data, (x, y), y_domain, look),
+        _marks(panel, data, (x, y), y_domain, look),
+    ]
     title = style.title(panel.title, panel.subtitle, space.width + look.extent + 2 * look.font, look)
-    return alt.layer(*layers).properties(width=space.width, height=space.height, title=title)
+    return alt.layer(*(layer for layer in layers if layer is not None)).properties(
+        width=space.width, height=space.height, title=title
+    )
 
 
 def domains(panel: LinePanel) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -142,18 +150,20 @@ def _grey_first(found: Sequence[Any], look: Look) -> list[Any]:
     return sorted(found, key=lambda one: -place.get(one.name, len(place)))
 
 
-def _unfolded(found: Sequence[Line], panel: LinePanel, domain: Sequence[float], look: Look, names: list[str]) -> Any:
+def _unfolded(
+    found: Sequence[Line], panel: LinePanel, data: Data, domain: Sequence[float], look: Look, names: list[str]
+) -> Any:
     rows = [_row(line, panel, domain, look) for line in _grey_first(found, look)]
-    return alt.Chart(alt.InlineData(values=rows)).transform_flatten(names)
+    return data.chart(rows).transform_flatten(names)
 
 
-def _band(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
+def _band(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> Any:
     found = [line for line in panel.lines if len(line.low) and line.name in look.names]
     if not found:
         return None
     mark = {"interpolate": "step-after"} if panel.step else {}
     return (
-        _unfolded(found, panel, domain, look, ["x", "low", "high"])
+        _unfolded(found, panel, data, domain, look, ["x", "low", "high"])
         .mark_area(opacity=0.15, **mark)
         .encode(
             x=alt.X("x:Q", **axes[0]),
@@ -165,12 +175,11 @@ def _band(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> A
     )
 
 
-def _line(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
-    base = _unfolded(panel.lines, panel, domain, look, ["x", "y"])
-    wide = "1.8" if look.width > style.PAGE else "1.1"
-    is_grey = f"datum.shown === {json.dumps(look.others)}" if look.others else "false"
+def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> Any:
+    base = _unfolded(panel.lines, panel, data, domain, look, ["x", "y"])
     mark = {"interpolate": "step-after"} if panel.step else {}
     point = {"size": 4 if look.width <= style.PAGE else 12, "opacity": 1} if panel.dotted else False
+    drawn = base.mark_line(point=point, **mark)
     encoded: dict[str, Any] = {
         "x": alt.X("x:Q", **axes[0]),
         "y": alt.Y("y:Q", **axes[1]),
@@ -178,36 +187,48 @@ def _line(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> A
         "strokeDash": alt.StrokeDash(
             "shown:N", scale=style.dash_scale(look), legend=style.legend(look, bool(panel.points))
         ),
-        "strokeWidth": alt.StrokeWidthValue(float(wide), condition=[{"test": is_grey, "value": 0.5}]),
+        "strokeWidth": _width(look),
         "detail": "optimizer:N",
     }
-    drawn = base.mark_line(point=point, **mark)
-    if not look.interactive:
-        return drawn.encode(**encoded)
-    return _interactive(drawn, encoded)
+    if look.interactive:
+        encoded |= {"opacity": _opacity(), "tooltip": "optimizer:N"}
+    return drawn.encode(**encoded)
 
 
-def _interactive(drawn: Any, encoded: dict[str, Any]) -> Any:
+def _width(look: Look) -> Any:
+    """Draw the grey lines thin, and what is under the pointer thick."""
+    grey: Any = {"test": f"datum.shown === {json.dumps(look.others)}" if look.others else "false", "value": 0.5}
+    over: Any = {"test": {"param": "hover", "empty": False}, "value": 3}
+    conditions = [over, grey] if look.interactive else [grey]
+    return alt.StrokeWidthValue(1.8 if look.width > style.PAGE else 1.1, condition=conditions)
+
+
+def _opacity() -> Any:
     """Fade all but what is under the pointer, was clicked in the legend, or has a name that fits."""
-    hover = alt.selection_point(name="hover", fields=["optimizer"], on="pointerover", clear="pointerout")
-    pick = alt.selection_point(name="pick", fields=["shown"], bind="legend")
     named = "indexof(lower(datum.optimizer), lower(named)) >= 0"
     test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
-    encoded["opacity"] = alt.OpacityValue(0.1, condition=[{"test": test, "value": 1.0}])
-    encoded["strokeWidth"]["condition"].insert(0, {"test": {"param": "hover", "empty": False}, "value": 3})
-    return drawn.encode(**encoded, tooltip="optimizer:N").add_params(hover, pick)
+    return alt.OpacityValue(0.1, condition=[{"test": test, "value": 1.0}])
 
 
-def _named() -> Any:
+def _choices(views: list[str]) -> list[Any]:
+    """Make what a reader chooses by: pointer, legend and a box for a part of a name, the same in all panels."""
+    point: dict[str, Any] = {"type": "point", "toggle": False}
+    over = point | {"fields": ["optimizer"], "on": "pointerover", "clear": "pointerout"}
     bind = alt.BindInput(input="text", name="Show names with ", placeholder="adam")
-    return alt.param(name="named", value="", bind=bind)
+    return [
+        alt.TopLevelSelectionParameter(name="hover", select=alt.PointSelectionConfig(**over), views=views),
+        alt.TopLevelSelectionParameter(
+            name="pick", select=alt.PointSelectionConfig(**point, fields=["shown"]), bind="legend", views=views
+        ),
+        alt.TopLevelParameter(name="named", value="", bind=bind),
+    ]
 
 
-def _points(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
+def _points(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> Any:
     if not panel.points:
         return None
     return (
-        _unfolded(panel.points, panel, domain, look, ["x", "y"])
+        _unfolded(panel.points, panel, data, domain, look, ["x", "y"])
         .mark_point(filled=True, opacity=1, size=2.5 * look.font)
         .encode(
             x=alt.X("x:Q", **axes[0]),
@@ -219,13 +240,13 @@ def _points(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) ->
     )
 
 
-def _marks(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> Any:
+def _marks(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> Any:
     if not panel.marks:
         return None
     found = [mark for mark in _grey_first(panel.marks, look) if mark.x > 0 or not panel.log_x]
-    rows = [_mark(mark, y, look) for mark, y in zip(found, _stacked(found, panel, domain), strict=True)]
+    rows = [_mark(mark, y, look) for mark, y in zip(found, _stacked(found, panel, domain, look), strict=True)]
     return (
-        alt.Chart(alt.InlineData(values=rows))
+        data.chart(rows)
         .mark_point(shape=style.CROSS, filled=False, strokeWidth=1, size=2 * look.font, opacity=1)
         .encode(
             x=alt.X("x:Q", **axes[0]),
@@ -236,17 +257,16 @@ def _marks(panel: LinePanel, axes: Any, domain: Sequence[float], look: Look) -> 
     )
 
 
-def _stacked(marks: Sequence[Mark], panel: LinePanel, domain: Sequence[float]) -> list[float]:
-    """Place crosses on the edge one below the other, where several names have theirs at one place."""
+def _stacked(marks: Sequence[Mark], panel: LinePanel, domain: Sequence[float], look: Look) -> list[float]:
+    """Place crosses on the edge one below the other, where several colours have theirs at one place."""
     there: dict[float, list[str]] = {}
     found = []
     for mark in marks:
         y = _inside(mark.y, domain)
         if mark.y > domain[1]:
-            names = there.setdefault(mark.x, [])
-            if mark.name not in names:
-                names.append(mark.name)
-            y = inset(domain, panel.log_y, 1 - 0.05 * names.index(mark.name))
+            names, name = there.setdefault(mark.x, []), _shown(mark.name, look)
+            names += [] if name in names else [name]
+            y = inset(domain, panel.log_y, 1 - 0.05 * names.index(name))
         found.append(y)
     return found
 

@@ -1,6 +1,7 @@
 """Lay panels out in a figure: how wide each is, and which say what their axis means."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -27,12 +28,27 @@ def room(columns: int, look: Look, ratio: float = 0.75, extent: float | None = N
     return Room(round(width, 1), round(max(min(width * ratio, 0.9 * PAGE), 60), 1))
 
 
+@dataclass(frozen=True)
+class Data:
+    """The rows of a figure, by name: altair copies a chart often, and would copy them each time."""
+
+    rows: dict[str, Any] = field(default_factory=dict)
+
+    def chart(self, rows: list[dict[str, Any]]) -> alt.Chart:
+        """Begin a chart of some rows."""
+        name = f"rows_{len(self.rows)}"
+        self.rows[name] = rows
+        return alt.Chart(alt.NamedData(name=name))
+
+
 def arrange(
-    panels: Sequence[Any], draw: Callable[[Any, int], alt.TopLevelMixin], columns: int, look: Look, **resolve: str
+    panels: Sequence[Any], draw: Callable[[Any, int, Data], Any], columns: int, look: Look, **resolve: str
 ) -> Any:
     """Draw each panel and set them side by side, row after row."""
     if not panels:
         raise ValueError("nothing to draw")
-    charts = [draw(panel, place) for place, panel in enumerate(panels)]
-    figure = alt.concat(*charts, columns=columns)
-    return styled(figure.resolve_scale(**resolve) if resolve else figure, look)
+    data = Data()
+    figure = alt.concat(*(draw(panel, place, data) for place, panel in enumerate(panels)), columns=columns)
+    figure = styled(figure.resolve_scale(**resolve) if resolve else figure, look)
+    figure.datasets = data.rows
+    return figure

@@ -32,8 +32,8 @@ class Look(NamedTuple):
 
     @property
     def font(self) -> float:
-        """Points of the smallest text."""
-        return 10 if self.width > PAGE else 7
+        """Points of the smallest text: at least 7, also where a figure comes out a little too wide and is scaled."""
+        return 10 if self.width > PAGE else 7.2
 
     @property
     def extent(self) -> float:
