@@ -1,5 +1,6 @@
 """A page of one run or several: what was found, every table and figure there is something for, and where it comes from."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +137,8 @@ def timed_on(run: Run) -> dict[str, Run]:
 
 def _title(run: Run, title: str, several: bool) -> str:
     """Leave out the run's name where there is no other."""
-    return title if several else title.removeprefix(f"{run.folder.name}: ")
+    alone = title.removeprefix(f"{run.folder.name}: ")
+    return title if several else alone[:1].upper() + alone[1:]
 
 
 def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
@@ -152,7 +154,7 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
             left.append(f"No figure of {FIGURES[kind].meaning}{on}: {error}.")
             continue
         meaning = FIGURES[kind].meaning + on
-        title = f"{run.folder.name}: {meaning}" if several else meaning
+        title = _title(run, f"{run.folder.name}: {meaning}", several)
         blocks.append(Figure(title, variants, FIGURES[kind].caption(run, _options()), closed))
     for kind, closed in _kinds(topic.tables):
         table = run.table(kind)
@@ -185,7 +187,10 @@ def _variants(run: Run, kind: str) -> list[Variant]:
 
 
 def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
-    return FIGURES[kind].make(run, options).to_dict()
+    with warnings.catch_warnings():
+        # Panels share what is pointed at and picked, which altair takes for an accident.
+        warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
+        return FIGURES[kind].make(run, options).to_dict()
 
 
 def _comparison(runs: Sequence[Run]) -> list[Section]:

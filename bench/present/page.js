@@ -91,7 +91,7 @@ function specOf(figure) {
   const fits = ({ choice }) => chosen.every(([name, value]) => choice[name] === value);
   const spec = structuredClone((figure.variants.find(fits) ?? figure.variants[0]).spec);
   datasets ??= parsed(document.getElementById("datasets"));
-  spec.datasets = Object.fromEntries(spec.datasets.map((name) => [name, datasets[name]]));
+  spec.datasets = Object.fromEntries(Object.entries(spec.datasets).map(([name, key]) => [name, datasets[key]]));
   return fit(spec, figure.querySelector(".chart").clientWidth);
 }
 
@@ -110,10 +110,19 @@ function fit(spec, room) {
   if (spec.concat) spec.columns = fewer;
   for (const panel of panels) {
     if (typeof panel.height === "number") panel.height = Math.min(panel.height, Math.max(160, width));
-    panel.width = Math.min(panel.width, width);
+    panel.width = fewer === 1 ? width : Math.min(panel.width, width);
   }
   narrowLegends(spec, room / (columns * (widest + BESIDE)));
   return spec;
+}
+
+// Long names beside a panel take more room than was thought: what the figure is too wide by, its panels give.
+function shrink(spec, over) {
+  const panels = (spec.concat ?? [spec]).filter((panel) => typeof panel.width === "number");
+  const columns = spec.concat ? spec.columns ?? panels.length : 1;
+  const less = Math.ceil(over / columns);
+  for (const panel of panels) panel.width = Math.max(100, panel.width - less);
+  return panels.length > 0;
 }
 
 function narrowLegends(value, share) {
@@ -128,7 +137,13 @@ async function draw(figure) {
   const chart = figure.querySelector(".chart");
   try {
     figure.result?.finalize();
-    figure.result = await window.vegaEmbed(chart, specOf(figure), OPTIONS);
+    const spec = specOf(figure);
+    figure.result = await window.vegaEmbed(chart, spec, OPTIONS);
+    const over = (chart.querySelector("svg")?.clientWidth ?? 0) - chart.clientWidth;
+    if (over > 0 && shrink(spec, over)) {
+      figure.result.finalize();
+      figure.result = await window.vegaEmbed(chart, spec, OPTIONS);
+    }
     figure.view = figure.result.view;
     figure.classList.add("ready");
     if (box.value) filterFigure(figure);

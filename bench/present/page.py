@@ -163,15 +163,17 @@ def _figure(figure: Figure, number: int) -> str:
 
 
 def _datasets(figures: Sequence[Figure]) -> dict[str, Any]:
-    """Gather the named data of all figures: what several draw is written once, names are digests of what they hold."""
+    """Gather the named data of all figures by what they hold: what several draw is written once."""
     specs = [variant.spec for figure in figures for variant in figure.variants]
-    return {name: rows for spec in specs for name, rows in spec.get("datasets", {}).items()}
+    return {_key(rows): rows for spec in specs for rows in spec.get("datasets", {}).values()}
+
+
+def _key(rows: Any) -> str:
+    return hashlib.sha256(embed_json(rows).encode()).hexdigest()[:16]
 
 
 def _without_data(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in spec.items() if name != "datasets"} | {
-        "datasets": [*spec.get("datasets", {})]
-    }
+    return {**spec, "datasets": {name: _key(rows) for name, rows in spec.get("datasets", {}).items()}}
 
 
 def _choices(variants: Sequence[Variant]) -> str:
