@@ -10,6 +10,7 @@ from bench.analyse.objective import rounding
 from bench.analyse.outcomes import Slice, is_higher_better
 from bench.analyse.statistics import RESAMPLES, TAILS
 from bench.store.run_folder import Part, measured_columns, read_batches
+from bench.store.schema import FIXED
 
 #: Records of a curve that are shown: about one for each point of a paper's column.
 MOST_RECORDS = 100
@@ -48,7 +49,7 @@ def has_curve(part: Part, metric: str) -> bool:
     """Say whether a cell has a metric's curves."""
     if metric == "gap":
         return part.footer["optimum"] is not None
-    return metric in measured_columns(part)
+    return metric not in FIXED and metric in measured_columns(part)
 
 
 def thin(steps: Float[np.ndarray, " record"], most: int = MOST_RECORDS) -> list[int]:

@@ -12,6 +12,9 @@ from bench.present.charts import style
 from bench.present.charts.panels import Data, Room, arrange, columns_of, room
 from bench.present.charts.style import Look
 
+#: Ticks of a panel so narrow that more of their labels would touch.
+FEW = {"tickCount": 3}
+
 
 class Line(NamedTuple):
     """One line, and its interval where there is one."""
@@ -77,7 +80,7 @@ def lines(panels: Sequence[LinePanel], look: Look) -> Any:
 def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, name: str) -> Any:
     x_domain, y_domain = domains(panel)
     extent = {"minExtent": look.extent, "maxExtent": look.extent}
-    ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {}
+    ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {} if space.width > 100 or panel.log_x else FEW
     x_axis = style.value_axis(panel.x_title, panel.log_x, x_domain, **ticks)
     y_axis = style.value_axis(y_title, panel.log_y, y_domain, **extent)
     x = {"scale": style.scale(panel.log_x, x_domain), "axis": x_axis}
@@ -125,12 +128,12 @@ def inset(domain: Sequence[float], log: bool, share: float) -> float:
     return low * (high / low) ** share if log else low + share * (high - low)
 
 
-def _row(line: Line, panel: LinePanel, domain: Sequence[float], look: Look) -> dict[str, Any]:
+def _row(line: Line, names: Sequence[str], panel: LinePanel, domain: Sequence[float], look: Look) -> dict[str, Any]:
     """Bring a line to one row of lists, which the chart unfolds: a tenth of the text of a row a point."""
     kept = [place for place, x in enumerate(line.x) if x > 0 or not panel.log_x]
-    curves = {name: getattr(line, name) for name in ("x", "y", "low", "high") if len(getattr(line, name))}
     row: dict[str, Any] = {"optimizer": style.clean(line.said or line.name), "shown": _shown(line.name, look)}
-    for name, values in curves.items():
+    for name in names:
+        values = getattr(line, name)
         inside = [values[place] if name == "x" else _inside(values[place], domain) for place in kept]
         row[name] = [style.plain(value) for value in inside]
     return row
@@ -153,7 +156,7 @@ def _grey_first(found: Sequence[Any], look: Look) -> list[Any]:
 def _unfolded(
     found: Sequence[Line], panel: LinePanel, data: Data, domain: Sequence[float], look: Look, names: list[str]
 ) -> Any:
-    rows = [_row(line, panel, domain, look) for line in _grey_first(found, look)]
+    rows = [_row(line, names, panel, domain, look) for line in _grey_first(found, look)]
     return data.chart(rows).transform_flatten(names)
 
 
@@ -179,7 +182,7 @@ def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look
     base = _unfolded(panel.lines, panel, data, domain, look, ["x", "y"])
     mark = {"interpolate": "step-after"} if panel.step else {}
     point = {"size": 4 if look.width <= style.PAGE else 12, "opacity": 1} if panel.dotted else False
-    drawn = base.mark_line(point=point, **mark)
+    drawn = base.mark_line(point=point, strokeJoin="round", **mark)
     encoded: dict[str, Any] = {
         "x": alt.X("x:Q", **axes[0]),
         "y": alt.Y("y:Q", **axes[1]),
@@ -220,7 +223,7 @@ def _choices(views: list[str]) -> list[Any]:
         alt.TopLevelSelectionParameter(
             name="pick", select=alt.PointSelectionConfig(**point, fields=["shown"]), bind="legend", views=views
         ),
-        alt.TopLevelParameter(name="named", value="", bind=bind),
+        alt.VariableParameter(name="named", value="", bind=bind),
     ]
 
 
