@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,11 +31,14 @@ class Topic(NamedTuple):
     tables: Sequence[str] = ()
     #: It is about seconds, which belong to one machine.
     timed: bool = False
+    #: It adds up over problems.
+    over: bool = False
 
 
 TOPICS = (
     Topic("Results", ("curves", "convergence"), ("convergence", "best*")),
-    Topic("Over all problems", ("ranks", "profile", "ecdf"), ("ranks", "profile*", "ecdf*")),
+    Topic("Over all problems", ("ranks", "profile"), ("ranks", "profile*"), over=True),
+    Topic("Targets", ("ecdf",), ("ecdf*",)),
     Topic("Learning rates", ("sensitivity", "heatmap*"), ("sensitivity*",)),
     Topic("Tuning", ("budget",), ("budget*", "defaults*")),
     Topic("Every trial of the grids", ("grid*",)),
@@ -47,7 +51,9 @@ AXES = ("steps", "examples", "seconds")
 #: How values may be laid out: logarithmic where they can be, or not.
 SCALES = {"logarithmic": None, "linear": False}
 #: Figures that a reader may look at along other axes, and with other values.
-CURVES, SCALED = ("curves",), ("curves", "sensitivity", "grid")
+CURVES, SCALED = ("curves",), ("curves", "sensitivity")
+#: Figures of single cells, of which too many would be shown at once.
+OF_EACH = ("grid", "heatmap")
 
 
 def report(runs: Sequence[Run], output: Path) -> str:
@@ -83,9 +89,13 @@ def _run_sections(run: Run, several: bool) -> Iterator[Section]:
         yield Section("What did not finish", notes)
     if any(part.outcome == "finished" for part in run.parts):
         for topic in TOPICS:
-            blocks = _topic(run, topic, several)
+            blocks = _topic(run, topic, several) if not topic.over or _num_problems(run) > 1 else []
             if blocks:
                 yield Section(topic.title, blocks)
+
+
+def _num_problems(run: Run) -> int:
+    return len({cell["problem"] for cell in run.manifest["cells"]})
 
 
 def _where(run: Run) -> str:
@@ -159,8 +169,12 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
     for kind, closed in _kinds(topic.tables):
         table = run.table(kind)
         if table.to_records():
-            blocks.append(Shaded(replace(table, title=_title(run, table.title, several) + on), closed=closed))
+            blocks.append(Shaded(_retitled(table, run, several, on), closed=closed))
     return [*blocks, Lines(left)] if blocks and left else blocks
+
+
+def _retitled(table: Table, run: Run, several: bool, on: str = "") -> Table:
+    return replace(table, title=_title(run, table.title, several) + on)
 
 
 def _kinds(kinds: Sequence[str]) -> list[tuple[str, bool]]:
@@ -168,22 +182,33 @@ def _kinds(kinds: Sequence[str]) -> list[tuple[str, bool]]:
     return [(kind.rstrip("*"), kind.endswith("*")) for kind in kinds]
 
 
-def _options(x: str = "steps", log: bool | None = None) -> Options:
-    return Options(interactive=True, width=WIDTH, x=x, log=log)
+def _options() -> Options:
+    return Options(interactive=True, width=WIDTH)
 
 
 def _variants(run: Run, kind: str) -> list[Variant]:
     """Draw a kind of figure, in each way that a reader may choose, the usual one first."""
     # Seconds belong to one machine.
     axes = AXES if len(timed_on(run)) == 1 else AXES[:-1]
-    along = [(_options(x), {"along": x}) for x in axes] if kind in CURVES else [(_options(), {})]
-    scales = SCALES if kind in SCALED else {}
-    chosen = [
-        (replace(options, log=log), choice | {"values": name})
-        for options, choice in along
-        for name, log in scales.items()
+    along = [({"along": x}, {"x": x}) for x in axes] if kind in CURVES else [({}, {})]
+    scales = [({"values": name}, {"log": log}) for name, log in SCALES.items()] if kind in SCALED else [({}, {})]
+    variants = [
+        Variant(_spec(run, kind, replace(_options(), **axis, **scale)), chosen | named)
+        for chosen, axis in along
+        for named, scale in scales
     ]
-    return [Variant(_spec(run, kind, options), choice) for options, choice in chosen or along]
+    return _of_each(run, kind, variants) if kind in OF_EACH else variants
+
+
+def _of_each(run: Run, kind: str, variants: Sequence[Variant]) -> list[Variant]:
+    """Let a reader choose an optimizer whose cells are drawn, beside the best of each problem."""
+    found = [variant._replace(choice={"of": "the best on each problem"}) for variant in variants]
+    names = list(dict.fromkeys(cell["optimizer"] for cell in run.manifest["cells"]))
+    for name in names if len(names) > 1 else ():
+        # What failed, or has nothing of the kind, has nothing to draw.
+        with suppress(ValueError):
+            found.append(Variant(_spec(run.only(optimizers=[name]), kind, _options()), {"of": name}))
+    return found
 
 
 def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
@@ -222,6 +247,6 @@ def _speeds(runs: Sequence[Run]) -> str:
 
 
 def _origin(runs: Sequence[Run], output: Path) -> Section:
-    tables = [Shaded(provenance(run)) for run in runs]
+    tables = [Shaded(_retitled(provenance(run), run, len(runs) > 1)) for run in runs]
     said = "The full curves of every trial stay in the store; what is drawn here is thinned. This page comes from:"
     return Section("Where this comes from", [*tables, Lines([said]), Lines(commands(runs, output), typed=True)], level=1 if len(runs) > 1 else 2)

@@ -95,24 +95,27 @@ function specOf(figure) {
   return fit(spec, figure.querySelector(".chart").clientWidth);
 }
 
-// Room that a panel's axis takes beside it, and the least width it can be read at.
-const BESIDE = 64, LEAST = 170;
+// Room that a panel's axis takes beside it, the least width it can be read at, and the most it needs beside others.
+const BESIDE = 64, LEAST = 170, MOST = 400;
 
-// Figures are laid out for a wide page: on a narrower one panels go below each other, and shrink.
+// Figures are laid out anew for the room there is: rows of about equally many panels, below each other on a phone.
 function fit(spec, room) {
   const panels = (spec.concat ?? [spec]).filter((panel) => typeof panel.width === "number");
   if (!panels.length || !room) return spec;
-  const columns = spec.concat ? spec.columns ?? panels.length : 1;
+  const before = spec.concat ? Math.min(spec.columns ?? panels.length, panels.length) : 1;
   const widest = Math.max(...panels.map((panel) => panel.width));
-  if (columns * (widest + BESIDE) <= room) return spec;
-  const fewer = Math.max(1, Math.min(columns, Math.floor(room / (LEAST + BESIDE))));
-  const width = Math.max(LEAST, Math.floor(room / fewer) - BESIDE);
-  if (spec.concat) spec.columns = fewer;
+  const possible = Math.max(1, Math.min(before, Math.floor(room / (LEAST + BESIDE))));
+  const columns = Math.ceil(panels.length / Math.ceil(panels.length / possible));
+  const width = Math.max(LEAST, Math.min(Math.floor(room / columns) - BESIDE, Math.max(widest, MOST)));
+  if (spec.concat) spec.columns = columns;
   for (const panel of panels) {
-    if (typeof panel.height === "number") panel.height = Math.min(panel.height, Math.max(160, width));
-    panel.width = fewer === 1 ? width : Math.min(panel.width, width);
+    // Rows of names keep their height; lines grow with their width.
+    const grows = (panel.name ?? "").startsWith("panel_") && typeof panel.height === "number";
+    if (grows) panel.height = Math.round(Math.max(150, Math.min(panel.height * width / panel.width, 0.75 * width, 400)));
+    panel.width = width;
   }
-  narrowLegends(spec, room / (columns * (widest + BESIDE)));
+  const needed = columns * (width + BESIDE);
+  narrowLegends(spec, needed / (before * (widest + BESIDE)));
   return spec;
 }
 

@@ -117,7 +117,7 @@ def _contents(sections: Sequence[tuple[str, Section]]) -> str:
 def _controls() -> str:
     return (
         '<form class="controls" role="search">\n<label for="filter">Filter by name</label>\n'
-        '<input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="adamw, muon, mlp">\n'
+        '<input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="adamw, mlp">\n'
         '<output id="found" for="filter"></output>\n</form>\n'
         "<noscript><p>Without JavaScript the tables can be read, and the figures are not drawn.</p></noscript>"
     )
