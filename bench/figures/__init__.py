@@ -1,6 +1,6 @@
 """The kinds of figures that a run has: what each shows, how it is drawn, and the caption that goes with it."""
 
-from bench.figures import curves, scores, settings
+from bench.figures import curves, scores, settings, targets
 from bench.figures.options import COLUMN, Figure, Options
 
 __all__ = ["COLUMN", "FIGURES", "Figure", "Options"]
@@ -14,9 +14,9 @@ FIGURES = {
     "batch-scaling": Figure("what a larger batch buys", settings.batch_scaling, settings.batch_scaling_caption),
     "budget": Figure("the expected best of k configurations", settings.budget, settings.budget_caption),
     "ranks": Figure("mean ranks over problems", scores.ranks, scores.ranks_caption),
-    "profile": Figure("performance profiles", scores.profile, scores.profile_caption),
-    "ecdf": Figure("the share of targets met", scores.ecdf, scores.ecdf_caption),
-    "ert": Figure("expected running time to each target", scores.ert, scores.ert_caption),
-    "time-to-target": Figure("how many seconds the target takes", scores.time_to_target, scores.time_to_target_caption),
+    "profile": Figure("performance profiles", targets.profile, targets.profile_caption),
+    "ecdf": Figure("the share of targets met", targets.ecdf, targets.ecdf_caption),
+    "ert": Figure("expected running time to each target", targets.ert, targets.ert_caption),
+    "time-to-target": Figure("seconds to the target", targets.time_to_target, targets.time_to_target_caption),
     "throughput": Figure("what a step costs, and how near the limit", scores.throughput, scores.throughput_caption),
 }

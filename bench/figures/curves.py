@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from bench.analyse.series import MOST_RECORDS, MOST_TRIALS, Trial, grid_trials, tuned_curve
+from bench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
 from bench.figures.options import (
     X_TITLES,
     Options,
@@ -44,10 +44,10 @@ def curves(run: "Run", options: Options) -> Any:
 
 
 def _panel(task: Any, parts: list[Part], metric: str, options: Options, timed: Any) -> Any:
-    from bench.present.charts.lines import Line, LinePanel, Mark
+    from bench.present.charts.line_panel import Line, LinePanel, Mark
 
     found = {part.footer["optimizer"]: _curve(part, metric, options, timed) for part in parts}
-    drawn = [Line(name, *(list(map(float, one)) for one in curve[:4])) for name, curve in found.items()]
+    drawn = [Line(name, *_lists(curve)) for name, curve in found.items()]
     marks = [Mark(name, x, y, "a seed diverged here") for name, curve in found.items() for x, y in curve.left]
     starts = [float(curve.middle[0]) for curve in found.values() if len(curve.middle)]
     log = is_log([y for line in drawn for y in line.y], metric, options)
@@ -55,7 +55,11 @@ def _panel(task: Any, parts: list[Part], metric: str, options: Options, timed: A
     return LinePanel(*titles_of(task), X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
 
 
-def _curve(part: Part, metric: str, options: Options, timed: Any) -> Any:
+def _lists(curve: Curve) -> tuple[list[float], list[float], list[float], list[float]]:
+    return curve.x.tolist(), curve.middle.tolist(), curve.low.tolist(), curve.high.tolist()
+
+
+def _curve(part: Part, metric: str, options: Options, timed: Any) -> Curve:
     seconds = timed.get(cell_of(part)) if options.x == "seconds" else None
     return tuned_curve(part, metric, options.x, options.view, seconds)
 
@@ -115,7 +119,7 @@ def chosen_cells(tasks: Tasks, options: Options) -> Tasks:
 
 
 def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any) -> Any:
-    from bench.present.charts.lines import LinePanel, Mark
+    from bench.present.charts.line_panel import LinePanel, Mark
 
     seconds = timed.get(cell_of(part)) if options.x == "seconds" else None
     trials, num = grid_trials(part, metric, options.x, options.view, seconds)
@@ -130,7 +134,7 @@ def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any
 
 
 def _trial_line(trial: Trial, place: int) -> Any:
-    from bench.present.charts.lines import Line
+    from bench.present.charts.line_panel import Line
 
     name = CHOSEN if trial.best else OTHER
     return Line(name, trial.x.tolist(), trial.y.tolist(), said=f"{_settings(trial)} ({place})")

@@ -17,6 +17,7 @@ from bench.store.run_folder import Part
 if TYPE_CHECKING:
     import altair as alt
 
+    from bench.present.charts.dots import Dot
     from bench.present.charts.style import Look
     from bench.tables import Run
 
@@ -178,3 +179,13 @@ def joined(run: "Run", *sentences: str) -> str:
     missing = f"{lacking} of {len(run.manifest['cells'])} cells failed or are not finished." if lacking else ""
     told = f"Run {run.folder.name}, {suite['dtype']} on {device}."
     return " ".join(sentence for sentence in (*sentences, missing, told) if sentence)
+
+
+def spans(values: Sequence[float]) -> bool:
+    """Say whether values are too far apart for a linear axis."""
+    return bool(values) and max(values) > 8 * max(min(values), 0)
+
+
+def told(found: Sequence["Dot"], unit: str = "") -> list["Dot"]:
+    """Say under the pointer what a dot's numbers are."""
+    return [dot._replace(said=dot.said or f"{dot.value:.4g} [{dot.low:.4g}, {dot.high:.4g}]{unit}") for dot in found]

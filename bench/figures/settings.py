@@ -54,7 +54,7 @@ def sensitivity(run: "Run", options: Options) -> Any:
 
 
 def _responses(head: tuple[str, str], found: list[tuple[str, Part, str]], options: Options) -> Any:
-    from bench.present.charts.lines import Line, LinePanel, Mark
+    from bench.present.charts.line_panel import Line, LinePanel, Mark
 
     drawn, marks, starts = [], [], []
     for name, part, metric in found:
@@ -95,7 +95,7 @@ def heatmap(run: "Run", options: Options) -> Any:
     for task, parts in chosen_cells(tasks, options).items():
         for part in parts:
             found = points(part, metrics[task], ["learning_rate", "weight_decay"], options.view)
-            cells = [Cell(*point.settings, point.value, point.chosen) for point in found]
+            cells = [Cell(point.settings[0], point.settings[1], point.value, point.chosen) for point in found]
             if len({cell.x for cell in cells}) > 1 and len({cell.y for cell in cells}) > 1:
                 title = f"{part.footer['optimizer']} on {task[0]}", f"batch size {task[1]}"
                 log = is_log([cell.value for cell in cells if np.isfinite(cell.value)], metrics[task], options)
@@ -117,7 +117,8 @@ def heatmap_caption(run: "Run", options: Options) -> str:
 
 def batch_scaling(run: "Run", options: Options) -> Any:
     """Draw the steps to the target against batch size, with the fit, a panel per problem."""
-    from bench.present.charts.lines import LinePanel, lines
+    from bench.present.charts.line_panel import LinePanel
+    from bench.present.charts.lines import lines
 
     rows = scaling.batch_scaling(run.parts, options.view)[1]
     if not rows:
@@ -150,7 +151,7 @@ def batch_scaling(run: "Run", options: Options) -> Any:
 
 def _scaled(rows: list[dict[str, Any]]) -> Any:
     """Make (points measured, lines fitted, marks of what missed the target) of one problem's rows."""
-    from bench.present.charts.lines import Line, Mark
+    from bench.present.charts.line_panel import Line, Mark
 
     measured, fits, marks = [], [], []
     for name in dict.fromkeys(row["optimizer"] for row in rows):
@@ -181,7 +182,8 @@ def batch_scaling_caption(run: "Run", options: Options) -> str:
 
 def budget(run: "Run", options: Options) -> Any:
     """Draw the expected best of k configurations, a panel per problem and batch size."""
-    from bench.present.charts.lines import Line, LinePanel, lines
+    from bench.present.charts.line_panel import Line, LinePanel
+    from bench.present.charts.lines import lines
 
     tasks, rows = tasks_of(run), budgets.budget(run.parts, options.view)[1]
     panels = []
@@ -191,7 +193,7 @@ def budget(run: "Run", options: Options) -> Any:
         for row in some:
             ks = [int(name.removeprefix("best_of_")) for name in row if name.removeprefix("best_of_").isdigit()]
             curves = [[row[f"best_of_{k}{end}"] for k in ks] for end in budgets.ENDS]
-            drawn.append(Line(row["optimizer"], ks, *curves))
+            drawn.append(Line(row["optimizer"], ks, curves[0], curves[1], curves[2]))
         metric = "train_loss" if parts[0].footer["optimum"] is None else "gap"
         log = is_log([y for line in drawn for y in line.y], metric, options)
         panels.append(LinePanel(*titles_of(task), "configurations tried", words(metric), drawn, log_x=True, log_y=log))

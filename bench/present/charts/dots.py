@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from bench.present.charts import style
-from bench.present.charts.lines import ends, inset
+from bench.present.charts.line_panel import ends, inset
 from bench.present.charts.panels import Data, arrange
 from bench.present.charts.style import COLOURS, Look
 
@@ -65,7 +65,10 @@ def _panel(panel: DotPanel, rows_of: DotPanel, width: float, named: bool, data: 
     """Draw one panel, its rows in the order of another's."""
     names = style.shorts([dot.name for dot in rows_of.dots], LETTERS)
     domain = _domain(panel)
-    x = {"scale": style.scale(panel.log, domain), "axis": style.value_axis(panel.x_title, panel.log, domain)}
+    x: dict[str, Any] = {
+        "scale": style.scale(panel.log, domain),
+        "axis": style.value_axis(panel.x_title, panel.log, domain),
+    }
     room = NAMES * look.font - 4
     axis = alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
     y = alt.Y("label:N", sort=list(names.values()), axis=axis if named else None)
@@ -98,7 +101,7 @@ def _bars(base: Any, x: Any, y: Any, domain: Sequence[float], tip: Any) -> Any:
 def _shade(panel: DotPanel, data: Data, x: Any) -> list[Any]:
     if panel.shaded is None:
         return []
-    rows = [dict(zip(("from", "to"), panel.shaded, strict=True))]
+    rows: list[dict[str, Any]] = [dict(zip(("from", "to"), panel.shaded, strict=True))]
     mark = data.chart(rows).mark_rect(color="#dddddd", opacity=0.7)
     return [mark.encode(x=alt.X("from:Q", **x), x2="to:Q")]
 

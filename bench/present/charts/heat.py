@@ -49,8 +49,8 @@ def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look
     xs, ys = _labels(cell.x for cell in panel.cells), _labels(cell.y for cell in panel.cells)
     rows = [_row(cell, panel) | {"x": xs[cell.x], "y": ys[cell.y]} for cell in panel.cells]
     height = 2 * look.font * len(ys)
-    extent = {"minExtent": look.extent, "maxExtent": look.extent}
-    axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
+    extent: dict[str, Any] = {"minExtent": look.extent, "maxExtent": look.extent}
+    axis: dict[str, Any] = {"grid": False, "labelAngle": 0, "labelOverlap": True}
     x = alt.X("x:O", sort=list(xs.values()), axis=alt.Axis(title=panel.x_title, **axis))
     y = alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent))
     base = data.chart(rows).encode(x=x, y=y, tooltip=["x:O", "y:O", "said:N"])
@@ -85,7 +85,7 @@ def _colour(panel: HeatPanel, height: float, look: Look) -> alt.Color:
         orient="right",
         offset=4,
     )
-    kind = {"type": "log"} if panel.log else {}
+    kind: dict[str, Any] = {"type": "log"} if panel.log else {}
     # Dark is low is good.
     return alt.Color("value:Q", scale=alt.Scale(scheme="viridis", domain=[low, high], **kind), legend=legend)
 

@@ -42,7 +42,7 @@ class Data:
 
 
 def arrange(
-    panels: Sequence[Any], draw: Callable[[Any, int, Data], Any], columns: int, look: Look, **resolve: str
+    panels: Sequence[Any], draw: Callable[[Any, int, Data], Any], columns: int, look: Look, **resolve: Any
 ) -> Any:
     """Draw each panel and set them side by side, row after row."""
     if not panels:

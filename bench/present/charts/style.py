@@ -68,9 +68,9 @@ def shorts(names: Iterable[str], most: int) -> dict[str, str]:
 
 def wrapped(text: str, most: int) -> list[str]:
     """Break a title after commas, brackets, dashes and blanks into lines of at most so many characters."""
-    lines = [""]
-    for piece in re.findall(r"[^,\[ /_;]*[,\[ /_;]*", clean(text)):
-        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > most:
+    lines: list[str] = []
+    for piece in re.findall(r"[^,\[ /_;]+[,\[ /_;]*|[,\[ /_;]+", clean(text)):
+        if not lines or len(lines[-1]) + len(piece.rstrip()) > most:
             lines.append("")
         lines[-1] += piece
     # What has no place to break is broken anywhere.
@@ -112,8 +112,8 @@ def legend(look: Look, points: bool = False) -> alt.Legend | None:
         return None
     longest = max(map(len, _domain(look)))
     columns = max(1, int(look.width / (0.56 * look.font * longest + 5 * look.font)))
-    stroke = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
-    symbol = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
+    stroke: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
+    symbol: dict[str, Any] = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
     return alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
 
 
@@ -121,7 +121,7 @@ def value_axis(title: str | None, log: bool, domain: tuple[float, float], **opti
     """Make an axis of numbers: powers of ten where it is logarithmic, few ticks where not."""
     is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
     text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
-    ticks = {"values": log_ticks(*domain)} if log else {"tickCount": 4}
+    ticks: dict[str, Any] = {"values": log_ticks(*domain)} if log else {"tickCount": 4}
     return alt.Axis(**{"title": title, "labelExpr": text} | ticks | options)
 
 
@@ -141,7 +141,7 @@ def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
     """Make a scale whose ends are given; what lies beyond is drawn on the edge."""
-    kind = {"type": "log"} if log else {"type": "linear", "zero": False}
+    kind: dict[str, Any] = {"type": "log"} if log else {"type": "linear", "zero": False}
     return alt.Scale(**kind, domain=list(domain), nice=False, clamp=True)
 
 

@@ -12,16 +12,17 @@ from bench.store.timings import write_timing
 SVG = "{http://www.w3.org/2000/svg}"
 TRIED = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2, 0.4: [[8.0, nan, nan]] * 2}
 
+DECAYS = {0: {"hyperparameters": {"weight_decay": 0.1}}}
+
 
 @pytest.fixture
 def run(handmade):
     """Two optimizers on two problems at two batch sizes, timed."""
-    decays = {0: {"hyperparameters": {"weight_decay": 0.1}}}
     for problem in ("bowl", "hill"):
         for size in (4, 16):
             for optimizer in ("sgd", "adam"):
                 fields = {"problem": problem, "batch_size": size, "examples_per_step": size}
-                part = handmade(optimizer, [[8.0, 2.0, 0.5]] * 2, tried=TRIED, points=decays, **fields)
+                part = handmade(optimizer, [[8.0, 2.0, 0.5]] * 2, tried=TRIED, points=DECAYS, **fields)
                 write_timing(part.path.parents[1], part.path.stem, timed(part.footer))
     return "handmade"
 
@@ -85,7 +86,7 @@ def test_diverged_points_are_in_the_file(optbench, run, tmp_path):
 def test_hostile_names_are_text(optbench, handmade, tmp_path):
     names = ["<script>alert(1)</script>", "a[b=0.9].c"]
     for place, name in enumerate(names):
-        part = handmade(f"o{place}", [[8.0, 2.0, 0.5]], tried=TRIED, batch_size=f"<b>{place}")
+        part = handmade(f"o{place}", [[8.0, 2.0, 0.5]], tried=TRIED, points=DECAYS, batch_size=f"<b>{place}")
         _rename(part, name)
     for kind in ("curves", "convergence", "sensitivity", "grid", "heatmap", "ecdf", "ert"):
         assert optbench("plot", "handmade", kind, "-o", "figure.svg").code == 0

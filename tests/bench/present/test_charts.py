@@ -12,7 +12,8 @@ from bench.present.charts import style
 from bench.present.charts.dots import Dot, DotPanel, dots
 from bench.present.charts.files import DOTS, fitted, to_png, to_svg
 from bench.present.charts.heat import Cell, HeatPanel, heat
-from bench.present.charts.lines import Line, LinePanel, Mark, domains, lines
+from bench.present.charts.line_panel import Line, LinePanel, Mark, domains
+from bench.present.charts.lines import lines
 from bench.present.charts.style import Look
 
 LOOK = Look(241, names=("sgd", "adam"))
