@@ -146,7 +146,7 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
         *("table", "table handmade trials --format json", "table handmade time-to-target --seeds 1"),
         *(f"table handmade {kind}" for kind in ("sensitivity", "budget", "batch-scaling", "ert")),
         *(f"table handmade {kind}" for kind in ("ecdf", "profile", "defaults")),
-        *(f"plot handmade {kind} -o figure.svg" for kind in ("curves", "sensitivity", "convergence")),
+        *(f"plot handmade {kind} -o figure.svg" for kind in ("curves", "grid", "convergence")),
     ],
 )
 def test_command_starts_without_jax(line, handmade, tmp_path):

@@ -74,7 +74,7 @@ def wrapped(text: str, most: int) -> list[str]:
             lines.append("")
         lines[-1] += piece
     # What has no place to break is broken anywhere.
-    return [line[first : first + most].rstrip() for line in lines for first in range(0, max(len(line), 1), most)]
+    return [line[first : first + most].rstrip() for line in lines for first in range(0, len(line), most)] or [""]
 
 
 def colour_scale(look: Look) -> alt.Scale:
