@@ -1,4 +1,4 @@
-"""A page of one run or several: what was found, every table and figure there is something for, and where it comes from."""
+"""A page of one run or several: what was found, all tables and figures there are, and where it comes from."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,8 @@ def _vega() -> str:
     import altair
     import vl_convert
 
-    return vl_convert.javascript_bundle(vl_version=".".join(altair.SCHEMA_VERSION.split(".")[:2]))
+    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)
 
 
 def _told(run: Run, several: bool) -> Iterator[str]:
@@ -241,7 +242,9 @@ def _speeds(runs: Sequence[Run]) -> str:
         return "No speeds are compared: no single steps were timed."
     if len({*timed.values()}) == 1 and len(timed) > 1:
         where = next(iter(timed.values()))
-        return f"Speeds were all measured on {where}, but at different times: each run has its own tables of them below."
+        return (
+            f"Speeds were all measured on {where}, but at different times: each run has its own tables of them below."
+        )
     said = "; ".join(f"{name} on {where}" for name, where in timed.items())
     return f"Speeds are not compared between runs, since they belong to a machine: {said}. Each run has its own tables."
 
@@ -249,4 +252,8 @@ def _speeds(runs: Sequence[Run]) -> str:
 def _origin(runs: Sequence[Run], output: Path) -> Section:
     tables = [Shaded(_retitled(provenance(run), run, len(runs) > 1)) for run in runs]
     said = "The full curves of every trial stay in the store; what is drawn here is thinned. This page comes from:"
-    return Section("Where this comes from", [*tables, Lines([said]), Lines(commands(runs, output), typed=True)], level=1 if len(runs) > 1 else 2)
+    return Section(
+        "Where this comes from",
+        [*tables, Lines([said]), Lines(commands(runs, output), typed=True)],
+        level=1 if len(runs) > 1 else 2,
+    )

@@ -28,8 +28,7 @@ def summary(run: Run) -> list[str]:
     names, ranked = problem_ranks(run.parts, Slice())
     if len(names) < 2 or not ranked.size:
         return [_alone(run, names), _troubles(run)]
-    order = np.argsort(ranked.mean(axis=0), kind="stable")
-    best, following = (names[place] for place in order[:2])
+    best, following = (names[int(place)] for place in np.argsort(ranked.mean(axis=0), kind="stable")[:2])
     reference = next((name for name in REFERENCES if name in names and name != best), following)
     return [_first(names, ranked, run), _against(run, best, reference), _troubles(run)]
 
@@ -45,7 +44,7 @@ def _alone(run: Run, names: Sequence[str]) -> str:
 def _first(names: Sequence[str], ranked: np.ndarray, run: Run) -> str:
     """Say which optimizer ranks first, and whether it can be told from the next."""
     mean = ranked.mean(axis=0)
-    best, following = np.argsort(mean, kind="stable")[:2]
+    best, following = map(int, np.argsort(mean, kind="stable")[:2])
     tied = int(np.sum(mean == mean[best]))
     said = f"{names[best]} comes first of {len(names)} optimizers"
     if tied > 1:
@@ -69,10 +68,11 @@ def _first(names: Sequence[str], ranked: np.ndarray, run: Run) -> str:
 def _behind(distances: np.ndarray, to_the_next: float, critical: float) -> str:
     """Count who lies so far behind the first that Nemenyi's test tells them apart."""
     num, count = len(distances) - 1, int(np.sum(distances > critical))
+    by = f"by more than Nemenyi's critical difference of {critical:.2g}"
     if not count:
-        return f"yet none of the {num} others lies behind by more than Nemenyi's critical difference of {critical:.2g}"
+        return f"yet none of the {num} others lies behind {by}"
     next_too = "the next among them" if to_the_next > critical else "but not the next"
-    return f"{count} of the {num} others lie behind by more than Nemenyi's critical difference of {critical:.2g}, {next_too}"
+    return f"{count} of the {num} others lie behind {by}, {next_too}"
 
 
 def _judged(run: Run, best: str, following: str) -> str:
@@ -100,9 +100,10 @@ def _against(run: Run, best: str, reference: str) -> str:
     said += f"{over['improvement']:.2f} [{over['improvement_low']:.2f}, {over['improvement_high']:.2f}]"
     speedup, num = over["speedup"], over["speedup_on"]
     if num and isfinite(speedup):
-        few = "fewer" if speedup >= 1 else "more"
+        much = f"{max(speedup, 1 / speedup):.3g} times {'fewer' if speedup >= 1 else 'more'}"
+        much = "as many" if abs(np.log(speedup)) < 0.005 else much
         where = "" if num == over["num_problems"] else f" (on the {num} of {over['num_problems']} where both get there)"
-        said += f"; it takes {max(speedup, 1 / speedup):.3g} times {few} steps to the target{where}"
+        said += f"; it takes {much} steps to the target{where}"
     return f"{said}."
 
 
@@ -111,8 +112,8 @@ def _troubles(run: Run) -> str:
     total, finished = len(run.manifest["cells"]), [part for part in run.parts if part.outcome == "finished"]
     said = [f"{len(finished)} of {total} cells finished" if len(finished) < total else f"All {total} cells finished"]
     said += [f"{len(run.failed)} failed"] if run.failed else []
-    said += [f"{len(run.torn)} are torn"] if run.torn else []
-    said += [f"{run.missing} are missing"] if run.missing else []
+    said += [f"{len(run.torn)} torn"] if run.torn else []
+    said += [f"{run.missing} missing"] if run.missing else []
     if finished:
         lost, tried = diverged(run)
         said.append(f"{lost} of {tried} trials of the grids diverged" if lost else f"none of {tried} trials diverged")

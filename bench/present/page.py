@@ -180,12 +180,12 @@ def _choices(variants: Sequence[Variant]) -> str:
     """Let a reader choose where there is a choice, the first variant first."""
     names = list(dict.fromkeys(name for variant in variants for name in variant.choice))
     values = {name: list(dict.fromkeys(variant.choice[name] for variant in variants)) for name in names}
-    boxes = [
-        f'<label>{escape(name)} <select data-choice="{escape(name)}">{"".join(map(_option, values[name]))}</select></label>'
-        for name in names
-        if len(values[name]) > 1
-    ]
+    boxes = [_select(escape(name), values[name]) for name in names if len(values[name]) > 1]
     return f'<div class="choices">{" ".join(boxes)}</div>\n' if boxes else ""
+
+
+def _select(name: str, values: Sequence[str]) -> str:
+    return f'<label>{name} <select data-choice="{name}">{"".join(map(_option, values))}</select></label>'
 
 
 def _option(value: str) -> str:

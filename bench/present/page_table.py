@@ -15,7 +15,9 @@ NAMES = ("problem", "optimizer", "reference", "run")
 TOLD_ONCE = ("problem", "batch_size", "dtype", "weight_decay", "num_points", "num_seeds")
 #: What a number that is not finite means, for a reader who points at it.
 LOST = "infinite: diverged, failed, or never got there"
-SHADED = "Shaded: the darker, the nearer to the best of its problem; pointing at a number tells how many times the best it is."
+SHADED = (
+    "Shaded: the stronger, the nearer to the best of its problem; pointing at a number tells its ratio to the best."
+)
 
 
 def escape(text: Any) -> str:

@@ -137,7 +137,7 @@ def _sort_key(value: Any) -> tuple[int, Any]:
 
 
 class Folded(NamedTuple):
-    """A table as people read it: `columns` that hold something, the text of each of their cells, and the rows' values."""
+    """A table as people read it: columns that hold something, the text of their cells, and what the rows hold."""
 
     columns: list[str]
     cells: list[list[str]]

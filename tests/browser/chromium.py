@@ -28,7 +28,9 @@ PATIENCE_SECONDS = 30
 
 def find() -> str | None:
     """Find the browser, where it is installed."""
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
 
 
 def _high(file: int) -> int:

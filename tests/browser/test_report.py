@@ -30,7 +30,9 @@ def page(tmp_path_factory, write_handmade):
         for place, name in enumerate((*HOSTILE, "sgd")):
             curve = [3.0, 2.0 - place / 10, 1.2 - place / 10]
             tried = {0.1: [curve] * 3, 1.0: [[3.0, 5.0, 9.0]] * 3}
-            write_handmade(folder, name, [[3.0, 2.0, end - place / 10] for end in (1.1, 1.2, 1.3)], tried=tried, problem=problem)
+            write_handmade(
+                folder, name, [[3.0, 2.0, end - place / 10] for end in (1.1, 1.2, 1.3)], tried=tried, problem=problem
+            )
     path = folder.parent / "report.html"
     path.write_text(report([load(folder)], path), encoding="utf-8")
     return path
@@ -87,7 +89,7 @@ def test_an_injected_script_would_not_run(opened):
 def test_every_open_figure_has_marks(opened):
     empty = opened.run(
         "[...document.querySelectorAll('figure')].filter((one) => !one.closest('details:not([open])'))"
-        ".filter((one) => one.querySelectorAll('svg .mark-line path, svg .mark-symbol path, svg .mark-rect path').length === 0)"
+        ".filter((one) => !['line', 'symbol', 'rect'].some((mark) => one.querySelector(`svg .mark-${mark} path`)))"
         ".map((one) => one.textContent)"
     )
     assert opened.run("document.querySelectorAll('figure svg').length") >= 4
@@ -120,7 +122,9 @@ def test_a_click_sorts_up_then_down_then_back(opened):
 
 
 def test_the_keyboard_sorts(opened):
-    opened.run("[...document.querySelectorAll('table thead button')].find((one) => one.textContent === 'optimizer').focus()")
+    opened.run(
+        "[...document.querySelectorAll('table thead button')].find((one) => one.textContent === 'optimizer').focus()"
+    )
     opened.press("Enter", "\r")
     found = column(opened, "optimizer")
     assert opened.run("document.activeElement.closest('th').getAttribute('aria-sort')") == "ascending"
