@@ -1,7 +1,9 @@
 """Curves of tuned optimizers, and of every trial of a grid."""
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
+from bench.analyse.outcomes import is_higher_better
 from bench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
 from bench.figures.options import (
     X_TITLES,
@@ -51,7 +53,7 @@ def _panel(task: Any, parts: list[Part], metric: str, options: Options, timed: A
     marks = [Mark(name, x, y, "a seed diverged here") for name, curve in found.items() for x, y in curve.left]
     starts = [float(curve.middle[0]) for curve in found.values() if len(curve.middle)]
     log = is_log([y for line in drawn for y in line.y], metric, options)
-    cap = above(starts, [y for line in drawn for y in line.y], log)
+    cap = inf if rises(metric, parts[0]) else above(starts, [y for line in drawn for y in line.y], log)
     return LinePanel(*titles_of(task), X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
 
 
@@ -71,10 +73,20 @@ def is_log(values: list[float], metric: str, options: Options) -> bool:
     return options.log or metric == "gap" or (metric.endswith("loss") and min(values) >= 0)
 
 
+def rises(metric: str, part: Part) -> bool:
+    """Say whether more of a metric is better."""
+    return metric != "gap" and is_higher_better(metric, part.footer)
+
+
+def worst(metric: str, part: Part) -> float:
+    """Say beyond which edge what diverged lies: the worse one."""
+    return -inf if rises(metric, part) else inf
+
+
 def above(starts: list[float], values: list[float], log: bool) -> float:
     """Say what is too high to be drawn apart: somewhat above the start."""
     if not starts:
-        return float("inf")
+        return inf
     start, low = max(starts), min(values, default=0.0)
     return 2 * start if log and start > 0 else start + 0.3 * max(start - low, 1e-12)
 
@@ -126,9 +138,10 @@ def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any
     drawn = [_trial_line(trial, place) for place, trial in enumerate(trials) if len(trial.y)]
     lost = [trial for trial in trials if trial.diverged]
     name = lambda trial: CHOSEN if trial.best else OTHER  # noqa: E731
-    marks = [Mark(name(one), float(one.x[-1]), float("inf"), _settings(one)) for one in lost if len(one.y)]
+    marks = [Mark(name(one), float(one.x[-1]), worst(metric, part), _settings(one)) for one in lost if len(one.y)]
     log = is_log([y for line in drawn for y in line.y], metric, options)
-    cap = above([line.y[0] for line in drawn], [y for line in drawn for y in line.y], log)
+    starts = [line.y[0] for line in drawn]
+    cap = inf if rises(metric, part) else above(starts, [y for line in drawn for y in line.y], log)
     title = f"{part.footer['optimizer']} on {task[0]}", f"batch size {task[1]}, {num} trials"
     return LinePanel(*title, X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
 
@@ -152,6 +165,6 @@ def grid_caption(run: "Run", options: Options) -> str:
         f"{sliced(options)}; coloured: the seeds of the point with the lowest median train loss. At most {MOST_TRIALS} "
         f"trials, evenly by rank, and the chosen ones; of more than {MOST_PANELS} cells the best on each problem and "
         "batch size.",
-        "A cross at the upper edge marks the last record of a trial that diverged; that edge stands for all above it.",
+        "A cross on the edge marks the last record of a trial that diverged; the upper edge stands for all above it.",
         "On a logarithmic axis the lower edge stands for zero and what is lost in rounding.",
     )

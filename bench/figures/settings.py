@@ -7,7 +7,7 @@ import numpy as np
 from bench.analyse import batch_scaling as scaling
 from bench.analyse import budget as budgets
 from bench.analyse.points import begun, points
-from bench.figures.curves import MOST_PANELS, above, chosen_cells, is_log
+from bench.figures.curves import MOST_PANELS, above, chosen_cells, is_log, worst
 from bench.figures.options import (
     Options,
     coloured,
@@ -27,6 +27,8 @@ from bench.store.run_folder import Part
 if TYPE_CHECKING:
     from bench.tables import Run
 
+#: Values on a side of a heat map: a random search has no grid, but as many values as points.
+MOST_VALUES = 40
 #: Points of a fitted curve.
 FITTED = 30
 
@@ -63,13 +65,14 @@ def _responses(head: tuple[str, str], found: list[tuple[str, Part, str]], option
         if len(tried) > 1:
             drawn.append(Line(name, [point.settings[0] for point in tried], ys))
             lost = [point.settings[0] for point in tried if np.isinf(point.value)]
-            marks += [Mark(name, rate, float("inf"), f"diverged at learning rate {rate:.3g}") for rate in lost]
+            marks += [Mark(name, rate, worst(metric, part), f"diverged at learning rate {rate:.3g}") for rate in lost]
             starts.append(begun(part, metric, options.view))
     if not drawn:
         return None
     values, metric = [y for line in drawn for y in line.y if np.isfinite(y)], found[0][2]
     log = is_log(values, metric, options)
-    cap = above(starts if metric in ("gap", "train_loss") else [max(values, default=1.0)], values, log)
+    is_trained = metric in ("gap", "train_loss")
+    cap = above(starts, values, log) if is_trained else float("inf")
     shape: dict[str, Any] = {"log_x": True, "log_y": log, "dotted": True, "cap": cap}
     return LinePanel(*head, "learning rate", words(metric), drawn, marks, **shape)
 
@@ -80,7 +83,7 @@ def sensitivity_caption(run: "Run", options: Options) -> str:
         run,
         f"{metric_said(options)} at the end of training{sliced(options)} against the learning rate: median over the "
         "selection seeds; at each learning rate the best of the other settings counts.",
-        "A cross on the upper edge marks a learning rate at which most seeds diverged.",
+        "A cross on the edge marks a learning rate at which most seeds diverged.",
         coloured(run),
     )
 
@@ -96,12 +99,12 @@ def heatmap(run: "Run", options: Options) -> Any:
         for part in parts:
             found = points(part, metrics[task], ["learning_rate", "weight_decay"], options.view)
             cells = [Cell(point.settings[0], point.settings[1], point.value, point.chosen) for point in found]
-            if len({cell.x for cell in cells}) > 1 and len({cell.y for cell in cells}) > 1:
+            if all(1 < len(set(values)) <= MOST_VALUES for values in zip(*(cell[:2] for cell in cells), strict=True)):
                 title = f"{part.footer['optimizer']} on {task[0]}", f"batch size {task[1]}"
                 log = is_log([cell.value for cell in cells if np.isfinite(cell.value)], metrics[task], options)
                 panels.append(HeatPanel(*title, "learning rate", "weight decay", words(metrics[task]), cells, log))
     if not panels:
-        raise ValueError(f"{run.folder.name}: no cell was tried with several learning rates and weight decays")
+        raise ValueError(f"{run.folder.name}: no cell was tried on a grid of several learning rates and weight decays")
     return heat(panels, look_with([], options))
 
 

@@ -176,7 +176,26 @@ def test_accuracies_are_linear_and_the_highest_first(handmade, tmp_path):
     run = bench.load("handmade", tmp_path / "results")
     options = Options(metric="test_accuracy")
     assert [name for name, _ in rows(make(run, "convergence", options), "optimizer", "missed")] == ["adam", "sgd"]
-    assert '"log"' not in json.dumps(make(run, "curves", options))
+    spec = make(run, "curves", options)
+    assert '"log"' not in json.dumps(spec)
+    assert dict(rows(spec, "optimizer", "y")) == {"adam": [0.1, 0.2, 0.9], "sgd": [0.1, 0.2, 0.5]}
+
+
+def test_diverged_accuracies_lie_on_the_lower_edge(handmade, tmp_path):
+    found = {place: {"test_accuracy": [0.1, 0.5, end]} for place, end in enumerate((0.6, 0.9, nan))}
+    handmade("sgd", [[8.0, 4.0, 0.5]], tried=TRIED, points=found, trial=found[0])
+    run = bench.load("handmade", tmp_path / "results")
+    for kind in ("sensitivity", "grid"):
+        marks = rows(make(run, kind, Options(metric="test_accuracy")), "said", "y")
+        assert marks and all(y < 0.6 for _, y in marks)
+
+
+def test_a_random_search_has_no_heat_map(handmade, tmp_path):
+    tried = {place / 100: [[8.0, 4.0, 1.0]] for place in range(1, 51)}
+    points = {place: {"hyperparameters": {"weight_decay": place / 1000}} for place in range(50)}
+    handmade("sgd", [[8.0, 4.0, 1.0]], tried=tried, points=points)
+    with pytest.raises(ValueError, match="no cell was tried on a grid of several learning rates and weight decays"):
+        make(bench.load("handmade", tmp_path / "results"), "heatmap")
 
 
 def test_times_need_timings(handmade, tmp_path):

@@ -67,7 +67,7 @@ def _panel(panel: DotPanel, rows_of: DotPanel, width: float, named: bool, data: 
     domain = _domain(panel)
     x: dict[str, Any] = {
         "scale": style.scale(panel.log, domain),
-        "axis": style.value_axis(panel.x_title, panel.log, domain),
+        "axis": style.value_axis(panel.x_title, panel.log, domain, width),
     }
     room = NAMES * look.font - 4
     axis = alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)

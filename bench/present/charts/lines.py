@@ -11,9 +11,6 @@ from bench.present.charts.line_panel import Line, LinePanel, domains, grey_first
 from bench.present.charts.panels import Data, Room, arrange, columns_of, room
 from bench.present.charts.style import Look
 
-#: Ticks of a panel so narrow that more of their labels would touch.
-FEW = {"tickCount": 3}
-
 
 def lines(panels: Sequence[LinePanel], look: Look) -> Any:
     """Draw panels of lines; the coloured names are the same in all of them."""
@@ -34,8 +31,8 @@ def lines(panels: Sequence[LinePanel], look: Look) -> Any:
 def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, name: str) -> Any:
     x_domain, y_domain = domains(panel)
     extent = {"minExtent": look.extent, "maxExtent": look.extent}
-    ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {} if space.width > 100 or panel.log_x else FEW
-    x_axis = style.value_axis(panel.x_title, panel.log_x, x_domain, **ticks)
+    ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {}
+    x_axis = style.value_axis(panel.x_title, panel.log_x, x_domain, space.width, **ticks)
     y_axis = style.value_axis(y_title, panel.log_y, y_domain, **extent)
     x = {"scale": style.scale(panel.log_x, x_domain), "axis": x_axis}
     y = {"scale": style.scale(panel.log_y, y_domain), "axis": y_axis}

@@ -117,11 +117,14 @@ def legend(look: Look, points: bool = False) -> alt.Legend | None:
     return alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
 
 
-def value_axis(title: str | None, log: bool, domain: tuple[float, float], **options: Any) -> alt.Axis:
-    """Make an axis of numbers: powers of ten where it is logarithmic, few ticks where not."""
+def value_axis(
+    title: str | None, log: bool, domain: tuple[float, float], width: float = 200, **options: Any
+) -> alt.Axis:
+    """Make an axis of numbers, so long in points: powers of ten where it is logarithmic, few ticks where not."""
     is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
     text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
-    ticks: dict[str, Any] = {"values": log_ticks(*domain)} if log else {"tickCount": 4}
+    most = 4 if width > 100 else 3
+    ticks: dict[str, Any] = {"values": log_ticks(*domain, most + 1)} if log else {"tickCount": most}
     return alt.Axis(**{"title": title, "labelExpr": text} | ticks | options)
 
 
@@ -131,12 +134,20 @@ def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
     if last - first >= 2:
         every = -(-(last - first + 1) // most)
         return [10.0**power for power in range(first, last + 1, every)]
-    for factors in ((1, 2, 5), (1, 2, 3, 4, 5, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)):
+    for factors in ((1, 2, 5), (1, 2, 3, 4, 6), (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)):
         series = [float(f"{factor}e{power}") for power in range(first - 1, last + 1) for factor in factors]
         inside = [tick for tick in series if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
         if len(inside) >= 3:
-            return inside[:: -(-len(inside) // most)]
+            return _apart(inside, (high / low) ** (0.75 / most))
     return [low, high]
+
+
+def _apart(ticks: list[float], factor: float) -> list[float]:
+    """Leave out ticks whose labels would touch those before them."""
+    kept = ticks[:1]
+    for tick in ticks[1:]:
+        kept += [tick] if tick >= kept[-1] * factor else []
+    return kept
 
 
 def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
