@@ -10,11 +10,18 @@ pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.provenance import commands, machine, provenance
-from bench.report import report, timed_on
+from bench.report import report
 from bench.summary import summary
 from bench.tables import load
+from bench.topics import timed_on
 
 LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0.3)}
+
+
+@pytest.fixture(autouse=True)
+def _no_library(monkeypatch):
+    """Leave the JavaScript out, which takes three seconds to gather; `tests/browser` runs it."""
+    monkeypatch.setattr("bench.report._vega", lambda: "window.vegaEmbed = null;")
 
 
 @pytest.fixture
