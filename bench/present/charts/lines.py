@@ -12,6 +12,10 @@ from bench.present.charts.panels import Data, Room, arrange, columns_of, room
 from bench.present.charts.style import Look
 
 
+#: How dense a band of an interval is.
+BAND = 0.15
+
+
 def lines(panels: Sequence[LinePanel], look: Look) -> Any:
     """Draw panels of lines; the coloured names are the same in all of them."""
     columns = columns_of(len(panels), look)
@@ -62,13 +66,14 @@ def _band(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look
     mark = {"interpolate": "step-after"} if panel.step else {}
     return (
         _unfolded(found, panel, data, domain, look, ["x", "low", "high"])
-        .mark_area(opacity=0.15, **mark)
+        .mark_area(opacity=BAND, **mark)
         .encode(
             x=alt.X("x:Q", **axes[0]),
             y=alt.Y("low:Q", **axes[1]),
             y2="high:Q",
             color=alt.Color("shown:N", scale=style.colour_scale(look), legend=style.legend(look, bool(panel.points))),
             detail="optimizer:N",
+            **({"opacity": _opacity(BAND, 0.02)} if look.interactive else {}),
         )
     )
 
@@ -89,7 +94,7 @@ def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look
         "detail": "optimizer:N",
     }
     if look.interactive:
-        encoded |= {"opacity": _opacity(), "tooltip": "optimizer:N"}
+        encoded |= {"opacity": _opacity(1.0, 0.1), "tooltip": "optimizer:N"}
     return drawn.encode(**encoded)
 
 
@@ -101,11 +106,11 @@ def _width(look: Look) -> Any:
     return alt.StrokeWidthValue(1.8 if look.width > style.PAGE else 1.1, condition=conditions)
 
 
-def _opacity() -> Any:
+def _opacity(full: float, faded: float) -> Any:
     """Fade all but what is under the pointer, was clicked in the legend, or has a name that fits."""
     named = "indexof(lower(datum.optimizer), lower(named)) >= 0"
     test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
-    return alt.OpacityValue(0.1, condition=[{"test": test, "value": 1.0}])
+    return alt.OpacityValue(faded, condition=[{"test": test, "value": full}])
 
 
 def _choices(views: list[str]) -> list[Any]:
