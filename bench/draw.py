@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bench.tables import Run
 
 SUFFIXES = (".svg", ".png")
+#: The kinds that show a metric of choice, and those that have steps, or what else is counted, along an axis.
+OF_METRIC = ("convergence", "curves", "grid", "sensitivity", "heatmap")
+OF_X = ("curves", "grid", "ert")
 EXTRA = ("altair", "vl_convert")
 
 
@@ -22,6 +25,9 @@ def draw(run: "Run", kind: str, path: Path, options: Options) -> str:
     can't be written.
     """
     check_name(kind, tuple(FIGURES), "figure")
+    for word, given, kinds in (("metric", options.metric is not None, OF_METRIC), ("x", options.x != "steps", OF_X)):
+        if given and kind not in kinds:
+            raise ValueError(f"{word}: not accepted for {kind}; accepted for {', '.join(kinds)}")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg or .png")
     if not all(importlib.util.find_spec(name) for name in EXTRA):

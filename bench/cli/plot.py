@@ -43,10 +43,10 @@ def plot(
     output
         File to write: figure.svg or figure.png (300 dots per inch).
     metric
-        Metric to show, as in the table `curves`; where not given, the gap to the optimum where that is known, else
-        train_loss.
+        Metric of convergence, curves, grid, sensitivity or heatmap, named as in the table `curves`; where not given,
+        the gap to the optimum if that is known, or train_loss.
     x
-        What curves and expected running times are drawn against.
+        What curves, grid and ert are drawn against.
     log
         A logarithmic axis of values; where it matters, if not given.
     at_step

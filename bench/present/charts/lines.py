@@ -11,7 +11,6 @@ from bench.present.charts.line_panel import Line, LinePanel, domains, grey_first
 from bench.present.charts.panels import Data, Room, arrange, columns_of, room
 from bench.present.charts.style import Look
 
-
 #: How dense a band of an interval is.
 BAND = 0.15
 
