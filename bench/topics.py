@@ -97,7 +97,8 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
         try:
             variants = _variants(run, kind)
         except ValueError as error:
-            left.append(f"No figure of {FIGURES[kind].meaning}{on}: {error}.")
+            why = str(error).removeprefix(f"{run.folder.name}: ")
+            left.append(f"No figure of {FIGURES[kind].meaning}{on}: {why}.")
             continue
         meaning = FIGURES[kind].meaning + on
         title = _title(run, f"{run.folder.name}: {meaning}", several)
@@ -152,4 +153,4 @@ def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
     with warnings.catch_warnings():
         # Panels share what is pointed at and picked, which altair takes for an accident.
         warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
-        return FIGURES[kind].make(run, options).to_dict()
+        return FIGURES[kind].make(run, options).to_dict(validate=False)
