@@ -10,6 +10,7 @@ bench: .venv/installed
 
 test: .venv/installed
 	scripts/check
+	scripts/browser
 	scripts/test
 
 benchmarks: .venv/installed

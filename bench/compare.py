@@ -48,7 +48,13 @@ def compare_optimizers(
         raise RequestError(f"unknown metric {rules.metric!r}{nearest(rules.metric, METRICS)}")
     if rules.budget is not None and (rules.budget < 1 or (rules.metric or "").endswith("_to_target")):
         raise RequestError(f"budget: {rules.budget} is not accepted; accepted: integers >= 1, with losses and accuracy")
-    first, *others = run_plugins(find_operands(words, results), rules.metric == "time_to_target", runner)
+    operands = run_plugins(find_operands(words, results), rules.metric == "time_to_target", runner)
+    return compare_operands(operands, rules, anyway=anyway)
+
+
+def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool = False) -> Compared:
+    """Compare the first of some optimizers or runs that are stored with each of the others, as `compare_optimizers`."""
+    first, *others = operands
     compared, notes = [], []
     for pair in [pair for other in others for pair in pairs(first, other)]:
         named = pair[0].optimizer == pair[1].optimizer

@@ -1,7 +1,7 @@
 """Run a suite: from cells to sweeps to the store. The one module that knows what is asked and how it is measured."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,16 +71,20 @@ def run_jobs(
     compile_cache: bool = True,
     throughput: bool = True,
     trace: str | Path | None = None,
+    tuned: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Run:
-    """Run the jobs of a suite that are not finished in a folder yet, and return the run: `run` tells the rest."""
+    """Run the jobs of a suite that are not finished in a folder yet, and return the run: `run` tells the rest.
+
+    `tuned` says how points were chosen, where they are not the suite's own, for the manifest.
+    """
     if trace is not None:
         run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
     cache_note = use_compile_cache() if compile_cache else refuse_compile_cache()
-    manifest = manifest_of(asked, jobs, chosen[0], cache_note, len(chosen))
+    manifest = manifest_of(asked, jobs, chosen[0], cache_note, len(chosen)) | ({"tuned": tuned} if tuned else {})
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)
     waiting = []

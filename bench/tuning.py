@@ -83,6 +83,8 @@ def tune(
     chosen = pick_devices(device, devices)
     explicit = ["*"] if overrides.get("learning_rate") else _names_with_rates(asked)
 
+    tuned = {"search": search, "trials": num_points * asked.seeds, "auto_extend": auto_extend}
+
     def plan(wider: Wider) -> list[Job]:
         def reshape(cell: Cell) -> Cell:
             found = wider.get(_identity(cell))
@@ -98,9 +100,8 @@ def tune(
                 on_progress(progress)
 
         on_plan([*known, *(job for job in jobs if job.key not in before)])
-        return run_jobs(
-            *(asked, jobs, folder, chosen), compile_cache=compile_cache, throughput=False, on_progress=tell, say=say
-        )
+        options = {"compile_cache": compile_cache, "throughput": False, "tuned": tuned}
+        return run_jobs(asked, jobs, folder, chosen, on_progress=tell, say=say, **options)
 
     jobs = plan({})
     if output is not None:

@@ -73,7 +73,7 @@ def _handmade(
     said |= {"best": {"learning_rate": 0.1, "weight_decay": 0.0}, "targets": {"train_loss": 1.0}}
     said |= {"examples_per_step": 4, "steps": step[-1]} | footer
     rows = [row | {"problem": said["problem"], "batch_size": str(said["batch_size"])} for row in rows]
-    key = f"{said['problem']}-{optimizer}-{said['batch_size']}"
+    key = f"{said['problem']}-{optimizer}-{said['batch_size']}".replace("/", "_")
     run_folder.write_part(folder, key, trial_rows(rows), said)
     parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]
     names = ("problem", "optimizer", "batch_size")
@@ -100,3 +100,9 @@ def handmade(tmp_path) -> Callable[..., Any]:
         return _handmade(tmp_path / "results" / run, *given, **fields)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def write_handmade() -> Callable[..., Any]:
+    """Write a cell into any folder: write_handmade(folder, optimizer, losses, ...), as `handmade` does."""
+    return _handmade

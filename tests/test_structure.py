@@ -32,6 +32,8 @@ FORBIDDEN = {
     "bench.analyse": JAX,
     "bench.present": JAX,
     "bench.tables": JAX,
+    "bench.figures": JAX,
+    "bench.draw": JAX,
     "bench.kinds": JAX,
 }
 #: The only modules of bench that may import jax.
@@ -144,6 +146,7 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
         *("table", "table handmade trials --format json", "table handmade time-to-target --seeds 1"),
         *(f"table handmade {kind}" for kind in ("sensitivity", "budget", "batch-scaling", "ert")),
         *(f"table handmade {kind}" for kind in ("ecdf", "profile", "defaults")),
+        *(f"plot handmade {kind} -o figure.svg" for kind in ("curves", "grid", "convergence")),
     ],
 )
 def test_command_starts_without_jax(line, handmade, tmp_path):

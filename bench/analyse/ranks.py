@@ -21,8 +21,8 @@ def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str,
     if not ranked.size:
         return [*COLUMNS], []
     mean = ranked.mean(axis=0)
-    tested = _tested(ranked)
-    apart = mean - mean.min() > (tested.critical if tested and tested.p <= LEVEL else np.inf)
+    test = tested(ranked)
+    apart = mean - mean.min() > (test.critical if test and test.p <= LEVEL else np.inf)
     rows = [
         {
             "optimizer": name,
@@ -74,8 +74,8 @@ class Tested(NamedTuple):
     critical: float
 
 
-def _tested(ranked: Float[np.ndarray, "problem optimizer"]) -> Tested | None:
-    """Test the ranks of three optimizers or more on two problems or more."""
+def tested(ranked: Float[np.ndarray, "problem optimizer"]) -> Tested | None:
+    """Test the ranks of three optimizers or more on two problems or more; None of fewer."""
     num_problems, num_optimizers = ranked.shape
     if num_problems < 2 or num_optimizers < 3:
         return None
@@ -95,13 +95,13 @@ def notes(parts: Sequence[Part], view: Slice) -> list[str]:
             f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there, or "
             "all of them failed (--optimizer ranks some of them on what they share)"
         )
-    tested = _tested(ranked) if ranked.size else None
-    if tested is None:
+    test = tested(ranked) if ranked.size else None
+    if test is None:
         return [*said, "not tested: that takes at least three optimizers on two problems that all were run on"]
-    differ = tested.p <= LEVEL
+    differ = test.p <= LEVEL
     alike = "differ" if differ else "can't be told apart"
-    said.append(f"Friedman's test over {len(ranked)} problems: p = {tested.p:.2g}, so as a whole the ranks {alike}")
-    return [*said, _pairs(tested.critical)] if differ else said
+    said.append(f"Friedman's test over {len(ranked)} problems: p = {test.p:.2g}, so as a whole the ranks {alike}")
+    return [*said, _pairs(test.critical)] if differ else said
 
 
 def _pairs(critical: float) -> str:

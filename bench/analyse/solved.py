@@ -77,6 +77,17 @@ def unsolved(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
     """Tabulate the share of (problem, target, seed) met against steps: (columns, rows), the most first."""
+    met, total = steps_met(parts, view)
+    grid = _steps_grid(most_steps(parts, view))
+    columns = [f"by_step_{step}" for step in grid]
+    shares = {name: [_share(found, step, total) for step in grid] for name, found in met.items()} if total else {}
+    best_first = sorted(shares, key=lambda name: shares[name][::-1], reverse=True)
+    rows = [{"optimizer": name} | dict(zip(columns, shares[name], strict=True)) for name in best_first]
+    return ["optimizer", *columns], rows
+
+
+def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.ndarray, " case"]], int]:
+    """Count each optimizer's steps to every (problem, target, seed): (steps, infinite where missed; all there are)."""
     tasks: dict[tuple[Any, ...], list[Part]] = {}
     for part in parts:
         if part.outcome == "finished":
@@ -90,12 +101,12 @@ def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
         for part, one in zip(some, found, strict=True):
             met[part.footer["optimizer"]].extend(values[:, 0] for values in one.steps_to.values())
         total += LEVELS * max(len(one.seeds) for one in found) if levels else 0
-    grid = _steps_grid(max((_last_step(part, view) for some in tasks.values() for part in some), default=1))
-    columns = [f"by_step_{step}" for step in grid]
-    shares = {name: [_share(found, step, total) for step in grid] for name, found in met.items()} if total else {}
-    best_first = sorted(shares, key=lambda name: shares[name][::-1], reverse=True)
-    rows = [{"optimizer": name} | dict(zip(columns, shares[name], strict=True)) for name in best_first]
-    return ["optimizer", *columns], rows
+    return {name: np.concatenate([[], *found]) for name, found in met.items()}, total
+
+
+def most_steps(parts: Sequence[Part], view: Slice) -> int:
+    """Take the last step of any finished cell."""
+    return max((_last_step(part, view) for part in parts if part.outcome == "finished"), default=1)
 
 
 def ecdf_notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -103,8 +114,8 @@ def ecdf_notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return ECDF_NOTES if any(True for _ in rows) else ["no problem has a target or a trial that didn't diverge"]
 
 
-def _share(found: Sequence[np.ndarray], step: int, total: int) -> float:
-    return sum(int(np.sum(steps <= step)) for steps in found) / total
+def _share(steps: Float[np.ndarray, " case"], step: int, total: int) -> float:
+    return int(np.sum(steps <= step)) / total
 
 
 def _task(part: Part) -> tuple[Any, ...]:
@@ -141,20 +152,24 @@ def _steps_grid(most: int) -> list[int]:
 
 def profile(parts: Sequence[Part], view: Slice) -> Rows:
     """Tabulate performance profiles over steps to target: (columns, rows), the best score first."""
-    times = _times(parts, view)
-    names = list(dict.fromkeys(part.footer["optimizer"] for part in parts))
     columns = ["optimizer", *(f"within_{factor:g}" for factor in FACTORS), "solved", "score", "num_problems"]
-    if not times:
+    names, array = steps_to_target(parts, view)
+    if not len(array):
         return columns, []
-    # A problem solved before the first update takes no steps, and has no ratios.
-    array = np.maximum(np.array([[found.get(name, np.inf) for name in names] for found in times.values()]), 1.0)
     shares = performance_profile(array, np.array(FACTORS))
     rows = []
     for place, name in enumerate(names):
         row = {"optimizer": name, "num_problems": len(array), "solved": float(np.mean(np.isfinite(array[:, place])))}
         row |= {f"within_{factor:g}": float(shares[at, place]) for at, factor in enumerate(FACTORS)}
-        rows.append(row | {"score": profile_score(_ratios(array)[:, place])})
+        rows.append(row | {"score": profile_score(ratios(array)[:, place])})
     return columns, sorted(rows, key=lambda row: -row["score"])
+
+
+def steps_to_target(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
+    """Arrange what `profile` compares: optimizers, and their median steps to the first target, infinite if missed."""
+    names, times = list(dict.fromkeys(part.footer["optimizer"] for part in parts)), _times(parts, view)
+    # A problem solved before the first update takes no steps, and has no ratios.
+    return names, np.maximum(np.array([[found.get(name, np.inf) for name in names] for found in times.values()]), 1.0)
 
 
 def _times(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], dict[str, float]]:
@@ -176,7 +191,8 @@ def profile_notes(parts: Sequence[Part], view: Slice) -> list[str]:
     return PROFILE_NOTES + said if times else [NO_TARGET]
 
 
-def _ratios(times: Float[np.ndarray, "problem optimizer"]) -> Float[np.ndarray, "problem optimizer"]:
+def ratios(times: Float[np.ndarray, "problem optimizer"]) -> Float[np.ndarray, "problem optimizer"]:
+    """Divide the times on each problem by the fastest one's; infinite where it was missed."""
     with np.errstate(invalid="ignore"):
-        ratios = times / times.min(axis=1, keepdims=True)
-    return np.where(np.isfinite(ratios), ratios, np.inf)
+        found = times / times.min(axis=1, keepdims=True)
+    return np.where(np.isfinite(found), found, np.inf)

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pandas
@@ -71,7 +71,7 @@ def format_table(table: Table, format: str = "plain") -> str:
         return text.getvalue().removesuffix("\n")
     headers, rows = _for_people(table)
     if format == "plain":
-        return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple", wrap=table.wrap), _clean)
+        return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple", wrap=table.wrap), clean)
     if format == "github":
         # tabulate's "github" drops the alignment of numbers, which its "pipe" keeps and GitHub understands.
         return _around(table, _tabulate(headers, rows, "pipe", _escape_markdown), _escape_markdown)
@@ -136,7 +136,17 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     return (0, value) if isinstance(value, int | float) else (1, str(value))
 
 
-def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
+class Folded(NamedTuple):
+    """A table as people read it: columns that hold something, the text of their cells, and what the rows hold."""
+
+    columns: list[str]
+    cells: list[list[str]]
+    records: list[dict[str, Any]]
+    #: Columns whose text ends in their interval.
+    intervals: set[str]
+
+
+def fold(table: Table) -> Folded:
     """Fold intervals into their column, leave out columns that hold nothing, and make short texts of the rest."""
     rows = list(_records(table))
     names = set(table.columns) - set(table.unshown)
@@ -152,7 +162,12 @@ def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
             return value
         return f"{value} [{_show(low)}, {_show(high)}]"
 
-    return [_clean(name) for name in columns], [[cell(row, name) for name in columns] for row in rows]
+    return Folded(columns, [[cell(row, name) for name in columns] for row in rows], rows, folded)
+
+
+def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
+    found = fold(table)
+    return list(map(clean, found.columns)), found.cells
 
 
 def _show(value: Any) -> str:
@@ -165,7 +180,7 @@ def _show(value: Any) -> str:
         return f"{value + 0.0:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_show, value))
-    return _clean(str(value))
+    return clean(str(value))
 
 
 def _wrap(header: str) -> str:
@@ -173,7 +188,7 @@ def _wrap(header: str) -> str:
     return header.replace("_", "_\n") if len(header) > 8 else header
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Keep a text on its line, and terminal escapes out of it."""
     return "".join(mark if mark.isprintable() else " " for mark in text)
 
@@ -202,8 +217,8 @@ def _tabulate(
 
 
 def _around(table: Table, body: str, escape: Callable[[str], str]) -> str:
-    notes = "\n".join(escape(_clean(note)) for note in table.notes)
-    return "\n\n".join(part for part in (escape(_clean(table.title)), body, notes) if part)
+    notes = "\n".join(escape(clean(note)) for note in table.notes)
+    return "\n\n".join(part for part in (escape(clean(table.title)), body, notes) if part)
 
 
 def _format_html(table: Table, headers: list[str], rows: list[list[str]]) -> str:
@@ -213,9 +228,9 @@ def _format_html(table: Table, headers: list[str], rows: list[list[str]]) -> str
         pairs = zip(styles, cells, strict=True)
         return f"<tr>{''.join(f'<{tag}{style}>{html.escape(cell)}</{tag}>' for style, cell in pairs)}</tr>"
 
-    caption = [f"<caption>{html.escape(_clean(table.title))}</caption>"] if table.title else []
+    caption = [f"<caption>{html.escape(clean(table.title))}</caption>"] if table.title else []
     body = [line("td", row) for row in rows]
-    notes = [f"<p>{html.escape(_clean(note))}</p>" for note in table.notes]
+    notes = [f"<p>{html.escape(clean(note))}</p>" for note in table.notes]
     head = ["<thead>", line("th", headers), "</thead>"]
     return "\n".join(["<table>", *caption, *head, "<tbody>", *body, "</tbody>", "</table>", *notes])
 

@@ -128,12 +128,17 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a small file in one move, in a folder that is made where it is missing."""
+    """Write a small file as `write_file` does."""
+    write_file(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file in one move, in a folder that is made where it is missing. Raises StoreError."""
     with _one_line(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+            temporary.write_bytes(content)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""Curves to look at: thinned, with intervals over seeds."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from bench.analyse.objective import rounding
+from bench.analyse.outcomes import Slice, is_higher_better
+from bench.analyse.statistics import RESAMPLES, TAILS
+from bench.store.run_folder import Part, measured_columns, read_batches
+from bench.store.schema import FIXED
+
+#: Records of a curve that are shown: about one for each point of a paper's column.
+MOST_RECORDS = 100
+#: Trials of a grid that are shown, evenly by rank, with the fewer records each.
+MOST_TRIALS, GRID_RECORDS = 200, 40
+X = ("steps", "examples", "gradient_evaluations", "seconds")
+
+
+class Curve(NamedTuple):
+    """One tuned optimizer: medians over seeds and their intervals at each record, up to where most seeds diverged."""
+
+    x: Float[np.ndarray, " record"]
+    middle: Float[np.ndarray, " record"]
+    low: Float[np.ndarray, " record"]
+    high: Float[np.ndarray, " record"]
+    #: (x, y) of the last finite record of each seed that diverged.
+    left: list[tuple[float, float]]
+
+
+class Trial(NamedTuple):
+    """One trial: some of its records. `best`: its point is the one that the run chose."""
+
+    x: Float[np.ndarray, " record"]
+    y: Float[np.ndarray, " record"]
+    diverged: bool
+    best: bool
+    settings: dict[str, float]
+
+
+def metric_of(part: Part, metric: str | None) -> str:
+    """Name what is shown of a cell: the gap where the optimum is known, else the train loss, where not given."""
+    return metric or ("train_loss" if part.footer["optimum"] is None else "gap")
+
+
+def has_curve(part: Part, metric: str) -> bool:
+    """Say whether a cell has a metric's curves."""
+    if metric == "gap":
+        return part.footer["optimum"] is not None
+    return metric not in FIXED and metric in measured_columns(part)
+
+
+def thin(steps: Float[np.ndarray, " record"], most: int = MOST_RECORDS) -> list[int]:
+    """Choose places of at most so many records, evenly in steps and in their logarithm, first and last included."""
+    if len(steps) <= most:
+        return list(range(len(steps)))
+    even = np.linspace(0, len(steps) - 1, most // 2).round().astype(int)
+    log = np.searchsorted(steps, np.geomspace(max(steps[1], 1), steps[-1], most - most // 2))
+    return sorted({*even.tolist(), *np.minimum(log, len(steps) - 1).tolist()})
+
+
+def median_intervals(
+    values: Float[np.ndarray, "record seed"], confidence: float = 0.95
+) -> tuple[Float[np.ndarray, " record"], Float[np.ndarray, " record"], Float[np.ndarray, " record"]]:
+    """Compute `median_interval` of each record, (medians, lows, highs): the same numbers, for all records at once.
+
+    A resample's median depends on the ranks in its middle alone, of which few pairs are possible.
+    """
+    values, num = np.sort(values, axis=1), values.shape[1]
+    drawn = np.sort(np.random.default_rng(0).integers(num, size=(RESAMPLES, num)), axis=1)
+    pairs, counts = np.unique(drawn[:, [(num - 1) // 2, num // 2]], axis=0, return_counts=True)
+    medians = _between(values[:, pairs[:, 0]], values[:, pairs[:, 1]])
+    order = np.argsort(medians, axis=1, kind="stable")
+    ranks, ordered = np.cumsum(counts[order], axis=1), np.take_along_axis(medians, order, axis=1)
+    tail = int((1 - (1 - TAILS * (1 - confidence))) / 2 * RESAMPLES)
+    low, high = (_at_rank(ordered, ranks, rank) for rank in (tail, RESAMPLES - 1 - tail))
+    return _between(values[:, (num - 1) // 2], values[:, num // 2]), low, high
+
+
+def _at_rank(ordered: np.ndarray, ranks: np.ndarray, rank: int) -> Float[np.ndarray, " record"]:
+    place = np.argmax(ranks > rank, axis=1)
+    return ordered[np.arange(len(ordered)), place]
+
+
+def _between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Average two values; equal infinities stay."""
+    return np.where(low == high, low, low / 2 + high / 2)
+
+
+def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | None = None) -> Curve:
+    """Read the curve of a cell's tuned optimizer: its report seeds, or its best point's selection seeds.
+
+    `seconds` are those of a step, for curves against seconds.
+    """
+    phase = "report" if part.footer["report_seeds"] else "select"
+    trials = [trial for trial in _trials(part, metric, x, view, phase, MOST_RECORDS) if phase == "report" or trial.best]
+    values = np.array([trial.y for trial in trials]).T
+    along = np.median([trial.x for trial in trials], axis=0) * (1.0 if seconds is None else seconds)
+    # What diverged is the worst there is.
+    worst = -np.inf if is_higher_better(metric, part.footer) else np.inf
+    middle, low, high = median_intervals(np.where(np.isfinite(values), values, worst))
+    kept = int(np.argmin(np.append(np.isfinite(middle), False)))
+    lasts = [np.flatnonzero(np.isfinite(trial.y))[-1:] for trial in trials if trial.diverged]
+    ys = [trial.y for trial in trials if trial.diverged]
+    left = [(float(along[place]), float(y[place])) for y, last in zip(ys, lasts, strict=True) for place in last]
+    return Curve(along[:kept], middle[:kept], low[:kept], high[:kept], left)
+
+
+def grid_trials(part: Part, metric: str, x: str, view: Slice, seconds: float | None = None) -> tuple[list[Trial], int]:
+    """Read the selection trials of a cell: (those that are shown, worst first; how many there are)."""
+    trials = list(_trials(part, metric, x, view, "select", GRID_RECORDS))
+    sign = -1.0 if is_higher_better(metric, part.footer) else 1.0
+    trials.sort(key=lambda trial: -_end(trial, sign))
+    chosen = np.linspace(0, len(trials) - 1, min(len(trials), MOST_TRIALS)).round().astype(int).tolist()
+    places = sorted({*chosen, *(place for place, trial in enumerate(trials) if trial.best)})
+    unit = 1.0 if seconds is None else seconds
+    return [_finite(trials[place], unit) for place in places], len(trials)
+
+
+def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int) -> Iterator[Trial]:
+    """Read the trials of a phase up to the step that is looked at, at most so many records each."""
+    source, along = "train_loss" if metric == "gap" else metric, "step" if x in ("steps", "seconds") else x
+    names = ["phase", "dtype", "seed", "point", "hyperparameters", "status", "step", along, source]
+    for batch in read_batches(part, [*dict.fromkeys(names)], phase):
+        for row in batch.to_pylist():
+            if view.seeds is None or row["seed"] < view.seeds:
+                steps = [step for step in row["step"] if view.at_step is None or step <= view.at_step]
+                places = thin(np.array(steps), most)
+                y = gap_of(np.array(row[source], dtype=float)[places], part, metric, row["dtype"])
+                best = row["point"] == part.footer["best_point"]
+                lost, settings = row["status"] == "diverged", dict(row["hyperparameters"])
+                yield Trial(np.array(row[along], dtype=float)[places], y, lost, best, settings)
+
+
+def gap_of(y: np.ndarray, part: Part, metric: str, dtype: str) -> np.ndarray:
+    """Take off the optimum where the gap is shown, and take it for 0 where it is rounding."""
+    if metric != "gap":
+        return y
+    gap, optimum = y - part.footer["optimum"], part.footer["optimum"]
+    return np.where(gap <= 4 * rounding(dtype) * abs(optimum), 0.0, gap)
+
+
+def _end(trial: Trial, sign: float) -> float:
+    finite = trial.y[np.isfinite(trial.y)]
+    return np.inf if trial.diverged or not len(finite) else sign * float(finite[-1])
+
+
+def _finite(trial: Trial, unit: float) -> Trial:
+    kept = np.isfinite(trial.y)
+    return trial._replace(x=trial.x[kept] * unit, y=trial.y[kept])

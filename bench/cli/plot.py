@@ -1,0 +1,96 @@
+"""`optbench plot`."""
+
+import re
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from bench.cli.options import Count, Text
+
+#: Points in one of each unit; a pixel of a page is a point of a paper.
+UNITS = {"mm": 72 / 25.4, "cm": 720 / 25.4, "in": 72.0, "pt": 1.0, "px": 1.0}
+#: Narrower, nothing would be legible; wider is a poster.
+NARROWEST, WIDEST = 140, 3000
+
+
+def plot(
+    run: str,
+    kind: str | None = None,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    metric: Text = None,
+    x: Literal["steps", "examples", "gradient_evaluations", "seconds"] = "steps",
+    log: bool | None = None,
+    at_step: Count = None,
+    target: float | None = None,
+    seeds: Count = None,
+    problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
+    optimizer: list[str] | None = None,
+    width: Text = "85mm",
+    results: Path = Path("results"),
+) -> None:
+    """Draw a figure of a run as SVG or PNG, and print its caption.
+
+    Parameters
+    ----------
+    run
+        Name, path, or latest; may be left out for the latest.
+    kind
+        convergence, curves, grid, sensitivity, heatmap, batch-scaling, budget, ranks, profile, ecdf, ert,
+        time-to-target or throughput.
+    output
+        File to write: figure.svg or figure.png (300 dots per inch).
+    metric
+        Metric of convergence, curves, grid, sensitivity or heatmap, named as in the table `curves`; where not given,
+        the gap to the optimum if that is known, or train_loss.
+    x
+        What curves, grid and ert are drawn against.
+    log
+        A logarithmic axis of values; where it matters, if not given.
+    at_step
+        Look at the last record at or before this step.
+    target
+        Train loss that counts as reached, in place of the problem's own target.
+    seeds
+        Look at so many seeds of each phase, the first ones.
+    problem
+        Look at this problem alone: its label, its family, or a pattern; repeat for several.
+    optimizer
+        Look at this optimizer alone; repeat for several.
+    width
+        Width of the figure, in mm, cm, in, pt or px; a paper's column is about 85mm.
+    results
+        Folder of all runs.
+    """
+    from bench.analyse.outcomes import Slice
+    from bench.draw import draw
+    from bench.figures import Options
+    from bench.request import RequestError
+    from bench.tables import load
+
+    for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
+        if value is not None and value < least:
+            raise RequestError(f"{name}: {value} is not accepted; accepted: integers >= {least}")
+    if target is not None and not isfinite(target):
+        raise RequestError(f"target: {target} is not accepted; accepted: finite numbers")
+    options = Options(metric, x, log, Slice(at_step, target, seeds), width=points(width))
+    try:
+        name, asked = ("latest", run) if kind is None else (run, kind)
+        print(draw(load(name, results).only(problem or (), optimizer or ()), asked, output, options))
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+
+def points(text: str | None) -> float:
+    """Read a width: a number and its unit. Raises RequestError."""
+    from bench.request import RequestError
+
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(mm|cm|in|pt|px)?", text or "")
+    width = float(found[1]) * UNITS[found[2] or "px"] if found else 0.0
+    if not NARROWEST <= width <= WIDEST:
+        raise RequestError(
+            f"width: {text!r} is not accepted; accepted: 50mm to 1000mm, as a number with mm, cm, in, pt or px"
+        )
+    return width

@@ -1,0 +1,105 @@
+"""Heat maps of two settings: colours of one hue after another, crosses where a cell diverged, a frame for the best."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import altair as alt
+
+from bench.present.charts import style
+from bench.present.charts.panels import Data, arrange
+from bench.present.charts.style import INK, Look
+
+
+class Cell(NamedTuple):
+    """One combination of two settings; an infinite value diverged."""
+
+    x: float
+    y: float
+    value: float
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class HeatPanel:
+    """One heat map."""
+
+    title: str
+    subtitle: str
+    x_title: str
+    y_title: str
+    value_title: str
+    cells: Sequence[Cell]
+    log: bool = True
+
+
+def heat(panels: Sequence[HeatPanel], look: Look) -> Any:
+    """Draw heat maps one below the other, each with a scale of its own; on a page side by side."""
+    columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
+    # Labels, the axis' title, and the scale at the right with its own.
+    beside = look.extent + 2 * look.font + 9 * look.font
+    width = (look.width - 8 - 8 * (columns - 1)) / columns - beside
+    return arrange(
+        panels, lambda panel, place, data: _panel(panel, width, beside, data, look), columns, look, color="independent"
+    )
+
+
+def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look) -> Any:
+    xs, ys = _labels(cell.x for cell in panel.cells), _labels(cell.y for cell in panel.cells)
+    rows = [_row(cell, panel) | {"x": xs[cell.x], "y": ys[cell.y]} for cell in panel.cells]
+    height = 2 * look.font * len(ys)
+    extent: dict[str, Any] = {"minExtent": look.extent, "maxExtent": look.extent}
+    axis: dict[str, Any] = {"grid": False, "labelAngle": 0, "labelOverlap": True}
+    x = alt.X("x:O", sort=list(xs.values()), axis=alt.Axis(title=panel.x_title, **axis))
+    y = alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent))
+    base = data.chart(rows).encode(x=x, y=y, tooltip=["x:O", "y:O", "said:N"])
+    crosses = base.transform_filter("datum.lost").mark_point(
+        shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1
+    )
+    layers = [
+        base.transform_filter("datum.lost").mark_rect(color="#eeeeee", stroke="white", strokeWidth=0.5),
+        base.transform_filter("!datum.lost")
+        .mark_rect(stroke="white", strokeWidth=0.5)
+        .encode(color=_colour(panel, height, look)),
+        crosses,
+        base.transform_filter("datum.best").mark_rect(filled=False, stroke="#D55E00", strokeWidth=1.6),
+    ]
+    title = style.title(panel.title, panel.subtitle, width + beside, look)
+    return alt.layer(*layers).properties(width=round(width, 1), height=height, title=title)
+
+
+def _colour(panel: HeatPanel, height: float, look: Look) -> alt.Color:
+    values = [row for cell in panel.cells if (row := _row(cell, panel)["value"]) is not None]
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    low, high = (low, high) if low < high else (low, low * 2 if panel.log else low + 1)
+    ticks = style.log_ticks(low, high, 4) if panel.log else [low, high]
+    legend = alt.Legend(
+        title=style.wrapped(panel.value_title, 14),
+        values=ticks,
+        labelExpr="replace(format(datum.value, '.1~e'), '+', '')" if panel.log else "format(datum.value, '.3~g')",
+        gradientLength=max(height - 2 * look.font, 3 * look.font),
+        gradientThickness=look.font,
+        titleFontSize=look.font,
+        titleFontWeight="normal",
+        orient="right",
+        offset=4,
+    )
+    kind: dict[str, Any] = {"type": "log"} if panel.log else {}
+    # Dark is low is good.
+    return alt.Color("value:Q", scale=alt.Scale(scheme="viridis", domain=[low, high], **kind), legend=legend)
+
+
+def _row(cell: Cell, panel: HeatPanel) -> dict[str, Any]:
+    lost = not math.isfinite(cell.value)
+    floor = min((one.value for one in panel.cells if one.value > 0 and math.isfinite(one.value)), default=1.0)
+    value = None if lost else style.plain(max(cell.value, floor) if panel.log else cell.value)
+    said = "diverged" if lost else f"{panel.value_title} {cell.value:.4g}"
+    return {"value": value, "lost": lost, "best": cell.best, "said": said}
+
+
+def _labels(values: Iterable[float]) -> dict[float, str]:
+    """Write settings in ascending order, with as many digits as tell them apart, but at least two."""
+    ascending = sorted(set(values))
+    written = ({value: f"{value:.{digits}g}" for value in ascending} for digits in range(2, 18))
+    return next(labels for labels in written if len(set(labels.values())) == len(labels))

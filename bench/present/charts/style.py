@@ -1,0 +1,179 @@
+"""How every chart looks: sizes for a paper's column, colours that the colour-blind can tell apart, axes, names."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import altair as alt
+
+#: Okabe, Ito, Color universal design, 2008, without its yellow, which is too pale for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#7A5C00")
+#: A second channel: dashes and shapes tell the same names apart without any colour.
+DASHES = ((1, 0), (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2.5, 1), (8, 2), (4, 1, 1, 1, 1, 1), (1, 2))
+#: Four-pointed: unlike a cross, it is filled.
+STAR = "M0,-1L0.3,-0.3L1,0L0.3,0.3L0,1L-0.3,0.3L-1,0L-0.3,-0.3Z"
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right", "triangle-left", STAR)
+GREY, INK = "#b8b8b8", "#222222"
+#: A cross, for what diverged or missed its target.
+CROSS = "M-1,-1L1,1M-1,1L1,-1"
+#: Panels are narrower than that only in a paper's column.
+PAGE = 400
+
+
+class Look(NamedTuple):
+    """Say how wide a figure is, and which names are coloured; all others are one grey."""
+
+    width: int
+    interactive: bool = False
+    names: tuple[str, ...] = ()
+    #: What the grey ones are called, where there are any.
+    others: str = ""
+
+    @property
+    def font(self) -> float:
+        """Points of the smallest text: at least 7, also where a figure comes out a little too wide and is scaled."""
+        return 10 if self.width > PAGE else 7.2
+
+    @property
+    def extent(self) -> float:
+        """Room for an axis' labels."""
+        return 3.8 * self.font
+
+
+def plain(value: float) -> float | None:
+    """Keep five digits of a number, which is more than a line shows; None for what JSON can't say."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def clean(text: str) -> str:
+    """Keep a name on its line, and control characters out of it."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
+
+
+def short(name: str, most: int) -> str:
+    """Take the middle out of a long name: optimizers of one family differ at their ends."""
+    name = clean(name)
+    if len(name) <= most:
+        return name
+    return f"{name[: most - most // 2 - 1]}…{name[len(name) - most // 2 :]}"
+
+
+def shorts(names: Iterable[str], most: int) -> dict[str, str]:
+    """Shorten names, but for those that would then be alike."""
+    found = {name: short(name, most) for name in names}
+    texts = list(found.values())
+    return {name: text if texts.count(text) == 1 else clean(name) for name, text in found.items()}
+
+
+def wrapped(text: str, most: int) -> list[str]:
+    """Break a title after commas, brackets, dashes and blanks into lines of at most so many characters."""
+    lines: list[str] = []
+    for piece in re.findall(r"[^,\[ /_;]+[,\[ /_;]*|[,\[ /_;]+", clean(text)):
+        if not lines or len(lines[-1]) + len(piece.rstrip()) > most:
+            lines.append("")
+        lines[-1] += piece
+    # What has no place to break is broken anywhere.
+    return [line[first : first + most].rstrip() for line in lines for first in range(0, len(line), most)] or [""]
+
+
+def colour_scale(look: Look) -> alt.Scale:
+    """Give each coloured name its colour, and grey to the others."""
+    return alt.Scale(domain=_domain(look), range=[*COLOURS[: len(look.names)], *_grey(look, GREY)])
+
+
+def dash_scale(look: Look) -> alt.Scale:
+    """Give each coloured name its dashes."""
+    return alt.Scale(domain=_domain(look), range=[*map(list, DASHES[: len(look.names)]), *_grey(look, [1, 0])])
+
+
+def shape_scale(look: Look) -> alt.Scale:
+    """Give each coloured name its shape."""
+    return alt.Scale(domain=_domain(look), range=[*SHAPES[: len(look.names)], *_grey(look, "circle")])
+
+
+def _domain(look: Look) -> list[str]:
+    return [*map(clean, look.names), *_grey(look, look.others)]
+
+
+def _grey(look: Look, value: Any) -> list[Any]:
+    return [value] if look.others else []
+
+
+def title(text: str, subtitle: str, width: float, look: Look) -> alt.TitleParams:
+    """Head a panel of such a width, axis included: the problem, and under it what else there is to say."""
+    most = max(int(width / (0.56 * look.font)), 8)
+    return alt.TitleParams(wrapped(text, most), subtitle=wrapped(subtitle, most) if subtitle else alt.Undefined)
+
+
+def legend(look: Look, points: bool = False) -> alt.Legend | None:
+    """Name the colours below the panels; one name needs no legend, since titles or axes say it."""
+    if len(look.names) + bool(look.others) < 2:
+        return None
+    longest = max(map(len, _domain(look)))
+    columns = max(1, int(look.width / (0.56 * look.font * longest + 5 * look.font)))
+    stroke: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
+    symbol: dict[str, Any] = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
+    return alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
+
+
+def value_axis(
+    title: str | None, log: bool, domain: tuple[float, float], width: float = 200, **options: Any
+) -> alt.Axis:
+    """Make an axis of numbers, so long in points: powers of ten where it is logarithmic, few ticks where not."""
+    is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
+    text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
+    most = 4 if width > 100 else 3
+    ticks: dict[str, Any] = {"values": log_ticks(*domain, most + 1)} if log else {"tickCount": most}
+    return alt.Axis(**{"title": title, "labelExpr": text} | ticks | options)
+
+
+def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Choose ticks of a logarithmic axis: powers of ten, evenly; of less than that also 2 and 5, or all between."""
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last - first >= 2:
+        every = -(-(last - first + 1) // most)
+        return [10.0**power for power in range(first, last + 1, every)]
+    for factors in ((1, 2, 5), (1, 2, 3, 4, 6), (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)):
+        series = [float(f"{factor}e{power}") for power in range(first - 1, last + 1) for factor in factors]
+        inside = [tick for tick in series if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
+        if len(inside) >= 3:
+            return _apart(inside, (high / low) ** (0.75 / most))
+    return [low, high]
+
+
+def _apart(ticks: list[float], factor: float) -> list[float]:
+    """Leave out ticks whose labels would touch those before them."""
+    kept = ticks[:1]
+    for tick in ticks[1:]:
+        kept += [tick] if tick >= kept[-1] * factor else []
+    return kept
+
+
+def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
+    """Make a scale whose ends are given; what lies beyond is drawn on the edge."""
+    kind: dict[str, Any] = {"type": "log"} if log else {"type": "linear", "zero": False}
+    return alt.Scale(**kind, domain=list(domain), nice=False, clamp=True)
+
+
+def styled(chart: Any, look: Look) -> Any:
+    """Set fonts, lines and distances of a whole figure."""
+    font = look.font
+    text = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
+    axis = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
+    return (
+        chart.configure(font="Helvetica, Arial, sans-serif", padding=4, background="white")
+        .configure_axis(**text, **axis, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK)
+        .configure_legend(labelFontSize=font, rowPadding=1, columnPadding=6, offset=6, labelColor=INK, padding=0)
+        .configure_title(
+            fontSize=font + 0.5,
+            fontWeight="bold",
+            subtitleFontSize=font,
+            subtitlePadding=1,
+            anchor="start",
+            offset=4,
+            color=INK,
+        )
+        .configure_view(stroke="#999999", strokeWidth=0.5)
+        .configure_concat(spacing=8)
+    )

@@ -1,0 +1,195 @@
+// Sorts and filters tables, and draws each figure when it comes near the window. Runs inside one function: the
+// libraries before it keep short names for themselves.
+(() => {
+"use strict";
+
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// --- tables ---------------------------------------------------------------------------------------------------------
+
+const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
+
+// Numbers come before texts, and what is missing last in either direction.
+function compare(a, b, sign) {
+  if (a.missing || b.missing) return a.missing - b.missing;
+  if (a.number !== null && b.number !== null) return sign * (a.number - b.number || 0);
+  if (a.number !== null || b.number !== null) return a.number !== null ? -1 : 1;
+  return sign * a.text.localeCompare(b.text, "en", { numeric: true });
+}
+
+function keyOf(cell) {
+  const given = cell.dataset.value;
+  const number = given === undefined ? null : given === "inf" ? Infinity : given === "-inf" ? -Infinity : Number(given);
+  const text = cell.textContent.trim();
+  return { number, text, missing: number === null && (text === "-" || text === "") };
+}
+
+function sortBy(header) {
+  const table = header.closest("table"), body = table.tBodies[0];
+  table.original ??= [...body.rows];
+  const direction = NEXT[header.getAttribute("aria-sort")];
+  all("thead th", table).forEach((other) => other.setAttribute("aria-sort", "none"));
+  header.setAttribute("aria-sort", direction);
+  const sign = direction === "descending" ? -1 : 1;
+  const keyed = table.original.map((row) => ({ row, key: keyOf(row.cells[header.cellIndex]) }));
+  if (direction !== "none") keyed.sort((a, b) => compare(a.key, b.key, sign));
+  body.append(...keyed.map(({ row }) => row));
+}
+
+all("thead button").forEach((button) => button.addEventListener("click", () => sortBy(button.closest("th"))));
+
+// --- filter ---------------------------------------------------------------------------------------------------------
+
+const box = document.getElementById("filter"), found = document.getElementById("found");
+const wanted = () => box.value.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
+
+function filterRows(words) {
+  const rows = all("tr[data-name]").filter((row) => row.dataset.name);
+  let shown = 0;
+  for (const row of rows) {
+    const name = row.dataset.name.toLowerCase();
+    row.hidden = words.length > 0 && !words.some((word) => name.includes(word));
+    shown += !row.hidden;
+  }
+  found.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+}
+
+// Figures highlight one name: the first word that an optimizer's name has in it.
+const optimizers = [...new Set(all("tbody th").map((cell) => cell.textContent.toLowerCase()))];
+const highlighted = () => wanted().find((word) => optimizers.some((name) => name.includes(word))) ?? "";
+
+function filterFigure(figure) {
+  if (!figure.view) return;
+  try {
+    figure.view.signal("named", highlighted()).runAsync();
+  } catch {
+    // A figure without names has no such signal.
+  }
+}
+
+let waiting;
+box.addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    filterRows(wanted());
+    all("figure").forEach(filterFigure);
+  }, 120);
+});
+box.form.addEventListener("submit", (event) => event.preventDefault());
+
+// --- figures --------------------------------------------------------------------------------------------------------
+
+const OPTIONS = { mode: "vega-lite", renderer: "svg", ast: true, actions: false };
+
+const parsed = (element) => JSON.parse(element.textContent);
+let datasets;
+
+// The first variant that fits what is chosen, with its data, which all figures share.
+function specOf(figure) {
+  figure.variants ??= parsed(figure.querySelector("script"));
+  const chosen = all("select[data-choice]", figure).map((select) => [select.dataset.choice, select.value]);
+  const fits = ({ choice }) => chosen.every(([name, value]) => choice[name] === value);
+  const spec = structuredClone((figure.variants.find(fits) ?? figure.variants[0]).spec);
+  datasets ??= parsed(document.getElementById("datasets"));
+  spec.datasets = Object.fromEntries(Object.entries(spec.datasets).map(([name, key]) => [name, datasets[key]]));
+  return fit(spec, figure.querySelector(".chart").clientWidth);
+}
+
+// Room that a panel's axis takes beside it, the least width it can be read at, and the most it needs beside others.
+const BESIDE = 64, LEAST = 170, MOST = 400;
+
+// Figures are laid out anew for the room there is: rows of about equally many panels, below each other on a phone.
+function fit(spec, room) {
+  const panels = (spec.concat ?? [spec]).filter((panel) => typeof panel.width === "number");
+  if (!panels.length || !room) return spec;
+  const before = spec.concat ? Math.min(spec.columns ?? panels.length, panels.length) : 1;
+  const widest = Math.max(...panels.map((panel) => panel.width));
+  const possible = Math.max(1, Math.min(before, Math.floor(room / (LEAST + BESIDE))));
+  const columns = Math.ceil(panels.length / Math.ceil(panels.length / possible));
+  const width = Math.max(LEAST, Math.min(Math.floor(room / columns) - BESIDE, Math.max(widest, MOST)));
+  if (spec.concat) spec.columns = columns;
+  for (const panel of panels) {
+    // Rows of names keep their height; lines grow with their width.
+    const grows = (panel.name ?? "").startsWith("panel_") && typeof panel.height === "number";
+    if (grows) panel.height = Math.round(Math.max(150, Math.min(panel.height * width / panel.width, 0.75 * width, 400)));
+    panel.width = width;
+  }
+  const needed = columns * (width + BESIDE);
+  narrowLegends(spec, needed / (before * (widest + BESIDE)));
+  return spec;
+}
+
+// Long names beside a panel take more room than was thought: what the figure is too wide by, its panels give.
+function shrink(spec, over) {
+  const panels = (spec.concat ?? [spec]).filter((panel) => typeof panel.width === "number");
+  const columns = spec.concat ? spec.columns ?? panels.length : 1;
+  const less = Math.ceil(over / columns);
+  for (const panel of panels) panel.width = Math.max(100, panel.width - less);
+  return panels.length > 0;
+}
+
+function narrowLegends(value, share) {
+  if (value === null || typeof value !== "object") return;
+  if (value.legend?.columns) value.legend.columns = Math.max(1, Math.floor(value.legend.columns * share));
+  Object.values(value).forEach((inner) => narrowLegends(inner, share));
+}
+
+async function draw(figure) {
+  if (!window.vegaEmbed) return;
+  figure.drawn = true;
+  const chart = figure.querySelector(".chart");
+  try {
+    figure.result?.finalize();
+    const spec = specOf(figure);
+    figure.result = await window.vegaEmbed(chart, spec, OPTIONS);
+    const over = (chart.querySelector("svg")?.clientWidth ?? 0) - chart.clientWidth;
+    if (over > 0 && shrink(spec, over)) {
+      figure.result.finalize();
+      figure.result = await window.vegaEmbed(chart, spec, OPTIONS);
+    }
+    figure.view = figure.result.view;
+    figure.classList.add("ready");
+    if (box.value) filterFigure(figure);
+  } catch (error) {
+    chart.textContent = `This figure could not be drawn: ${error.message}`;
+    console.error(error);
+  }
+}
+
+all("select[data-choice]").forEach((select) => {
+  select.addEventListener("change", () => draw(select.closest("figure")));
+});
+
+// Turned or resized, what was drawn is drawn anew for the other width.
+let width = window.innerWidth, resized;
+window.addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(() => {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    all("figure").filter((figure) => figure.view).forEach(draw);
+  }, 200);
+});
+
+const near = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+    near.unobserve(target);
+    if (!target.drawn) draw(target);
+  }),
+  { rootMargin: "600px" },
+);
+all("figure").forEach((figure) => near.observe(figure));
+
+// Those further down are drawn while nothing else happens, so that a print has them all; closed ones have no width yet.
+const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 50));
+async function drawRest() {
+  const figure = all("figure").find((one) => !one.drawn && !one.closest("details:not([open])"));
+  if (!figure) {
+    document.documentElement.dataset.ready = "yes";
+    return;
+  }
+  await draw(figure);
+  idle(drawRest);
+}
+window.addEventListener("load", () => setTimeout(() => idle(drawRest), 500));
+})();

@@ -1,0 +1,110 @@
+"""A page of one run or several: what was found, all tables and figures there are, and where it comes from."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench.analyse.comparison import Rules
+from bench.compare import compare_operands
+from bench.operands import Operand
+from bench.present.page import Lines, Page, Section, Shaded, format_page
+from bench.present.table import Table
+from bench.provenance import commands, machine, provenance
+from bench.request import RequestError
+from bench.summary import summary
+from bench.tables import Run
+from bench.topics import TOPICS, Block, blocks_of, retitled, timed_on
+
+#: Pairs whose sentence is told; of more the tables tell.
+MOST_SENTENCES = 4
+
+
+def report(runs: Sequence[Run], output: Path) -> str:
+    """Write the page of some runs, which is to be kept as `output`, as HTML."""
+    told, several = [summary(run) for run in runs], len(runs) > 1
+    pairs = list(zip(runs, told, strict=True))
+    sections = [section for run, lines in pairs for section in _run_sections(run, lines, several)]
+    page = Page(
+        f"optbench: {', '.join(run.folder.name for run in runs)}",
+        [f"{run.folder.name}: {lines[0]}" for run, lines in pairs] if several else told[0],
+        [*_comparison(runs), *sections, _origin(runs, output)],
+    )
+    return format_page(page, _vega())
+
+
+def _vega() -> str:
+    """Return the JavaScript that draws figures, of the Vega-Lite that altair writes for."""
+    import altair
+    import vl_convert
+
+    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)
+
+
+def _run_sections(run: Run, told: Sequence[str], several: bool) -> Iterator[Section]:
+    if several:
+        yield Section(f"Run {run.folder.name}", [Lines([*told, _where(run)])], level=1)
+    notes = [*_failures(run)]
+    if notes:
+        yield Section("What did not finish", notes)
+    if any(part.outcome == "finished" for part in run.parts):
+        for topic in TOPICS:
+            blocks = blocks_of(run, topic, several)
+            if blocks:
+                yield Section(topic.title, blocks)
+
+
+def _where(run: Run) -> str:
+    return f"Trained on {machine(run.manifest['device'])}; {run.manifest['suite'].get('dtype')}."
+
+
+def _failures(run: Run) -> list[Block]:
+    rows = [
+        {name: part.footer.get(name) for name in ("problem", "optimizer", "batch_size", "message")}
+        for part in run.failed
+    ]
+    table = Table(f"{run.folder.name}: cells that failed", ("problem", "optimizer", "batch_size", "message"), rows)
+    lines = [f"{path.name} is torn and left out; optbench run computes it again." for path in run.torn]
+    if run.missing:
+        lines.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished.")
+    return [*([Shaded(table)] if rows else []), *([Lines(lines)] if lines else [])]
+
+
+def _comparison(runs: Sequence[Run]) -> list[Section]:
+    """Compare the first run with each of the others, where they share optimizers; speeds only on one machine."""
+    if len(runs) < 2:
+        return []
+    blocks: list[Block] = []
+    for other in runs[1:]:
+        operands = [Operand(run.folder.name, run, None) for run in (runs[0], other)]
+        try:
+            found = compare_operands(operands, Rules(), anyway=True)
+        except RequestError as error:
+            blocks.append(Lines([f"{runs[0].folder.name} and {other.folder.name} are not compared: {error}."]))
+            continue
+        few = len(found.sentences) <= MOST_SENTENCES
+        blocks += [*([Lines(found.sentences)] if few else []), Shaded(found.overall, ()), Shaded(found.per_problem, ())]
+    return [Section("The runs compared", [*blocks, Lines([_speeds(runs)])], level=1)]
+
+
+def _speeds(runs: Sequence[Run]) -> str:
+    found = {run.folder.name: ", ".join(timed_on(run)) for run in runs}
+    timed = {name: where for name, where in found.items() if where}
+    if not timed:
+        return "No speeds are compared: no single steps were timed."
+    if len({*timed.values()}) == 1 and len(timed) > 1:
+        where = next(iter(timed.values()))
+        return (
+            f"Speeds were all measured on {where}, but at different times: each run has its own tables of them below."
+        )
+    said = "; ".join(f"{name} on {where}" for name, where in timed.items())
+    return f"Speeds are not compared between runs, since they belong to a machine: {said}. Each run has its own tables."
+
+
+def _origin(runs: Sequence[Run], output: Path) -> Section:
+    tables = [Shaded(retitled(provenance(run), run, len(runs) > 1)) for run in runs]
+    said = "The full curves of every trial stay in the store; what is drawn here is thinned. This page comes from:"
+    return Section(
+        "Where this comes from",
+        [*tables, Lines([said]), Lines(commands(runs, output), typed=True)],
+        level=1 if len(runs) > 1 else 2,
+    )
