@@ -26,7 +26,12 @@ def climb(family, entry, results):
     return [steps[spec] for spec in specs]
 
 
-@pytest.mark.parametrize("family", problems.families())
+def _marked(family):
+    """Set the networks apart: their ladders take five minutes."""
+    return pytest.param(family, marks=pytest.mark.long if ".networks." in problems.families()[family] else ())
+
+
+@pytest.mark.parametrize("family", map(_marked, problems.families()))
 def test_targets_are_reached_and_rungs_differ(family, tmp_path):
     entries = sorted(suite_of(family).optimizers, key=lambda entry: entry.spec not in FIRST)
     climbed = {}
