@@ -31,7 +31,7 @@ def _marked(family):
     return pytest.param(family, marks=pytest.mark.long if ".networks." in problems.families()[family] else ())
 
 
-@pytest.mark.parametrize("family", map(_marked, problems.families()))
+@pytest.mark.parametrize("family", [_marked(family) for family in problems.families()])
 def test_targets_are_reached_and_rungs_differ(family, tmp_path):
     entries = sorted(suite_of(family).optimizers, key=lambda entry: entry.spec not in FIRST)
     climbed = {}
