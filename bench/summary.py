@@ -116,7 +116,8 @@ def _troubles(run: Run) -> str:
     said += [f"{run.missing} missing"] if run.missing else []
     if finished:
         lost, tried = diverged(run)
-        said.append(f"{lost} of {tried} trials of the grids diverged" if lost else f"none of {tried} trials diverged")
+        grids = f"{lost} of {tried} trials of the grids diverged" if lost else f"none of {tried} trials diverged"
+        said += [grids] if tried else []
         edges = [part for part in finished if part.footer["at_edge"]]
         said.append(_edges([f"{part.footer['optimizer']}" for part in edges], len(finished)))
     return f"{', '.join(said[:-1])}, and {said[-1]}." if len(said) > 1 else f"{said[0]}."
@@ -132,6 +133,9 @@ def _edges(names: Sequence[str], total: int) -> str:
 
 
 def diverged(run: Run) -> tuple[int, int]:
-    """Count the selection trials that diverged, and all of them."""
-    found = [outcomes(part, "select", Slice()).diverged for part in run.parts if part.outcome == "finished"]
+    """Count the selection trials that diverged, and all of them; none where they are not kept."""
+    try:
+        found = [outcomes(part, "select", Slice()).diverged for part in run.parts if part.outcome == "finished"]
+    except ValueError:
+        return 0, 0
     return int(sum(one.sum() for one in found)), sum(one.size for one in found)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from bench.figures import FIGURES, Options
+from bench.kinds import KINDS
 from bench.present.page import Figure, Lines, Shaded, Variant
 from bench.present.table import Table
 from bench.provenance import machine
@@ -104,7 +105,11 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
         title = _title(run, f"{run.folder.name}: {meaning}", several)
         blocks.append(Figure(title, variants, FIGURES[kind].caption(run, _options()), closed))
     for kind, closed in _kinds(topic.tables):
-        table = run.table(kind)
+        try:
+            table = run.table(kind)
+        except ValueError as error:
+            left.append(f"No table of {KINDS[kind].meaning}{on}: {error}.")
+            continue
         if table.to_records():
             blocks.append(Shaded(retitled(table, run, several, on), closed=closed))
     return [*blocks, Lines(left)] if blocks and left else blocks

@@ -53,3 +53,10 @@ def test_those_of_this_checkout_are_whole_and_of_this_schema(suite, tmp_path):
     assert (run.torn, run.missing, run.failed) == ((), 0, ())
     assert all(part.footer["report_seeds"] >= 6 for part in run.parts)
     assert run.manifest["suite"]["name"] == suite
+
+
+def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
+    from bench.report import report
+
+    page = report([load(reference)], reference / "report.html")
+    assert "All 1 cells finished" not in page and "its select trials are not kept" in page
