@@ -117,7 +117,7 @@ def _troubles(run: Run) -> str:
     if finished:
         lost, tried = diverged(run)
         grids = f"{lost} of {tried} trials of the grids diverged" if lost else f"none of {tried} trials diverged"
-        said += [grids] if tried else []
+        said.append(grids if tried else "the trials of the grids are not kept")
         edges = [part for part in finished if part.footer["at_edge"]]
         said.append(_edges([f"{part.footer['optimizer']}" for part in edges], len(finished)))
     return f"{', '.join(said[:-1])}, and {said[-1]}." if len(said) > 1 else f"{said[0]}."

@@ -59,4 +59,4 @@ def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
     from bench.report import report
 
     page = report([load(reference)], reference / "report.html")
-    assert "All 1 cells finished" not in page and "its select trials are not kept" in page
+    assert "1 of 2 cells finished, 1 missing, the trials of the grids are not kept" in page
