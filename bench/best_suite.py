@@ -1,7 +1,6 @@
 """The winners of a tuned run as a suite: TOML that `optbench run` takes."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,7 @@ def check_output(path: Path, jobs: Sequence[Job]) -> None:
 
 def write_suite(path: Path, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]], description: str) -> None:
     """Write the best settings, by job key, in one move."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(suite_text(path.stem, description, jobs, best), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise run_folder.StoreError(f"can't write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    run_folder.write_file(path, suite_text(path.stem, description, jobs, best).encode())
 
 
 def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]]) -> str:

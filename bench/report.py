@@ -1,6 +1,6 @@
 """A page of one run or several: what was found, all tables and figures there are, and where it comes from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.analyse.comparison import Rules
@@ -18,11 +18,11 @@ from bench.topics import TOPICS, Block, blocks_of, retitled, timed_on
 MOST_SENTENCES = 4
 
 
-def report(runs: Sequence[Run], output: Path) -> str:
-    """Write the page of some runs, which is to be kept as `output`, as HTML."""
+def report(runs: Sequence[Run], output: Path, say: Callable[[str], None] = lambda text: None) -> str:
+    """Write the page of some runs, which is to be kept as `output`, as HTML; `say` hears what is being drawn."""
     told, several = [summary(run) for run in runs], len(runs) > 1
     pairs = list(zip(runs, told, strict=True))
-    sections = [section for run, lines in pairs for section in _run_sections(run, lines, several)]
+    sections = [section for run, lines in pairs for section in _run_sections(run, lines, several, say)]
     page = Page(
         f"optbench: {', '.join(run.folder.name for run in runs)}",
         [f"{run.folder.name}: {lines[0]}" for run, lines in pairs] if several else told[0],
@@ -40,7 +40,7 @@ def _vega() -> str:
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)
 
 
-def _run_sections(run: Run, told: Sequence[str], several: bool) -> Iterator[Section]:
+def _run_sections(run: Run, told: Sequence[str], several: bool, say: Callable[[str], None]) -> Iterator[Section]:
     if several:
         yield Section(f"Run {run.folder.name}", [Lines([*told, _where(run)])], level=1)
     notes = [*_failures(run)]
@@ -48,6 +48,7 @@ def _run_sections(run: Run, told: Sequence[str], several: bool) -> Iterator[Sect
         yield Section("What did not finish", notes)
     if any(part.outcome == "finished" for part in run.parts):
         for topic in TOPICS:
+            say(f"drawing {run.folder.name}: {topic.title}")
             blocks = blocks_of(run, topic, several)
             if blocks:
                 yield Section(topic.title, blocks)

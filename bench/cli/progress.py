@@ -91,6 +91,11 @@ class Reporter:
                 print(message, file=sys.stderr)
 
 
+def say(text: str) -> None:
+    """Tell on stderr what is going on."""
+    print(text, file=sys.stderr)
+
+
 def say_trace(folder: Path) -> None:
     """Say where a trace is, and what opens it."""
     print(f"trace kept in {folder / 'perfetto_trace.json.gz'}; ui.perfetto.dev opens it", file=sys.stderr)

@@ -1,11 +1,12 @@
 """`optbench report`."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+
+from bench.cli.progress import say
 
 
 def report(
@@ -25,6 +26,7 @@ def report(
         Folder of all runs.
     """
     from bench.request import RequestError
+    from bench.store.run_folder import write_file
     from bench.tables import load
 
     if any(find_spec(name) is None for name in ("altair", "vl_convert")):
@@ -35,8 +37,9 @@ def report(
 
     from bench.report import report as write
 
-    text = write(loaded, output)
-    _write(output, text)
+    # A page of many figures takes half a minute.
+    text = write(loaded, output, say)
+    write_file(output, text.encode())
     print(f"{output}: {len(text.encode()) / 1e6:.2f} MB")
 
 
@@ -46,17 +49,3 @@ def _check_output(output: Path) -> None:
     if output.is_dir():
         raise StoreError(f"can't write {output}: Is a directory")
     check_writable(output.parent)
-
-
-def _write(output: Path, text: str) -> None:
-    """Write the page in one move."""
-    from bench.store.run_folder import StoreError
-
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, output)
-    except OSError as error:
-        raise StoreError(f"can't write {output}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """`optbench run` and `optbench plan`."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,10 +99,10 @@ def plan(
     json
         Print JSON.
     """
+    from bench.cli.progress import say
     from bench.plan import plan as estimate
     from bench.present.table import format_table
 
-    say = lambda text: print(text, file=sys.stderr)  # noqa: E731
     table = estimate(
         suite,
         results=options.results,

@@ -1,11 +1,11 @@
 """`optbench throughput`."""
 
-import sys
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from bench.cli.options import Options, Text, whole
+from bench.cli.progress import say
 
 
 def throughput(
@@ -64,8 +64,3 @@ def throughput(
     print(format_table(table, "json" if json else format))
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0
-
-
-def say(text: str) -> None:
-    """Tell on stderr what is going on."""
-    print(text, file=sys.stderr)

@@ -128,8 +128,8 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a small file as `write_file` does."""
-    write_file(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    """Write a small file in one move, in a folder that is made where it is missing."""
+    write_file(path, f"{json.dumps(value, indent=2, allow_nan=False)}\n".encode())
 
 
 def write_file(path: Path, content: bytes) -> None:
