@@ -7,6 +7,7 @@ import numpy as np
 
 from bench.analyse import ranks as ranking
 from bench.analyse import throughput as timing
+from bench.analyse.outcomes import is_higher_better
 from bench.analyse.points import tuned_end
 from bench.analyse.significance import LEVEL
 from bench.figures.curves import is_log
@@ -40,7 +41,7 @@ def convergence(run: "Run", options: Options) -> Any:
     for task, parts in tasks.items():
         metric = metrics[task]
         found = [Dot(part.footer["optimizer"], *tuned_end(part, metric, options.view)) for part in parts]
-        higher = "accuracy" in metric
+        higher = is_higher_better(metric, parts[0].footer)
         found.sort(key=lambda dot: inf if np.isinf(dot.value) else -dot.value if higher else dot.value)
         values = [dot.value for dot in found if np.isfinite(dot.value)]
         log = is_log(values, metric, options) and (options.log or spans(values))

@@ -159,8 +159,7 @@ def test_of_many_cells_a_grid_shows_the_best(handmade, tmp_path):
     for place in range(13):
         handmade(f"o{place}", [[8.0, 4.0, 1.0 + place]], tried=TRIED)
     run = bench.load("handmade", tmp_path / "results")
-    for kind in ("grid",):
-        assert [panel["title"]["text"] for panel in make(run, kind)["concat"]] == [["o0 on bowl"]]
+    assert [panel["title"]["text"] for panel in make(run, "grid")["concat"]] == [["o0 on bowl"]]
 
 
 def test_a_gap_at_the_optimum_lies_on_the_edge_of_a_logarithmic_axis(handmade, tmp_path):
@@ -179,6 +178,14 @@ def test_accuracies_are_linear_and_the_highest_first(handmade, tmp_path):
     spec = make(run, "curves", options)
     assert '"log"' not in json.dumps(spec)
     assert dict(rows(spec, "optimizer", "y")) == {"adam": [0.1, 0.2, 0.9], "sgd": [0.1, 0.2, 0.5]}
+
+
+@pytest.mark.parametrize(("more_is_better", "first"), [(["modes"], "adam"), ([], "sgd")], ids=["more", "less"])
+def test_metrics_of_a_problems_own_have_their_own_direction(handmade, tmp_path, more_is_better, first):
+    for name, end in (("sgd", 2.0), ("adam", 5.0)):
+        handmade(name, [[3.0, 2.0, 1.0]], trial={"train_modes": [0.0, 1.0, end]}, higher_is_better=more_is_better)
+    spec = make(bench.load("handmade", tmp_path / "results"), "convergence", Options(metric="train_modes"))
+    assert rows(spec, "optimizer", "missed")[0][0] == first
 
 
 def test_diverged_accuracies_lie_on_the_lower_edge(handmade, tmp_path):
