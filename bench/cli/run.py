@@ -70,7 +70,7 @@ def run(
 
 
 def _comparison(run: "Run") -> str:
-    """Say how to compare the best two optimizers, where there are two."""
+    """Say how to compare two optimizers, the first two of the first problem, where there are two."""
     names = list(dict.fromkeys(row["optimizer"] for row in run.best().to_records() if row["train_loss"] is not None))
     place = [] if run.folder.parent == Path("results") else ["--results", str(run.folder.parent)]
     # A spec's brackets need quotes in a shell.
