@@ -1,0 +1,126 @@
+"""What a history keeps of a run: each cell's measures, with their samples, as costs of which lower is better."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.analyse.costs import costs_of, has_metric
+from bench.analyse.outcomes import Slice, is_higher_better, outcomes, own_metrics, tuned
+from bench.analyse.statistics import median_interval, median_rank_interval
+from bench.store.run_folder import Part, StoreError
+
+if TYPE_CHECKING:
+    from bench.tables import Run
+
+WHOLE = Slice()
+
+
+def summarise(run: "Run", label: str | None = None) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+    """Summarise a run for a history: (what the entry says of itself, its rows, what is left out and why).
+
+    Raises StoreError where no cell has finished nor failed.
+    """
+    timings = {timing["key"]: timing for timing in run.timings if timing["outcome"] == "finished"}
+    where = max(timings.values(), key=lambda one: one["measured"])["device"] if timings else run.manifest["device"]
+    here = {key: timing for key, timing in timings.items() if timing["device"] == where}
+    rows = [row for part in run.parts for row in _cell_rows(part, run.manifest["suite"], here.get(part.path.stem))]
+    if not rows:
+        raise StoreError(f"{run.folder} has no finished cell to add to a history")
+    left = [f"{path} is torn and left out" for path in run.torn]
+    left += [f"{run.missing} of {len(run.manifest['cells'])} cells are not finished"] if run.missing else []
+    left += [f"{len(timings) - len(here)} cells were timed on another machine"] if len(here) < len(timings) else []
+    left += [] if here else ["no cell is timed, so this entry holds no speed"]
+    return _about(run, where, [one["measured"] for one in here.values()]) | {"label": label}, rows, left
+
+
+def _about(run: "Run", where: Mapping[str, Any], measured: list[str]) -> dict[str, Any]:
+    manifest = run.manifest
+    return {
+        "time": max(filter(None, [manifest["started"], manifest.get("ended"), *measured])),
+        "suite": manifest["suite"].get("name"),
+        "run": run.folder.name,
+        "commit": manifest.get("git_commit"),
+        "versions": manifest.get("versions", {}),
+        **machine_facts(where),
+    }
+
+
+def machine_facts(device: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what speed depends on of a machine, and a fingerprint of it."""
+    memory = device.get("host_memory_bytes")
+    facts = {name: device.get(name) for name in ("device", "driver", "cpu", "cpu_count")}
+    # In whole GiB: what a kernel keeps for itself differs from start to start.
+    facts["memory_gib"] = None if memory is None else round(memory / 2**30)
+    told = json.dumps([facts, device.get("devices", 1)], sort_keys=True)
+    return facts | {"machine": hashlib.sha256(told.encode()).hexdigest()[:8]}
+
+
+def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Make a cell's rows: how far its tuned optimizer came, by seed, and what a step cost."""
+    footer = part.footer
+    named = {name: str(footer[name]) for name in ("problem", "optimizer", "batch_size")}
+    named |= {"dtype": suite.get("dtype"), "settings": _settings(footer, suite), "key": part.path.stem}
+    if part.outcome == "failed":
+        yield named | {"measure": "failed", "message": footer["message"]}
+        return
+    named["best"] = " ".join(f"{name}={_short(value)}" for name, value in footer["best"].items())
+    for row in (*_quality_rows(part), *(_timing_rows(timing) if timing else ())):
+        yield named | row
+
+
+def _settings(footer: Mapping[str, Any], suite: Mapping[str, Any]) -> str:
+    """Say what was asked of a cell, as far as its numbers depend on it."""
+    asked = {"steps": footer.get("steps"), "points": footer["num_points"]}
+    asked |= {"seeds": f"{footer['seeds']}+{footer['report_seeds']}"}
+    asked |= {"seed": suite.get("seed") or 0, "decay": suite.get("decay")}
+    return " ".join(f"{name}={value}" for name, value in asked.items() if value is not None)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _quality_rows(part: Part) -> Iterator[dict[str, Any]]:
+    objective = "train_loss" if part.footer["optimum"] is None else "gap"
+    names = {objective: objective, "test_loss": "test_loss", "test_error": "test_accuracy"}
+    for measure, metric in (names | {"steps_to_target": "steps_to_target"}).items():
+        if has_metric(part, metric, WHOLE, None):
+            costs = costs_of(part, metric, WHOLE, None, None)
+            yield _row(measure, costs.cost, costs.seeds) | {"start": costs.start, "least": costs.least}
+    found = tuned(part, WHOLE)
+    for metric in own_metrics(part):
+        # What has no bound that it could be taken from is no cost.
+        if metric in found.ends and not is_higher_better(metric, part.footer):
+            yield _row(metric, found.ends[metric][:, 0], found.seeds)
+    try:
+        tried = outcomes(part, "select", WHOLE).diverged
+    except ValueError:
+        # A reference run keeps none.
+        return
+    yield {"measure": "diverged_trials", "value": float(tried.sum()), "n": tried.size}
+
+
+def _row(measure: str, cost: np.ndarray, seeds: np.ndarray) -> dict[str, Any]:
+    value, low, high = median_interval(cost)
+    kept = {"seeds": seeds.tolist(), "samples": cost.tolist()}
+    return {"measure": measure, "value": value, "low": low, "high": high, "n": len(cost), **kept}
+
+
+def _timing_rows(timing: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    step = np.array(timing["step_seconds"])
+    yield _timed("step_seconds", step)
+    # Plain sgd took the same turns, so that what slowed down the machine slowed down both.
+    if timing["optimizer"] != "sgd":
+        yield _timed("sgd_ratio", step / np.array(timing["sgd_seconds"]))
+    for name in ("compile_seconds", "peak_bytes", "state_bytes"):
+        if timing[name] is not None:
+            yield {"measure": name, "value": float(timing[name]), "n": 1}
+
+
+def _timed(measure: str, samples: np.ndarray) -> dict[str, Any]:
+    value, low, high = median_rank_interval(samples)
+    kept = {"n": len(samples), "samples": samples.tolist()}
+    return {"measure": measure, "value": value, "low": low, "high": high, **kept}
