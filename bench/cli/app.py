@@ -26,6 +26,7 @@ COMMANDS = {
     "plot": ("bench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
     "compare": ("bench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
     "report": ("bench.cli.report:report", "Write one offline page of a run, or of several."),
+    "history": ("bench.cli.history:history_app", "Track convergence and speed over time; fail when either gets worse."),
     "doctor": ("bench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),
     "new": ("bench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
     "completion": ("bench.cli.tools:completion", "Print the completion script of a shell."),

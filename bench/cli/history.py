@@ -1,0 +1,271 @@
+"""`optbench history`: what runs came to over time, and whether the newest got worse."""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from bench.cli.options import Count, Text, Whole
+
+if TYPE_CHECKING:
+    from bench.history.changes import Margins
+
+Flag = Annotated[bool, Parameter(negative=())]
+Format = Literal["plain", "github", "latex", "html", "csv", "json"]
+Many = list[str] | None
+#: A folder, or a URL of object storage.
+PLACE = "results/history"
+history_app = App(name="history", help="Track convergence and speed over time, and fail when either gets worse.")
+history_app.command("bench.cli.history_exchange:export", name="export", help="Write an entry for another tracker.")
+history_app.command("bench.cli.history_exchange:import_", name="import", help="Add a pytest-benchmark JSON.")
+history_app.command(
+    "bench.cli.history_exchange:backfill", name="backfill", help="Add runs of other versions of a package."
+)
+
+
+@history_app.command
+def add(*runs: str, label: Text = None, history: str = PLACE, results: Path = Path("results")) -> None:
+    """Add what runs came to; adding one twice changes nothing.
+
+    Parameters
+    ----------
+    runs
+        Names or paths; the latest where not given.
+    label
+        A name for these entries, such as a release.
+    history
+        Folder of the history, or a URL such as s3://bucket/history.
+    results
+        Folder of all runs.
+    """
+    from bench.history.entries import write_entry
+    from bench.history.summary import summarise
+    from bench.tables import load
+
+    for name in dict.fromkeys(runs or ("latest",)):
+        run = load(name, results)
+        about, rows, left = summarise(run, label)
+        entry, new = write_entry(history, about, rows)
+        for note in left:
+            print(f"{run.folder.name}: {note}", file=sys.stderr)
+        print(f"{run.folder.name}: entry {entry}, {len(rows)} rows" + ("" if new else "; it was there already"))
+
+
+@history_app.command(name="list")
+def list_(*, history: str = PLACE, format: Format = "plain") -> None:
+    """List the entries, oldest first.
+
+    Parameters
+    ----------
+    history
+        Folder of the history, or a URL.
+    format
+        How to render the table.
+    """
+    from bench.history.entries import read_history
+    from bench.present.table import format_table
+    from bench.tracking import list_entries
+
+    print(format_table(list_entries(read_history(history)), format))
+
+
+@history_app.command
+def show(
+    *,
+    problem: Annotated[Many, Parameter(alias="-p")] = None,
+    optimizer: Annotated[Many, Parameter(alias="-o")] = None,
+    measure: Many = None,
+    machine: Many = None,
+    last: Count = None,
+    history: str = PLACE,
+    format: Format = "plain",
+) -> None:
+    """Show series over time, and where their level changed; of one series alone, its values too.
+
+    Parameters
+    ----------
+    problem
+        Look at this problem alone: its label, its family, or a pattern; repeat for several.
+    optimizer
+        Look at this optimizer alone; repeat for several.
+    measure
+        gap, train_loss, test_loss, test_error, steps_to_target, diverged_trials, step_seconds, sgd_ratio,
+        compile_seconds, peak_bytes or state_bytes; repeat for several; patterns work.
+    machine
+        Look at this machine alone: the beginning of its fingerprint, as `optbench history list` has it.
+    last
+        Look at so many entries, the newest.
+    history
+        Folder of the history, or a URL.
+    format
+        How to render the tables.
+    """
+    from bench.history.entries import read_history
+    from bench.present.table import format_table
+    from bench.request import RequestError
+    from bench.tracking import show as tables
+
+    _check("last", last, 1)
+    try:
+        found = tables(read_history(history), _chosen(problem, optimizer, measure, machine), last)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    print("\n\n".join(format_table(table, format) for table in found))
+
+
+def _chosen(problem: Many, optimizer: Many, measure: Many, machine: Many) -> dict[str, list[str]]:
+    machines = [f"{name}*" for name in machine or ()]
+    return {"problem": problem or [], "optimizer": optimizer or [], "measure": measure or [], "machine": machines}
+
+
+def _check(name: str, value: float | None, least: float) -> None:
+    from bench.request import RequestError
+
+    if value is not None and not least <= value < float("inf"):
+        raise RequestError(f"{name}: {value} is not accepted; accepted: >= {least}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Say which share of the value before counts as no change."""
+
+    quality: float = 0.05
+    """Share of what training came to that counts as no change."""
+    speed: float = 0.05
+    """Share of the seconds of a step that counts as no change."""
+    compile: float = 0.25
+    """Share of the seconds of compilation that counts as no change."""
+    memory: float = 0.05
+    """Share of the bytes that counts as no change."""
+    diverged: float = 0.05
+    """Share of all trials: so many more may diverge."""
+
+    def margins(self) -> "Margins":
+        """Check them."""
+        from bench.history.changes import Margins
+
+        for name, value in asdict(self).items():
+            _check(name, value, 0)
+        return Margins(**asdict(self))
+
+
+@history_app.command
+def compare(
+    before: str,
+    now: str = "latest",
+    *,
+    only_worse: Flag = False,
+    only_changed: Flag = False,
+    limits: Limits = Limits(),
+    history: str = PLACE,
+    format: Format = "plain",
+) -> None:
+    """Put two entries side by side, the worst ratio first; entries of one label or version are taken together.
+
+    Parameters
+    ----------
+    before
+        latest, latest~N, an entry's id, label or commit, or PACKAGE==VERSION.
+    now
+        Another of these.
+    only_worse
+        Show what got worse or failed alone.
+    only_changed
+        Show what got worse or better, failed, is missing or new.
+    limits
+        Margins.
+    history
+        Folder of the history, or a URL.
+    format
+        How to render the table.
+    """
+    from bench.history.entries import read_history
+    from bench.history.refs import find_entries
+    from bench.present.table import format_table
+    from bench.tracking import compared
+
+    margins = limits.margins()
+    found = read_history(history)
+    sides = [find_entries(found, ref) for ref in (before, now)]
+    worse = ("failed", "worse")
+    only = worse if only_worse else (*worse, "better", "missing", "new") if only_changed else None
+    print(format_table(compared(found, *sides, margins, only), format))
+
+
+@history_app.command
+def check(
+    *,
+    baseline: Text = None,
+    window: Whole = 10,
+    limits: Limits = Limits(),
+    markdown: Flag = False,
+    history: str = PLACE,
+) -> int:
+    """Exit with 1 where the newest entry is worse than those before it, and say in what.
+
+    Parameters
+    ----------
+    baseline
+        What to hold it against: latest~N, an id, a label, a commit, or PACKAGE==VERSION.
+    window
+        Hold it against so many entries of its suite before it, where no baseline is given.
+    limits
+        Margins.
+    markdown
+        Write a comment for a change.
+    history
+        Folder of the history, or a URL.
+    """
+    from bench.history.check import check as checked
+    from bench.history.entries import read_history
+    from bench.verdict import verdict
+
+    margins = limits.margins()
+    _check("window", window, 1)
+    found = read_history(history)
+    done = checked(found, baseline, window, margins)
+    print(verdict(found, done, "github" if markdown else "plain"))
+    return 1 if done.worse else 0
+
+
+@history_app.command
+def prune(
+    *,
+    keep: Many = None,
+    last: Count = None,
+    dry_run: Flag = False,
+    history: str = PLACE,
+) -> None:
+    """Delete all entries but those that are named.
+
+    Parameters
+    ----------
+    keep
+        An entry's id, label, commit or version to keep; repeat for several.
+    last
+        Keep so many of the newest as well.
+    dry_run
+        Say what would go, and delete nothing.
+    history
+        Folder of the history, or a URL.
+    """
+    from bench.history.entries import read_history, remove
+    from bench.history.refs import find_entries
+    from bench.request import RequestError
+    from bench.tracking import name_entry
+
+    _check("last", last, 1)
+    if not keep and last is None:
+        raise RequestError("prune needs what to keep: --keep ENTRY, --last N, or both")
+    found = read_history(history)
+    named = {entry.id for ref in keep or () for entry in find_entries(found, ref)}
+    named |= {entry.id for entry in found.entries[-last:]} if last else set()
+    gone = [entry for entry in found.entries if entry.id not in named]
+    if not dry_run:
+        remove(found, gone)
+    for entry in gone:
+        print(f"{'would delete' if dry_run else 'deleted'} {name_entry(entry)} ({entry.id})")
+    print(f"{len(gone)} of {len(found.entries)} entries " + ("would go" if dry_run else "deleted"))

@@ -1,0 +1,90 @@
+"""How much a measure varies between entries of one version on one machine: what a change has to exceed."""
+
+from collections.abc import Iterable
+from math import pi, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench.history import schema
+
+#: A series' own repeats count beside so many of the average series of its measure and machine.
+PRIOR = 4.0
+#: Chance that any of the rows of a check exceeds its noise by chance.
+LEVEL = 0.05
+
+Key = tuple[Any, ...]
+
+
+class Noise(NamedTuple):
+    """Standard deviation of the logarithm of a value between entries of one version, and its degrees of freedom."""
+
+    deviation: float
+    freedom: float
+
+    def threshold(self, before: int, now: int, rows: int) -> float:
+        """Compute the logarithm of a ratio that none of so many rows exceeds by chance, in 95 % of all checks.
+
+        Between the medians of so many entries before and now. Source: Smyth, Linear models and empirical Bayes methods
+        for assessing differential expression in microarray experiments, 2004: the moderated t.
+        """
+        from scipy.special import stdtrit
+
+        # The median of several varies by pi/2 as much as their mean, in squares.
+        spread = sqrt(sum(min(num, pi / 2) / num for num in (before, now)))
+        return float(stdtrit(self.freedom, 1 - LEVEL / 2 / max(rows, 1))) * self.deviation * spread
+
+
+def noises(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> dict[Key, Noise]:
+    """Estimate the noise of each series of some kinds of measures, where some version was added twice.
+
+    By (machine, *series), where each leans on the others of its measure, and by (machine, measure) for those that have
+    no repeats; without `by_machine` by ("", *series) alone.
+    """
+    groups = _repeats(rows, kinds, by_machine)
+    ss, freedom = (np.asarray(groups[name], dtype=float) for name in ("ss", "freedom"))
+    series = [tuple(row[name] for name in ("machine", *schema.SERIES)) for row in groups.select(_NAMES).to_pylist()]
+    own, pooled = _sums(series, ss, freedom), _sums([(key[0], key[-1]) for key in series], ss, freedom)
+    # A series without repeats of its own has the noise of the average one.
+    found: dict[Key, Noise] = {}
+    if by_machine:
+        found |= {key: Noise(sqrt(total / count), PRIOR) for key, (total, count) in pooled.items()}
+    for key, (total, count) in own.items():
+        prior = PRIOR * np.divide(*pooled[key[0], key[-1]]) if by_machine else 0.0
+        degrees = count + (PRIOR if by_machine else 0.0)
+        found[key] = Noise(sqrt((total + prior) / degrees), degrees)
+    return found
+
+
+_NAMES = ["machine", *schema.SERIES]
+
+
+def _repeats(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> pa.Table:
+    """Gather the entries of one version of one series: their squared deviations and degrees of freedom."""
+    measures = dict.fromkeys(pc.unique(rows["measure"]).to_pylist())
+    wanted = [name for name in measures if schema.measure_of(name).kind in {*kinds}]
+    value = pc.max_element_wise(rows["value"], rows["least"])
+    known = pc.and_(pc.is_finite(value), pc.greater(value, 0))
+    known = pc.and_(known, pc.is_in(rows["measure"], pa.array(wanted, pa.string())))
+    # Benchmarks that were imported have no key: their commit stands for it.
+    version = pc.fill_null(pc.coalesce(rows["key"], rows["commit"]), "")
+    machine = rows["machine"] if by_machine else pa.repeat("", rows.num_rows)
+    series = {name: rows[name] for name in schema.SERIES}
+    table = pa.table({"machine": machine, **series, "version": version, "log": pc.ln(value)})
+    table = table.filter(pc.and_(known, pc.not_equal(version, "")))
+    options = pc.VarianceOptions(ddof=1)
+    groups = table.group_by([*_NAMES, "version"]).aggregate([("log", "variance", options), ("log", "count")])
+    groups = groups.filter(pc.greater(groups["log_count"], 1))
+    freedom = pc.cast(pc.subtract(groups["log_count"], 1), pa.float64())
+    squares = pc.multiply(groups["log_variance"], freedom)
+    return groups.append_column("freedom", freedom).append_column("ss", squares)
+
+
+def _sums(keys: list[Key], ss: np.ndarray, freedom: np.ndarray) -> dict[Key, tuple[float, float]]:
+    found: dict[Key, tuple[float, float]] = {}
+    for key, one, degrees in zip(keys, ss.tolist(), freedom.tolist(), strict=True):
+        total, count = found.get(key, (0.0, 0.0))
+        found[key] = (total + one, count + degrees)
+    return found

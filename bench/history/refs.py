@@ -1,0 +1,37 @@
+"""How one names entries of a history: latest, latest~2, an id, a label, a commit, or a package's version."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from bench.history.entries import Entry, History
+from bench.store.run_folder import StoreError
+
+#: A commit or an id may be cut short to so many digits.
+FEWEST_DIGITS = 4
+
+
+def find_entries(history: History, ref: str) -> list[Entry]:
+    """Find the entries that a word names, newest last. Raises StoreError, with the nearest that there is."""
+    entries = list(history.entries)
+    back = re.fullmatch(r"latest(?:~(\d+))?", ref)
+    if back and int(back[1] or 0) < len(entries):
+        return [entries[-1 - int(back[1] or 0)]]
+    package, _, version = ref.partition("==")
+    found = [one for one in entries if one.versions.get(package) == version] if version else []
+    found = found or [one for one in entries if one.label == ref]
+    if not found and len(ref) >= FEWEST_DIGITS:
+        found = [one for one in entries if one.id.startswith(ref) or (one.commit or "").startswith(ref)]
+    if found:
+        return found
+    raise StoreError(
+        f"no entry {ref!r} in {history.place}{_nearest(ref, entries)}; accepted: latest, latest~N, an id, a label, a "
+        f"commit, or PACKAGE==VERSION (see: optbench history list)"
+    )
+
+
+def _nearest(ref: str, entries: Sequence[Entry]) -> str:
+    known = [name for one in entries for name in (one.label, one.id, (one.commit or "")[:10]) if name]
+    known += [f"{package}=={version}" for one in entries for package, version in one.versions.items()]
+    close = difflib.get_close_matches(ref, dict.fromkeys(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

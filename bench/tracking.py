@@ -1,0 +1,140 @@
+"""What a history says, as tables and text: its entries, its series over time, and what changed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.history.changes import COLUMNS, ORDER, Margins, Row, changes
+from bench.history.entries import Entry, History
+from bench.history.sparkline import sparkline
+from bench.history.trends import Trend, trends
+from bench.present.table import Table
+
+
+def list_entries(history: History) -> Table:
+    """Tabulate the entries, oldest first."""
+    machines = {entry.machine: entry.device for entry in history.entries}
+    failed = {row["entry"]: row["message"] for row in _failures(history) if not row["problem"]}
+    rows = [
+        {
+            "entry": entry.id,
+            "time": entry.time,
+            "label": entry.label,
+            "suite": entry.suite,
+            "commit": name_commit(entry.commit),
+            **{package: entry.versions.get(package) for package in ("optbench", "jax", "optax")},
+            "machine": entry.machine,
+            "rows": entry.num_rows,
+            "failed": failed.get(entry.id),
+        }
+        for entry in history.entries
+    ]
+    notes = tuple(f"{name}: {words}" for name, words in machines.items()) + torn_notes(history)
+    return Table(f"entries of {history.place}", tuple(rows[0]), rows, notes)
+
+
+def _failures(history: History) -> list[dict[str, Any]]:
+    import pyarrow.compute as pc
+
+    return history.rows.filter(pc.equal(history.rows["measure"], "failed")).to_pylist()
+
+
+def torn_notes(history: History) -> tuple[str, ...]:
+    """Name the parts that are no whole ones."""
+    return tuple(f"{path} is torn and left out" for path in history.torn)
+
+
+def name_commit(commit: str | None) -> str | None:
+    """Shorten a commit, and keep that it was edited."""
+    return commit and commit[:10] + ("-dirty" if commit.endswith("-dirty") else "")
+
+
+def name_entry(entry: Entry) -> str:
+    """Name an entry as people know it."""
+    return f"{entry.time[:10]} {entry.label or name_commit(entry.commit) or entry.id}"
+
+
+def show(history: History, chosen: Mapping[str, Sequence[str]], last: int | None) -> list[Table]:
+    """Tabulate the series that fit over time; where it is one alone, its values as well.
+
+    Raises ValueError where none fits.
+    """
+    found = trends(history, history.entries[-last:] if last else history.entries, chosen)
+    if not found:
+        asked = ", ".join(f"{name} {' or '.join(words)}" for name, words in chosen.items() if words)
+        raise ValueError(f"nothing in {history.place} fits {asked}")
+    several = len({trend.series["machine"] for trend in found} - {""}) > 1
+    columns = ("problem", "optimizer", "batch_size", "measure", *(("machine",) if several else ()))
+    columns += ("entries", "lowest", "highest", "latest", "ratio", "trend", "changed", "dtype", "settings")
+    rows = [_trend_row(trend) for trend in found]
+    notes = (
+        "lower is better; ratio: the latest over the median of those before it; trend: the last 30 entries, in the "
+        "logarithm; changed: where the level changed, the first entry after it and the ratio of the levels",
+        *torn_notes(history),
+    )
+    unshown = ("dtype", "settings") if len({_asked(trend) for trend in found}) == 1 else ()
+    table = Table(f"{history.place}: {len(found)} series over time", columns, rows, notes, unshown=unshown)
+    return [table, _values(found[0])] if len(found) == 1 else [table]
+
+
+def _asked(trend: Trend) -> tuple[str, str]:
+    return trend.series["dtype"], trend.series["settings"]
+
+
+def _trend_row(trend: Trend) -> Row:
+    values = trend.values
+    earlier = float(np.median(values[:-1])) if len(values) > 1 else np.nan
+    return trend.series | {
+        "entries": len(values),
+        "lowest": float(values.min()),
+        "highest": float(values.max()),
+        "latest": float(values[-1]),
+        "ratio": float(values[-1]) / earlier if earlier and np.isfinite(earlier) else None,
+        "trend": sparkline(values),
+        "changed": "; ".join(f"{name_entry(entry)} x{ratio:.3g}" for entry, ratio in trend.changes()),
+    }
+
+
+def _values(trend: Trend) -> Table:
+    """Tabulate the values of one series, an entry a row."""
+    columns = ("entry", "time", "label", "commit", "optax", "jax", "machine", "value", "value_low", "value_high")
+    rows = [
+        {"entry": entry.id, "time": entry.time, "label": entry.label, "commit": name_commit(entry.commit)}
+        | {name: entry.versions.get(name) for name in ("optax", "jax")}
+        | {"machine": entry.machine, "value": value, "value_low": low, "value_high": high}
+        for entry, value, low, high in zip(trend.entries, trend.values, trend.low, trend.high, strict=True)
+    ]
+    named = trend.series
+    return Table(f"{named['measure']} of {named['optimizer']} on {named['problem']}", columns, rows)
+
+
+def compared(
+    history: History, before: Sequence[Entry], now: Sequence[Entry], margins: Margins, only: Sequence[str] | None = None
+) -> Table:
+    """Tabulate two sides of a history side by side, those of some verdicts or all."""
+    rows = changes(history, before, now, margins)
+    kept = [row for row in rows if only is None or row["verdict"] in only]
+    title = f"{_side(before)} against {_side(now)}: {count_verdicts(rows)}"
+    return Table(title, COLUMNS, kept, (*notes_of(rows), *torn_notes(history)), unshown=("dtype", "settings"))
+
+
+def _side(entries: Sequence[Entry]) -> str:
+    return name_entry(entries[-1]) + (f" and {len(entries) - 1} more" if len(entries) > 1 else "")
+
+
+def count_verdicts(rows: Sequence[Row]) -> str:
+    """Say how many rows have each verdict."""
+    counted = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ORDER}
+    return ", ".join(f"{number} {verdict}" for verdict, number in counted.items() if number) or "no rows"
+
+
+def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Say how rows were judged."""
+    said = (
+        "ratio: now over before, lower is better; of quality the geometric mean over seeds, paired, with Student's "
+        "intervals that hold together at 95 % over all rows that changed; of seconds the medians, with those of a run",
+        "noise: what repeated entries of one version come to by chance, at 95 % over all rows together; worse or "
+        "better: the whole interval is beyond the margin, and the ratio beyond the noise",
+    )
+    return said if rows else ()

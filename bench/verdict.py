@@ -1,0 +1,82 @@
+"""What a check of a history found, in words: for a terminal, and for a comment on a change."""
+
+from collections.abc import Sequence
+
+from bench.history.changes import Row
+from bench.history.check import RECENT, Checked
+from bench.history.entries import History
+from bench.present.table import Table, format_table
+from bench.tracking import count_verdicts, name_entry, notes_of, torn_notes
+
+COLUMNS = ("problem", "optimizer", "batch_size", "measure", "before", "now", "ratio", "ratio_low", "ratio_high")
+#: Verdict -> what such rows are called.
+GROUPS = {
+    "failed": "Failed",
+    "worse": "Worse",
+    "missing": "Missing: measured before, and not now",
+    "undecided": "Undecided: beyond the margin, but in doubt",
+    "better": "Better",
+    "new": "New",
+    "not compared": "Not compared",
+}
+#: Of the rows of one verdict so many are shown; the others are counted.
+MOST_SHOWN = 30
+
+
+def sentence(checked: Checked) -> str:
+    """Say in one line what a check found."""
+    worse = len(checked.worse)
+    found = f"{worse} of {len(checked.rows)} rows got worse" if worse else f"none of {len(checked.rows)} rows got worse"
+    return f"{name_entry(checked.entry)} ({checked.entry.id}): {found}; {count_verdicts(checked.rows)}"
+
+
+def verdict(history: History, checked: Checked, format: str) -> str:
+    """Write what a check found: "plain" for a terminal, "github" for a comment."""
+    tables = [_group(name, title, checked.rows) for name, title in GROUPS.items()]
+    shown = [table for table in (*tables, _shifts(checked)) if table.rows]
+    said = [
+        f"### optbench: {sentence(checked)}" if format == "github" else sentence(checked),
+        _against(history, checked),
+    ]
+    body = [_section(table, format) for table in shown]
+    notes = [*(notes_of(checked.rows) if shown else ()), *torn_notes(history)]
+    return "\n\n".join([*said, *body, *notes])
+
+
+def _section(table: Table, format: str) -> str:
+    text = format_table(table, format)
+    if format != "github" or table.title.startswith(("Failed", "Worse")):
+        return text
+    # What needs no action is there to open.
+    title, _, rest = text.partition("\n")
+    return f"<details><summary>{title.strip('# *')}</summary>\n\n{rest.strip()}\n\n</details>"
+
+
+def _group(name: str, title: str, rows: Sequence[Row]) -> Table:
+    """Tabulate the rows of one verdict, but not hundreds of them."""
+    found = [row for row in rows if row["verdict"] == name]
+    left = len(found) - MOST_SHOWN
+    notes = (f"and {left} more: optbench history compare",) if left > 0 else ()
+    why = () if name in ("worse", "better", "missing", "new") else ("why",)
+    noise = ("noise",) if name in ("worse", "better", "undecided") else ()
+    return Table(f"{title} ({len(found)})", (*COLUMNS, *noise, *why), found[:MOST_SHOWN], notes)
+
+
+def _shifts(checked: Checked) -> Table:
+    columns = ("problem", "optimizer", "batch_size", "measure", "ratio", "first_entry_after")
+    rows = [
+        trend.series | {"ratio": ratio, "first_entry_after": f"{name_entry(entry)} ({entry.id})"}
+        for trend, entry, ratio in checked.shifts
+    ]
+    left = len(rows) - MOST_SHOWN
+    notes = (f"and {left} more: optbench history show",) if left > 0 else ()
+    return Table(f"Changes of level within the last {RECENT} entries ({len(rows)})", columns, rows[:MOST_SHOWN], notes)
+
+
+def _against(history: History, checked: Checked) -> str:
+    """Say what it was held against, on which machine."""
+    here = sum(one.machine == checked.entry.machine for one in checked.baseline)
+    entries = "entry" if len(checked.baseline) == 1 else "entries"
+    said = f"held against {len(checked.baseline)} {entries}, {name_entry(checked.baseline[0])}"
+    said += f" to {name_entry(checked.baseline[-1])}" if len(checked.baseline) > 1 else ""
+    return f"{said}; {here} on this machine ({checked.entry.machine}: {checked.entry.device})"
