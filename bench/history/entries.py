@@ -14,6 +14,9 @@ from bench.history import schema
 from bench.store import run_folder
 from bench.store.run_folder import StoreError
 
+#: What reading a part that is no whole one comes to.
+UNREADABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError)
+
 
 class Entry(NamedTuple):
     """One run, summarised; `path` is its part in the history's folder."""
@@ -77,7 +80,7 @@ def read_history(place: str) -> History:
     for path in _parts(files, folder):
         try:
             rows = _read(files, path, schema.LIGHT)
-        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
+        except UNREADABLE:
             torn.append(path)
             continue
         tables.append(rows)
@@ -91,9 +94,15 @@ def read_history(place: str) -> History:
 
 
 def read_samples(history: History, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Read all columns of some entries' rows."""
+    """Read all columns of some entries' rows. Raises StoreError where a part is damaged where no other read looks."""
     files, _ = _open(history.place)
-    return [row for entry in entries for row in _read(files, entry.path, schema.COLUMNS).to_pylist()]
+    found = []
+    for entry in entries:
+        try:
+            found += _read(files, entry.path, schema.COLUMNS).to_pylist()
+        except UNREADABLE as error:
+            raise StoreError(f"{entry.path} is torn ({type(error).__name__}); delete it to go on without it") from error
+    return found
 
 
 def remove(history: History, entries: Sequence[Entry]) -> None:

@@ -33,5 +33,5 @@ def find_entries(history: History, ref: str) -> list[Entry]:
 def _nearest(ref: str, entries: Sequence[Entry]) -> str:
     known = [name for one in entries for name in (one.label, one.id, (one.commit or "")[:10]) if name]
     known += [f"{package}=={version}" for one in entries for package, version in one.versions.items()]
-    close = difflib.get_close_matches(ref, dict.fromkeys(known), n=1)
+    close = difflib.get_close_matches(ref, dict.fromkeys(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
