@@ -47,7 +47,7 @@ def test_one_compares_with_them(reference, handmade, tmp_path, name):
     assert [row["verdict"] for row in compared.per_problem.to_records()] == ["better"]
 
 
-@pytest.mark.parametrize("suite", ["quick", "leaderboard"])
+@pytest.mark.parametrize("suite", ["quick", "leaderboard", "landscape", "networks"])
 def test_those_of_this_checkout_are_whole_and_of_this_schema(suite, tmp_path):
     run = load(f"reference/{suite}", tmp_path)
     assert (run.torn, run.missing, run.failed) == ((), 0, ())
