@@ -35,15 +35,19 @@ def manifest_of(
 
 
 def _git_commit() -> str | None:
-    """Name the commit of the checkout that this code runs from, where it is one; "-dirty" where it was edited since."""
-    git = ["git", "-C", str(cell_key.ROOT)]
+    """Name the commit of the checkout that this code runs from; of an installed copy, that of the current folder.
+
+    Which is where plug-ins lie. "-dirty" where it was edited since; None where neither is under git.
+    """
+    # An installed copy may lie inside somebody else's checkout.
+    own = _git(cell_key.ROOT, "rev-parse", "--show-toplevel")
+    folder = cell_key.ROOT if own and Path(own) == cell_key.ROOT else Path()
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*")
+
+
+def _git(folder: Path, *words: str) -> str | None:
     options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 5, "check": True}
     try:
-        # An installed copy may lie inside somebody else's checkout.
-        top = subprocess.run([*git, "rev-parse", "--show-toplevel"], **options).stdout.strip()
-        if Path(top) != cell_key.ROOT:
-            return None
-        described = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
-        return subprocess.run(described, **options).stdout.strip()
+        return subprocess.run(["git", "-C", str(folder), *words], **options).stdout.strip() or None
     except (OSError, subprocess.SubprocessError):
         return None
