@@ -23,6 +23,22 @@ def nadamw(
     return optax.nadamw(learning_rate, b1, b2, eps, eps_root, weight_decay=weight_decay)
 
 
+def optimistic_adam_v2(
+    learning_rate,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    eps_root: float = 0.0,
+    nesterov: bool = True,
+):
+    # Looked up when it is built: optax 0.2.5 doesn't have it, and lacks this one entry.
+    return optax.optimistic_adam_v2(
+        learning_rate, alpha=alpha, beta=beta, b1=b1, b2=b2, eps=eps, eps_root=eps_root, nesterov=nesterov
+    )
+
+
 _DOZAT = "Dozat, Incorporating Nesterov Momentum into Adam, 2016; as adam"
 
 TABLE = {
@@ -109,7 +125,7 @@ TABLE = {
         "Modified Adam Can Converge with Any beta2 with the Optimal Rate, 2024; as adam",
     ),
     "optimistic_adam_v2": Optimizer(
-        build=optax.optimistic_adam_v2,
+        build=optimistic_adam_v2,
         learning_rates=(1e-4, 3e-1),
         source="Daskalakis, Ilyas, Syrgkanis, Zeng, Training GANs with Optimism, 2017; as adam, whose steps it "
         "extrapolates",

@@ -27,6 +27,11 @@ def adafactor(
     )
 
 
+def madgrad(learning_rate, momentum: float = 0.9, eps: float = 1e-6):
+    # Looked up when it is built, as optimistic_adam_v2.
+    return optax.contrib.madgrad(learning_rate, momentum, eps=eps)
+
+
 TABLE = {
     "adagrad": Optimizer(
         build=optax.adagrad,
@@ -56,7 +61,7 @@ TABLE = {
         source="Anil, Gupta, Koren, Singer, Memory-Efficient Adaptive Optimization, 2019; as adagrad, which it bounds",
     ),
     "madgrad": Optimizer(
-        build=optax.contrib.madgrad,
+        build=madgrad,
         learning_rates=(1e-4, 3e-1),
         source="Defazio, Jelassi, Adaptivity without Compromise: A Momentumized, Adaptive, Dual Averaged Gradient "
         "Method for Stochastic Optimization, 2021; the paper's rates lie between 2.5e-4 and 2.5e-2",

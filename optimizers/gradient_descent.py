@@ -21,6 +21,11 @@ def sgd_nesterov(learning_rate, momentum: float = 0.9):
     return optax.sgd(learning_rate, momentum, nesterov=True)
 
 
+def signum(learning_rate, beta: float = 0.9):
+    # Looked up when it is built, as optimistic_adam_v2.
+    return optax.signum(learning_rate, beta)
+
+
 def noisy_sgd(learning_rate, seed=0, eta: float = 0.01, gamma: float = 0.55):
     return optax.noisy_sgd(learning_rate, eta, gamma, key=jax.random.key(seed))
 
@@ -73,7 +78,7 @@ TABLE = {
         source=_SIGN + "every coordinate moves by the rate at every step",
     ),
     "signum": Optimizer(
-        build=optax.signum,
+        build=signum,
         learning_rates=(3e-5, 3e-2),
         source=_SIGN + "every coordinate moves by the rate at every step",
     ),

@@ -18,6 +18,8 @@ def muon(
     adam_b2: float = 0.999,
     consistent_rms: float | None = None,
 ):
+    # Older optax, which a history may be filled with, knows no consistent_rms.
+    scaled = {} if consistent_rms is None else {"consistent_rms": consistent_rms}
     # Matrices by muon, all else by nadamw at the same rate; decay reaches both.
     return optax.contrib.muon(
         learning_rate,
@@ -30,7 +32,7 @@ def muon(
         adam_b1=adam_b1,
         adam_b2=adam_b2,
         adam_weight_decay=weight_decay,
-        consistent_rms=consistent_rms,
+        **scaled,
     )
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 import optimizers
@@ -179,6 +180,21 @@ def test_seeded_entries_draw_by_their_seed(make_network, network_loss, train, co
         first, again, other = (np.asarray(run(jnp.uint32(seed))) for seed in (1, 1, 2))
         np.testing.assert_array_equal(first, again)
         assert (first != other).any(), name
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *((optax, name) for name in ("optimistic_adam_v2", "signum")),
+        *((optax.contrib, name) for name in ("galore", "madgrad")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_an_older_optax_lacks_fails_alone(module, name, monkeypatch):
+    # optax 0.2.5 has none of these four: the tables are made without them, and building one says which it is.
+    monkeypatch.delattr(module, name)
+    with pytest.raises(AttributeError, match=name):
+        ENTRIES[name].build(0.1)
 
 
 def test_mechanize_names_the_inner_optimizers_it_accepts():
