@@ -15,6 +15,7 @@ test: .venv/installed
 
 benchmarks: .venv/installed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=results/benchmarks.json -s
+	$(BIN)/optbench history import results/benchmarks.json
 
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --quiet -o requirements.lock

@@ -1,8 +1,10 @@
 """A figure of a run, written to a file that a paper can include."""
 
 import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.figures import FIGURES, Options
 from bench.present.table import check_name
@@ -28,21 +30,22 @@ def draw(run: "Run", kind: str, path: Path, options: Options) -> str:
     for word, given, kinds in (("metric", options.metric is not None, OF_METRIC), ("x", options.x != "steps", OF_X)):
         if given and kind not in kinds:
             raise ValueError(f"{word}: not accepted for {kind}; accepted for {', '.join(kinds)}")
+    write_figure(lambda width: FIGURES[kind].make(run, replace(options, width=width)), path, options.width)
+    return FIGURES[kind].caption(run, options)
+
+
+def write_figure(make: Callable[[float], Any], path: Path, width: float) -> None:
+    """Write what `make` draws as wide as was asked, whole or not at all. Raises as `draw`."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg or .png")
     if not all(importlib.util.find_spec(name) for name in EXTRA):
         raise ValueError("figures need altair and vl-convert-python: pip install 'optbench[report]'")
-    write_file(path, rendered(run, kind, path.suffix.lower(), options))
-    return FIGURES[kind].caption(run, options)
+    write_file(path, rendered(make, path.suffix.lower(), width))
 
 
-def rendered(run: "Run", kind: str, suffix: str, options: Options) -> bytes:
+def rendered(make: Callable[[float], Any], suffix: str, width: float) -> bytes:
     """Draw a figure as wide as was asked."""
-    from dataclasses import replace
-
     from bench.present.charts.files import fitted, to_png, to_svg
 
-    figure = fitted(lambda width: FIGURES[kind].make(run, replace(options, width=width)), options.width)
-    if suffix == ".png":
-        return to_png(figure, options.width)
-    return to_svg(figure, options.width).encode()
+    figure = fitted(make, width)
+    return to_png(figure, width) if suffix == ".png" else to_svg(figure, width).encode()

@@ -1,10 +1,15 @@
 """What a history says, as tables and text: its entries, its series over time, and what changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.draw import write_figure
+from bench.figures import Options
+from bench.figures.trends import trend_caption, trend_figure
 from bench.history.changes import COLUMNS, ORDER, Margins, Row, changes
 from bench.history.entries import Entry, History
 from bench.history.sparkline import sparkline
@@ -18,6 +23,7 @@ def list_entries(history: History) -> Table:
     failed = {row["entry"]: row["message"] for row in _failures(history) if not row["problem"]}
     rows = [
         {
+            "number": number,
             "entry": entry.id,
             "time": entry.time,
             "label": entry.label,
@@ -28,7 +34,7 @@ def list_entries(history: History) -> Table:
             "rows": entry.num_rows,
             "failed": failed.get(entry.id),
         }
-        for entry in history.entries
+        for number, entry in enumerate(history.entries, 1)
     ]
     notes = tuple(f"{name}: {words}" for name, words in machines.items()) + torn_notes(history)
     return Table(f"entries of {history.place}", tuple(rows[0]), rows, notes)
@@ -62,8 +68,7 @@ def show(history: History, chosen: Mapping[str, Sequence[str]], last: int | None
     """
     found = trends(history, history.entries[-last:] if last else history.entries, chosen)
     if not found:
-        asked = ", ".join(f"{name} {' or '.join(words)}" for name, words in chosen.items() if words)
-        raise ValueError(f"nothing in {history.place} fits {asked}")
+        raise ValueError(_nothing(history, chosen))
     several = len({trend.series["machine"] for trend in found} - {""}) > 1
     columns = ("problem", "optimizer", "batch_size", "measure", *(("machine",) if several else ()))
     columns += ("entries", "lowest", "highest", "latest", "ratio", "trend", "changed", "dtype", "settings")
@@ -76,6 +81,23 @@ def show(history: History, chosen: Mapping[str, Sequence[str]], last: int | None
     unshown = ("dtype", "settings") if len({_asked(trend) for trend in found}) == 1 else ()
     table = Table(f"{history.place}: {len(found)} series over time", columns, rows, notes, unshown=unshown)
     return [table, _values(found[0])] if len(found) == 1 else [table]
+
+
+def draw_trends(
+    history: History, chosen: Mapping[str, Sequence[str]], last: int | None, path: Path, options: Options
+) -> str:
+    """Write a figure of the series that fit, and return its caption. Raises ValueError and StoreError as `draw`."""
+    entries = history.entries[-last:] if last else history.entries
+    found = trends(history, entries, chosen)
+    if not found:
+        raise ValueError(_nothing(history, chosen))
+    write_figure(lambda width: trend_figure(history, found, replace(options, width=width)), path, options.width)
+    return trend_caption(history, entries)
+
+
+def _nothing(history: History, chosen: Mapping[str, Sequence[str]]) -> str:
+    asked = ", ".join(f"{name} {' or '.join(words)}" for name, words in chosen.items() if words)
+    return f"nothing in {history.place} fits {asked}"
 
 
 def _asked(trend: Trend) -> tuple[str, str]:
@@ -134,7 +156,7 @@ def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     said = (
         "ratio: now over before, lower is better; of quality the geometric mean over seeds, paired, with Student's "
         "intervals that hold together at 95 % over all rows that changed; of seconds the medians, with those of a run",
-        "noise: what repeated entries of one version come to by chance, at 95 % over all rows together; worse or "
+        "noise: what repeated entries of one version come to by chance, at 99 % over all rows together; worse or "
         "better: the whole interval is beyond the margin, and the ratio beyond the noise",
     )
     return said if rows else ()

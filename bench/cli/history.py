@@ -115,6 +115,58 @@ def show(
     print("\n\n".join(format_table(table, format) for table in found))
 
 
+@history_app.command
+def plot(
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    problem: Annotated[Many, Parameter(alias="-p")] = None,
+    optimizer: Many = None,
+    measure: Many = None,
+    machine: Many = None,
+    last: Count = None,
+    log: bool | None = None,
+    width: Text = "170mm",
+    history: str = PLACE,
+) -> None:
+    """Draw series over time as SVG or PNG, and print the caption.
+
+    Parameters
+    ----------
+    output
+        File to write: figure.svg or figure.png (300 dots per inch).
+    problem
+        Look at this problem alone: its label, its family, or a pattern; repeat for several.
+    optimizer
+        Look at this optimizer alone; repeat for several.
+    measure
+        A measure as in `optbench history show`; gap, train_loss and step_seconds where not given.
+    machine
+        Look at this machine alone: the beginning of its fingerprint.
+    last
+        Look at so many entries, the newest.
+    log
+        A logarithmic axis of values; where it matters, if not given.
+    width
+        Width of the figure, in mm, cm, in, pt or px.
+    history
+        Folder of the history, or a URL.
+    """
+    from bench.cli.plot import points
+    from bench.figures import Options
+    from bench.figures.trends import MEASURES
+    from bench.history.entries import read_history
+    from bench.request import RequestError
+    from bench.tracking import draw_trends
+
+    _check("last", last, 1)
+    chosen = _chosen(problem, optimizer, measure or [*MEASURES], machine)
+    options = Options(log=log, width=points(width))
+    try:
+        print(draw_trends(read_history(history), chosen, last, output, options))
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+
 def _chosen(problem: Many, optimizer: Many, measure: Many, machine: Many) -> dict[str, list[str]]:
     machines = [f"{name}*" for name in machine or ()]
     return {"problem": problem or [], "optimizer": optimizer or [], "measure": measure or [], "machine": machines}
@@ -209,9 +261,10 @@ def check(
     Parameters
     ----------
     baseline
-        What to hold it against: latest~N, an id, a label, a commit, or PACKAGE==VERSION.
+        Hold it against these entries of its suite: latest~N, an id, a label, a commit, or PACKAGE==VERSION; against
+        all before it where not given.
     window
-        Hold it against so many entries of its suite before it, where no baseline is given.
+        Hold it against no more than so many of them, the newest.
     limits
         Margins.
     markdown

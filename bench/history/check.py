@@ -31,13 +31,13 @@ class Checked(NamedTuple):
 
 
 def check(history: History, baseline: str | None, window: int, margins: Margins) -> Checked:
-    """Hold the newest entry against a baseline, or against so many entries of its suite before it.
+    """Hold the newest entry against so many entries of its suite before it, or of those that a baseline names.
 
     Raises StoreError where there is nothing to hold it against.
     """
     entry = history.entries[-1]
     alike = [one for one in history.entries[:-1] if one.suite == entry.suite]
-    before = _baseline(history, entry, baseline) if baseline is not None else _window(alike, entry, window)
+    before = _window(alike if baseline is None else _baseline(history, entry, baseline), entry, window)
     if not before:
         said = f"{history.place}: {entry.id} is the first entry of suite {entry.suite}"
         raise StoreError(f"{said}: there is nothing before it to hold it against")

@@ -12,8 +12,8 @@ from bench.history import schema
 
 #: A series' own repeats count beside so many of the average series of its measure and machine.
 PRIOR = 4.0
-#: Chance that any of the rows of a check exceeds its noise by chance.
-LEVEL = 0.05
+#: Chance that any of the rows of a check exceeds its noise by chance, one way or the other: a build fails by it.
+LEVEL = 0.01
 
 Key = tuple[Any, ...]
 
@@ -25,7 +25,7 @@ class Noise(NamedTuple):
     freedom: float
 
     def threshold(self, before: int, now: int, rows: int) -> float:
-        """Compute the logarithm of a ratio that none of so many rows exceeds by chance, in 95 % of all checks.
+        """Compute the logarithm of a ratio that none of so many rows exceeds by chance, in 99 % of all checks.
 
         Between the medians of so many entries before and now. Source: Smyth, Linear models and empirical Bayes methods
         for assessing differential expression in microarray experiments, 2004: the moderated t.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.history.noise import LEVEL
-
+#: Chance that any interval of a check doesn't hold its ratio.
+LEVEL = 0.05
 #: Errors are fractions of a test set: less than that is no more than an example in a thousand.
 LEAST_ERROR = 1e-3
 

@@ -124,6 +124,6 @@ def test_a_fingerprint_is_of_what_speed_depends_on():
 
 
 def test_a_reference_run_has_a_summary(tmp_path):
-    about, rows, left = summarise(load("reference/leaderboard", tmp_path))
+    about, rows, _ = summarise(load("reference/leaderboard", tmp_path))
     assert about["suite"] == "leaderboard" and {row["measure"] for row in rows} >= {"train_loss", "test_error"}
     assert not [row for row in rows if row["measure"] == "diverged_trials"]
