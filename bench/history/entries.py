@@ -144,11 +144,13 @@ def _parts(files: Any, folder: str) -> list[str]:
 
 
 def _read(files: Any, path: str, columns: Mapping[str, pa.DataType]) -> pa.Table:
-    with files.open(path, "rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as part:
+    # As a whole, which is one request of object storage.
+    content = pa.BufferReader(files.cat_file(path))
+    with pq.ParquetFile(content, page_checksum_verification=True) as part:
         version = json.loads((part.schema_arrow.metadata or {})[b"optbench_history"])["schema"]
         if version > schema.VERSION:
             raise StoreError(f"{path} has history schema {version}; this optbench reads {schema.VERSION}")
-        rows = part.read([*columns]).replace_schema_metadata(None).cast(pa.schema(columns))
+        rows = part.read([*columns], use_threads=False).replace_schema_metadata(None).cast(pa.schema(columns))
     if not rows.num_rows:
         raise ValueError("an entry without rows")
     return rows

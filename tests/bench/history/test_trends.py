@@ -22,7 +22,10 @@ def named(found):
 
 def test_quality_goes_through_all_machines_and_speed_through_one(history):
     found = trends(history, history.entries, {})
-    assert [trend.values.tolist() for trend in found if trend.series["measure"] == "step_seconds"] == [[1.0, 2.0], [3.0]]
+    assert [trend.values.tolist() for trend in found if trend.series["measure"] == "step_seconds"] == [
+        [1.0, 2.0],
+        [3.0],
+    ]
     assert named(found)["mlp", "train_loss"] == [1.0, 2.0, 3.0]
     assert [entry.id for entry in found[0].entries] == [entry.id for entry in history.entries]
 
