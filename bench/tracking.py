@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from bench.figures import Options
 from bench.figures.trends import trend_caption, trend_figure
 from bench.history.changes import COLUMNS, ORDER, Margins, Row, changes
 from bench.history.entries import Entry, History
+from bench.history.filters import where
 from bench.history.sparkline import sparkline
 from bench.history.trends import Trend, trends
 from bench.present.table import Table
@@ -20,7 +20,11 @@ from bench.present.table import Table
 def list_entries(history: History) -> Table:
     """Tabulate the entries, oldest first."""
     machines = {entry.machine: entry.device for entry in history.entries}
-    failed = {row["entry"]: row["message"] for row in _failures(history) if not row["problem"]}
+    failed = {
+        row["entry"]: row["message"]
+        for row in where(history.rows, "measure", ["failed"]).to_pylist()
+        if not row["problem"]
+    }
     rows = [
         {
             "number": number,
@@ -38,12 +42,6 @@ def list_entries(history: History) -> Table:
     ]
     notes = tuple(f"{name}: {words}" for name, words in machines.items()) + torn_notes(history)
     return Table(f"entries of {history.place}", tuple(rows[0]), rows, notes)
-
-
-def _failures(history: History) -> list[dict[str, Any]]:
-    import pyarrow.compute as pc
-
-    return history.rows.filter(pc.equal(history.rows["measure"], "failed")).to_pylist()
 
 
 def torn_notes(history: History) -> tuple[str, ...]:

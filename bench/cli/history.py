@@ -241,10 +241,10 @@ def compare(
 
     margins = limits.margins()
     found = read_history(history)
-    sides = [find_entries(found, ref) for ref in (before, now)]
+    old, new = (find_entries(found, ref) for ref in (before, now))
     worse = ("failed", "worse")
     only = worse if only_worse else (*worse, "better", "missing", "new") if only_changed else None
-    print(format_table(compared(found, *sides, margins, only), format))
+    print(format_table(compared(found, old, new, margins, only), format))
 
 
 @history_app.command

@@ -52,9 +52,7 @@ def _panel(key: tuple[Any, ...], found: Sequence[Trend], place: dict[str, int], 
         marks += [Mark(_name(trend), x, y, "no number") for x, y in values.items() if not isfinite(y)]
     values = [y for line in drawn for y in line.y if isfinite(y)]
     log = options.log if options.log is not None else spans(values) and min(values) > 0
-    under = ", ".join(
-        filter(None, [f"batch size {batch_size}" if batch_size else "", f"on {machine}" if machine else ""])
-    )
+    where = [f"batch size {batch_size}" if batch_size else "", f"on {machine}" if machine else ""]
     numbers = sorted({x for line in drawn for x in line.x})
     ticks = numbers[:: -(-len(numbers) // MOST_TICKS)]
     more = {"points": points, "log_y": bool(log), "dotted": True, "x_ticks": ticks}

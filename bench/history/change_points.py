@@ -28,12 +28,14 @@ def change_points(values: Float[np.ndarray, " entry"]) -> list[int]:
     # scipy and what else ruptures brings takes 0.3 s.
     from ruptures import KernelCPD
 
-    found = KernelCPD(kernel="rbf", min_size=SHORTEST, params={"gamma": GAMMA}).fit(_scaled(values[places])[:, None])
-    return [int(places[place]) for place in found.predict(pen=PENALTY)[:-1]]
+    found = KernelCPD(kernel="rbf", min_size=SHORTEST, params={"gamma": GAMMA})
+    ends = found.fit_predict(_scaled(values[places]).reshape(-1, 1), pen=PENALTY) or []
+    # The last of them is the end of the series.
+    return [int(places[end]) for end in ends[:-1]]
 
 
 def noise_of(logs: Float[np.ndarray, " entry"]) -> float:
-    """Estimate the standard deviation around a level from successive differences, which steps and spikes hardly touch."""
+    """Estimate the standard deviation around levels, from successive differences, which hardly feel steps and spikes."""
     differences = np.diff(logs)
     spread = np.median(np.abs(differences - np.median(differences))) if len(differences) else 0.0
     # 1.4826 takes a median absolute deviation to a standard deviation, of which a difference has two.
@@ -47,6 +49,5 @@ def _scaled(values: Float[np.ndarray, " entry"]) -> Float[np.ndarray, " entry"]:
     finite = logs[np.isfinite(logs)]
     if not len(finite):
         return np.where(logs > 0, BEYOND, 0.0)
-    scaled = (logs - np.median(finite)) / max(noise_of(finite), LEAST_NOISE)
-    ends = (finite - np.median(finite)) / max(noise_of(finite), LEAST_NOISE)
-    return np.clip(scaled, ends.min() - BEYOND, ends.max() + BEYOND)
+    noise = max(noise_of(finite), LEAST_NOISE)
+    return np.clip(logs, finite.min() - BEYOND * noise, finite.max() + BEYOND * noise) / noise

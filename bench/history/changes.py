@@ -5,11 +5,10 @@ from math import exp, inf, isfinite, log, nan, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from bench.history import schema
 from bench.history.entries import Entry, History, read_samples
+from bench.history.filters import without
 from bench.history.noise import Noise, noises
 from bench.history.paired import paired_logs, t_interval
 
@@ -42,8 +41,7 @@ def changes(history: History, before: Sequence[Entry], now: Sequence[Entry], mar
     shared = [series for series in sides[1] if series in sides[0]]
     pairs = {series: (sides[0][series], sides[1][series]) for series in shared}
     # What is judged says nothing of the noise that it has to exceed.
-    judged = pa.array([entry.id for entry in now], pa.string())
-    rows = history.rows.filter(pc.invert(pc.is_in(history.rows["entry"], judged)))
+    rows = without(history.rows, "entry", [entry.id for entry in now])
     timed = noises(rows, ("speed", "compile"), by_machine=True)
     found = [*_quality(pairs, noises(rows, ("quality",), by_machine=False), margins)]
     found += [*_timed(pairs, timed, margins), *_counted(pairs, margins)]

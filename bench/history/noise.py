@@ -1,4 +1,6 @@
 """How much a measure varies between entries of one version on one machine: what a change has to exceed."""
+# pyarrow makes these functions when it is imported.
+# pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Iterable
 from math import pi, sqrt
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.history import schema
+from bench.history.filters import distinct, where
 
 #: A series' own repeats count beside so many of the average series of its measure and machine.
 PRIOR = 4.0
@@ -63,11 +66,10 @@ _NAMES = ["machine", *schema.SERIES]
 
 def _repeats(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> pa.Table:
     """Gather the entries of one version of one series: their squared deviations and degrees of freedom."""
-    measures = dict.fromkeys(pc.unique(rows["measure"]).to_pylist())
-    wanted = [name for name in measures if schema.measure_of(name).kind in {*kinds}]
+    wanted = [name for name in distinct(rows, "measure") if schema.measure_of(name).kind in {*kinds}]
+    rows = where(rows, "measure", wanted)
     value = pc.max_element_wise(rows["value"], rows["least"])
     known = pc.and_(pc.is_finite(value), pc.greater(value, 0))
-    known = pc.and_(known, pc.is_in(rows["measure"], pa.array(wanted, pa.string())))
     # Benchmarks that were imported have no key: their commit stands for it.
     version = pc.fill_null(pc.coalesce(rows["key"], rows["commit"]), "")
     machine = rows["machine"] if by_machine else pa.repeat("", rows.num_rows)

@@ -6,13 +6,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Float
 
 from bench.history import schema
 from bench.history.change_points import change_points
 from bench.history.entries import Entry, History
+from bench.history.filters import distinct, where
 
 
 class Trend(NamedTuple):
@@ -39,23 +38,23 @@ def trends(history: History, entries: Sequence[Entry], chosen: Mapping[str, Sequ
     What depends on the machine is a series for each.
     """
     by_id = {entry.id: entry for entry in entries}
-    rows = history.rows.filter(pc.is_in(history.rows["entry"], pa.array([*by_id], pa.string())))
+    rows = where(history.rows, "entry", by_id)
     for column, patterns in chosen.items():
         if patterns:
-            names = [name for name in pc.unique(rows[column]).to_pylist() if _fits(name or "", patterns)]
-            rows = rows.filter(pc.is_in(rows[column], pa.array(names, pa.string())))
+            rows = where(rows, column, [name for name in distinct(rows, column) if _fits(name or "", patterns)])
     found: dict[tuple[Any, ...], list[tuple[str, float, float, float]]] = {}
     names = [*schema.SERIES, "machine", "entry", "value", "low", "high"]
     for *series, machine, entry, value, low, high in zip(*(rows[name].to_pylist() for name in names), strict=True):
         kind = schema.measure_of(series[-1]).kind
         if kind != "failed":
-            where = machine if kind in schema.OF_MACHINE else ""
-            found.setdefault((*series, where), []).append((entry, value, low, high))
+            found.setdefault((*series, machine if kind in schema.OF_MACHINE else ""), []).append(
+                (entry, value, low, high)
+            )
     return [_trend(key, values, by_id) for key, values in found.items()]
 
 
 def _trend(key: tuple[Any, ...], rows: Sequence[tuple[str, float, float, float]], by_id: Mapping[str, Entry]) -> Trend:
-    series = dict(zip((*schema.SERIES, "machine"), key, strict=True))
+    series: dict[str, Any] = dict(zip((*schema.SERIES, "machine"), key, strict=True))
     columns = [np.array([row[place] for row in rows], dtype=float) for place in (1, 2, 3)]
     return Trend(series, tuple(by_id[row[0]] for row in rows), *columns)
 

@@ -1,8 +1,8 @@
 """Does `optbench history check` catch true regressions, and leave noise alone?
 
-Run as a script: `.venv/bin/python tests/benchmarks/regressions.py [repeats]`. Two plug-ins are run, timed anew and added
-so many times as they are, then once with an update made slower by a tenth, then once with a wrong bias correction.
-Takes about twenty seconds a repeat.
+Run as a script: `.venv/bin/python tests/benchmarks/regressions.py [repeats]`. Two plug-ins are run, timed anew and
+added so many times as they are, then once with an update made slower by a tenth, then once with a wrong bias
+correction. Takes about twenty seconds a repeat.
 """
 
 import subprocess
