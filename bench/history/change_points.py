@@ -35,7 +35,7 @@ def change_points(values: Float[np.ndarray, " entry"]) -> list[int]:
 
 
 def noise_of(logs: Float[np.ndarray, " entry"]) -> float:
-    """Estimate the standard deviation around levels, from successive differences, which hardly feel steps and spikes."""
+    """Estimate the standard deviation around levels from successive differences, which hardly feel steps or spikes."""
     differences = np.diff(logs)
     spread = np.median(np.abs(differences - np.median(differences))) if len(differences) else 0.0
     # 1.4826 takes a median absolute deviation to a standard deviation, of which a difference has two.

@@ -1,6 +1,7 @@
 """What pytest-benchmark wrote, as an entry."""
 
 import json
+import os
 import subprocess
 import sys
 from math import inf
@@ -126,7 +127,9 @@ def test_a_real_file_becomes_an_entry(tmp_path, place):
     code = "import pytest\n@pytest.mark.parametrize('n', [1, 2])\ndef test_sum(benchmark, n):\n"
     (tmp_path / "test_it.py").write_text(code + "    benchmark.pedantic(sum, (range(n),), rounds=8)\n")
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--benchmark-json=found.json", "test_it.py"]
-    subprocess.run([sys.executable, "-m", "pytest", *words], cwd=tmp_path, capture_output=True, check=True)
+    # Within a worker of xdist nothing is timed.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    subprocess.run([sys.executable, "-m", "pytest", *words], cwd=tmp_path, capture_output=True, check=True, env=alone)
     write_entry(place, *read_benchmarks(tmp_path / "found.json"))
     history = read_history(place)
     rows = read_samples(history, history.entries)

@@ -1,0 +1,140 @@
+"""`optbench history`: add, list, show, plot, compare, check and prune."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.history import schema
+from bench.history.entries import write_entry
+
+
+@pytest.fixture
+def several(optbench, about, quality, seconds):
+    """Keep five entries of one version and one that is slower and worse."""
+    for number in range(6):
+        slow, key = (1.3, "new") if number == 5 else (1 + 0.01 * (number % 2), "k")
+        rows = [quality([0.1 * (1 + seed) * (1.2 if number == 5 else 1) for seed in range(8)], key=key)]
+        rows += [seconds(slow, key=key), quality([1.0], "train_loss", problem="bowl", key=key)]
+        write_entry("results/history", about(number, label=f"v{number}"), rows)
+    return optbench
+
+
+def test_a_run_is_added_once(optbench, handmade):
+    handmade("sgd", [[3.0, 2.0, 1.5]] * 3)
+    said = optbench("history", "add", "handmade", "--label", "first")
+    assert said.code == 0 and re.fullmatch(r"handmade: entry [0-9a-f]{12}, 3 rows\n", said.out)
+    assert "no cell is timed" in said.err
+    assert "it was there already" in optbench("history", "add").out
+    assert len(list(Path("results/history").iterdir())) == 1
+    (row,) = json.loads(optbench("history", "list", "--format", "json").out)
+    assert (row["label"], row["suite"], row["rows"]) == ("first", "handmade", 3)
+
+
+def test_the_latest_run_is_never_the_history(optbench, handmade):
+    handmade("sgd", [[3.0, 2.0, 1.5]])
+    optbench("history", "add")
+    assert "handmade" in optbench("table").out
+
+
+def test_show_tells_series_and_of_one_alone_its_values(several):
+    said = several("history", "show")
+    assert said.code == 0 and "3 series over time" in said.out and "▁█▁█" not in said.out
+    one = several("history", "show", "-p", "mlp", "--measure", "step_seconds").out
+    assert "step_seconds of adamw on mlp" in one and "v5" in one
+    newest = several("history", "show", "--measure", "step_seconds", "--last", "2").out
+    assert "v4" in newest and "v3" not in newest
+
+
+def test_compare_puts_entries_side_by_side(several):
+    rows = json.loads(several("history", "compare", "v4", "--format", "json").out)
+    assert [row["verdict"] for row in rows] == ["worse", "worse", "same"]
+    assert [row["ratio"] for row in rows][:2] == sorted((row["ratio"] for row in rows[:2]), reverse=True)
+    changed = json.loads(several("history", "compare", "v4", "v5", "--only-changed", "--format", "json").out)
+    assert len(changed) == 2
+    assert json.loads(several("history", "compare", "v3", "v4", "--only-worse", "--format", "json").out) == []
+
+
+def test_check_fails_with_a_list_of_what_got_worse(several):
+    said = several("history", "check")
+    assert said.code == 1 and said.err == ""
+    assert "2 of 3 rows got worse" in said.out.splitlines()[0]
+    assert "Worse (2)" in said.out and "held against 5 entries" in said.out
+    assert several("history", "check", "--quality", "0.5", "--speed", "0.5").code == 0
+    assert several("history", "check", "--baseline", "v5").code == 2
+
+
+def test_check_writes_a_comment(several):
+    said = several("history", "check", "--markdown")
+    assert said.code == 1 and said.out.startswith("### optbench: 2026-01-01 v5")
+    assert "| mlp " in said.out and "noise:" in said.out and "Some CPU" in said.out
+
+
+def test_plot_draws(several):
+    pytest.importorskip("vl_convert")
+    said = several("history", "plot", "-o", "figure.svg", "--measure", "step_seconds")
+    assert said.code == 0 and "first entry after a change of level" in " ".join(said.out.split())
+    svg = Path("figure.svg").read_text()
+    assert "step seconds" in svg and svg.count("mark-line") == 1
+    assert several("history", "plot", "-o", "figure.png").code == 0
+
+
+def test_prune_keeps_what_is_named(several):
+    assert "3 of 6 entries would go" in several("history", "prune", "--keep", "v0", "--last", "2", "--dry-run").out
+    assert "3 of 6 entries deleted" in several("history", "prune", "--keep", "v0", "--last", "2").out
+    found = json.loads(several("history", "list", "--format", "json").out)
+    assert [row["label"] for row in found] == ["v0", "v4", "v5"]
+
+
+def test_a_torn_part_is_named(several):
+    torn = sorted(Path("results/history").iterdir())[0]
+    torn.write_text("torn")
+    for words in (["list"], ["show"], ["check"]):
+        assert f"{torn.name} is torn and left out" in several("history", *words).out
+
+
+MISTAKES = {
+    "unknown-commit": (["compare", "deadbeef"], "no entry 'deadbeef' in results/history"),
+    "unknown-baseline": (["check", "--baseline", "v9"], "did you mean 'v"),
+    "nothing-fits": (["show", "-p", "nosuch"], "nothing in results/history fits problem nosuch"),
+    "plot-nothing-fits": (["plot", "-o", "x.svg", "-p", "nosuch"], "nothing in results/history fits problem nosuch"),
+    "plot-suffix": (["plot", "-o", "x.pdf"], "names that end in .svg or .png"),
+    "window": (["check", "--window", "0"], "window: 0 is not accepted"),
+    "last": (["show", "--last", "0"], "last: 0 is not accepted"),
+    "quality": (["check", "--quality", "-1"], "quality: -1"),
+    "speed-nan": (["check", "--speed", "nan"], "speed: nan"),
+    "prune-all": (["prune"], "prune needs what to keep"),
+    "no-run": (["add", "nosuch"], "no run 'nosuch'"),
+    "scheme": (["list", "--history", "nosuch://x/y"], "can't open nosuch://x/y"),
+    "empty": (["check", "--history", "nowhere"], "no history in nowhere"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_one_line(several, mistake):
+    words, expected = MISTAKES[mistake]
+    said = several("history", *words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.count("\n") == 1 and expected in said.err
+
+
+def test_a_newer_history_is_refused(several, about, quality, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
+        write_entry("results/history", about(9), [quality([1.0])])
+    for words in (["list"], ["show"], ["check"], ["compare", "v1"]):
+        said = several("history", *words)
+        assert said.code == 2 and said.err.count("\n") == 1 and "history schema 2" in said.err
+
+
+def test_an_unwritable_place_is_one_line(optbench, handmade, tmp_path):
+    handmade("sgd", [[3.0, 2.0, 1.5]])
+    (tmp_path / "file").write_text("")
+    said = optbench("history", "add", "--history", "file/history")
+    assert said.code == 2 and said.err.count("\n") <= 2 and "can't write" in said.err
+
+
+def test_the_readme_holds_the_workflow_of_this_project():
+    root = Path(__file__).parents[3]
+    assert (root / ".github" / "workflows" / "benchmarks.yml").read_text() in (root / "README.md").read_text()
