@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from bench.history import schema
 from bench.history.filters import distinct, where
 
-#: A series' own repeats count beside so many of the average series of its measure and machine.
+#: Beside a series' own repeats its deviation counts so many of the average series of its measure and machine.
 PRIOR = 4.0
 #: Chance that any of the rows of a check exceeds its noise by chance, one way or the other: a build fails by it.
 LEVEL = 0.01
@@ -31,13 +31,17 @@ class Noise(NamedTuple):
         """Compute the logarithm of a ratio that none of so many rows exceeds by chance, in 99 % of all checks.
 
         Between the medians of so many entries before and now. Source: Smyth, Linear models and empirical Bayes methods
-        for assessing differential expression in microarray experiments, 2004: the moderated t.
+        for assessing differential expression in microarray experiments, 2004: the moderated t, with fewer degrees of
+        freedom.
         """
         from scipy.special import stdtrit
 
         # The median of several varies by pi/2 as much as their mean, in squares.
         spread = sqrt(sum(min(num, pi / 2) / num for num in (before, now)))
         return float(stdtrit(self.freedom, 1 - LEVEL / 2 / max(rows, 1))) * self.deviation * spread
+
+
+NONE = Noise(0.0, 0.0)
 
 
 def noises(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> dict[Key, Noise]:
@@ -48,16 +52,18 @@ def noises(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> dict[Key, 
     """
     groups = _repeats(rows, kinds, by_machine)
     ss, freedom = (np.asarray(groups[name], dtype=float) for name in ("ss", "freedom"))
-    series = [tuple(row[name] for name in ("machine", *schema.SERIES)) for row in groups.select(_NAMES).to_pylist()]
+    series = [tuple(row[name] for name in _NAMES) for row in groups.select(_NAMES).to_pylist()]
     own, pooled = _sums(series, ss, freedom), _sums([(key[0], key[-1]) for key in series], ss, freedom)
-    # A series without repeats of its own has the noise of the average one.
     found: dict[Key, Noise] = {}
-    if by_machine:
-        found |= {key: Noise(sqrt(total / count), PRIOR) for key, (total, count) in pooled.items()}
     for key, (total, count) in own.items():
-        prior = PRIOR * np.divide(*pooled[key[0], key[-1]]) if by_machine else 0.0
-        degrees = count + (PRIOR if by_machine else 0.0)
-        found[key] = Noise(sqrt((total + prior) / degrees), degrees)
+        alike = (key[0], key[-1])
+        average = np.divide(*pooled[alike]) if by_machine else 0.0
+        prior = PRIOR if by_machine else 0.0
+        # No more degrees of freedom than repeats: what slowed down one series of an entry slowed down them all.
+        found[key] = Noise(sqrt((total + prior * average) / (count + prior)), count)
+        if by_machine and count > found.get(alike, NONE).freedom:
+            # A series without repeats of its own has the noise of the average one.
+            found[alike] = Noise(sqrt(average), count)
     return found
 
 
