@@ -63,7 +63,9 @@ def test_standard_has_every_family(cells):
 def test_smoke_is_small(cells):
     """Two optimizers on three problems, 2 x 3 selecting trials and 2 reporting ones each, 50 steps."""
     assert len(cells["smoke"]) == 6
-    assert {(len(cell.points), cell.seeds, cell.report_seeds, cell.steps) for cell in cells["smoke"]} == {(3, 2, 10, 50)}
+    assert {(len(cell.points), cell.seeds, cell.report_seeds, cell.steps) for cell in cells["smoke"]} == {
+        (3, 2, 10, 50)
+    }
 
 
 def test_landscapes_and_networks_are_in_their_suites(cells):

@@ -6,6 +6,8 @@ from jaxtyping import Float
 BARS = "▁▂▃▄▅▆▇█"
 #: Entries that are shown, the newest.
 LONGEST = 30
+#: Differences of less than that share are none.
+LEAST = 1e-3
 
 
 def sparkline(values: Float[np.ndarray, " entry"]) -> str:
@@ -23,5 +25,5 @@ def _bar(value: float, low: float, high: float) -> str:
         return "×"
     if value <= 0:
         return BARS[0]
-    share = 0.5 if high == low else (np.log(value) - low) / (high - low)
+    share = 0.5 if high - low < LEAST else (np.log(value) - low) / (high - low)
     return BARS[min(int(share * len(BARS)), len(BARS) - 1)]

@@ -77,3 +77,24 @@ def test_noise_is_of_a_level_alone():
     logs[::40] += 0.4
     # Each spike is in two differences of a twentieth of them all.
     assert noise_of(logs) == pytest.approx(0.02, rel=0.1)
+
+
+def clustered(stream, num=100):
+    """Draw a series whose spikes may lie beside each other."""
+    rng = np.random.default_rng(stream)
+    return np.exp(NOISE * rng.standard_normal(num) + np.log(1.5) * (rng.random(num) < 0.03))
+
+
+def test_spikes_that_cluster_are_no_change():
+    assert sum(bool(change_points(clustered([5, k]))) for k in range(300)) <= 4
+
+
+def test_a_change_that_was_found_stays_found():
+    values = clustered([6, 0])
+    values[40:] *= STEP
+    assert all(any(abs(one - 40) <= 2 for one in change_points(values[:end])) for end in range(44, 100))
+
+
+def test_two_values_at_random_are_one_level():
+    rng = np.random.default_rng(7)
+    assert sum(bool(change_points(np.where(rng.random(100) < 0.1, 110.0, 100.0))) for _ in range(100)) <= 5
