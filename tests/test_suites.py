@@ -61,7 +61,7 @@ def test_standard_has_every_family(cells):
 
 
 def test_smoke_is_small(cells):
-    """Two optimizers on three problems, 2 x 3 selecting trials and 2 reporting ones each, 50 steps."""
+    """Two optimizers on three problems, 2 x 3 selecting trials and 10 reporting ones each, 50 steps."""
     assert len(cells["smoke"]) == 6
     assert {(len(cell.points), cell.seeds, cell.report_seeds, cell.steps) for cell in cells["smoke"]} == {
         (3, 2, 10, 50)
