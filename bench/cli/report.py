@@ -29,7 +29,7 @@ def report(
     from bench.store.run_folder import write_file
     from bench.tables import load
 
-    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
+    if find_spec("vl_convert") is None:
         raise RequestError("report needs the extra report: pip install 'optbench[report]'")
     # Before any work: the page of a large run takes a while.
     _check_output(output)
@@ -37,7 +37,6 @@ def report(
 
     from bench.report import report as write
 
-    # A page of many figures takes half a minute.
     text = write(loaded, output, say)
     write_file(output, text.encode())
     print(f"{output}: {len(text.encode()) / 1e6:.2f} MB")

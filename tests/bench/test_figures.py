@@ -19,7 +19,7 @@ OPTIONS = (Options(), Options(log=False, interactive=True, width=900, view=Slice
 
 
 def make(run: bench.Run, kind: str, options: Options = OPTIONS[0]) -> dict[str, Any]:
-    return FIGURES[kind].make(run, options).to_dict()
+    return FIGURES[kind].make(run, options)
 
 
 def rows(spec: dict[str, Any], *fields: str) -> list[tuple[Any, ...]]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.provenance import commands, machine, provenance

@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import altair as alt
-
-from bench.present.charts.style import PAGE, Look, styled
+from bench.present.charts.style import PAGE, Look, Spec, config
 
 
 class Room(NamedTuple):
@@ -30,25 +28,23 @@ def room(columns: int, look: Look, ratio: float = 0.75, extent: float | None = N
 
 @dataclass(frozen=True)
 class Data:
-    """The rows of a figure, by name: altair copies a chart often, and would copy them each time."""
+    """The rows of a figure, by name."""
 
-    rows: dict[str, Any] = field(default_factory=dict)
+    rows: Spec = field(default_factory=dict)
 
-    def chart(self, rows: list[dict[str, Any]]) -> alt.Chart:
-        """Begin a chart of some rows."""
+    def add(self, rows: list[dict[str, Any]]) -> Spec:
+        """Keep some rows, and return what a layer calls them by."""
         name = f"rows_{len(self.rows)}"
         self.rows[name] = rows
-        return alt.Chart(alt.NamedData(name=name))
+        return {"name": name}
 
 
 def arrange(
-    panels: Sequence[Any], draw: Callable[[Any, int, Data], Any], columns: int, look: Look, **resolve: Any
-) -> Any:
+    panels: Sequence[Any], draw: Callable[[Any, int, Data], Spec], columns: int, look: Look, **more: Any
+) -> Spec:
     """Draw each panel and set them side by side, row after row."""
     if not panels:
         raise ValueError("nothing to draw")
     data = Data()
-    figure = alt.concat(*(draw(panel, place, data) for place, panel in enumerate(panels)), columns=columns)
-    figure = styled(figure.resolve_scale(**resolve) if resolve else figure, look)
-    figure.datasets = data.rows
-    return figure
+    drawn = [draw(panel, place, data) for place, panel in enumerate(panels)]
+    return {"config": config(look), "concat": drawn, "columns": columns, "datasets": data.rows, **more}
