@@ -1,7 +1,11 @@
 """How the trials of a cell ended, as arrays [seed, point]: what every table that compares starts from."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +17,8 @@ from bench.store.schema import FIXED, METRICS
 
 #: Metrics of which every row tells.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")
+#: So many outcomes are kept, of parts up to such a size: 72 trials are 80 kB of a part, and 5 kB when they are kept.
+KEPT, MOST_BYTES = 512, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -75,18 +81,39 @@ def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[st
     aims = (
         {name: (name, value) for name, value in targets_of(part.footer, view).items()} if targets is None else targets
     )
+    there = part.path.stat()
+    version = there.st_ino, there.st_mtime_ns, there.st_size
+    read = _outcomes if there.st_size <= MOST_BYTES else _outcomes.__wrapped__
+    return read(part.path, version, json.dumps(part.footer), phase, view, tuple(aims.items()))
+
+
+@lru_cache(KEPT)
+def _outcomes(
+    path: Path, version: Any, footer: str, phase: str, view: Slice, aims: tuple[tuple[str, tuple[str, float]], ...]
+) -> Outcomes:
+    """Read outcomes once for all tables and figures: the page of 60 cells asks 2530 times for 306."""
+    part = Part(path, "finished", json.loads(footer))
     measured = set(measured_columns(part))
-    wanted = [*dict.fromkeys([*SHOWN, *own_metrics(part), *(metric for metric, _ in aims.values())])]
+    wanted = [*dict.fromkeys([*SHOWN, *own_metrics(part), *(metric for _, (metric, _) in aims)])]
     curves = [name for name in (*wanted, "train_loss", "step_loss") if name in measured]
     columns = [
         *dict.fromkeys(["phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step", *curves])
     ]
     batches = (_of_seeds(batch, view) for batch in read_batches(part, columns, phase))
-    pieces = [_read(batch, part.footer, view, aims) for batch in batches if len(batch)]
+    pieces = [_read(batch, part.footer, view, dict(aims)) for batch in batches if len(batch)]
     if not pieces:
         names = f"{part.footer['problem']} / {part.footer['optimizer']}"
         raise ValueError(f"{names}: its {phase} trials are not kept, as in all reference runs")
-    return _arrange(pieces)
+    return _locked(_arrange(pieces))
+
+
+def _locked(found: Outcomes) -> Outcomes:
+    """Keep what several are given from being changed by one of them."""
+    maps = {name: MappingProxyType(getattr(found, name)) for name in ("settings", "ends", "steps_to")}
+    inner = [values for some in maps.values() for values in some.values()]
+    for values in (found.seeds, found.points, found.start, found.diverged, *inner):
+        values.flags.writeable = False
+    return found._replace(**maps)
 
 
 def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
