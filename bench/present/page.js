@@ -82,7 +82,11 @@ box.form.addEventListener("submit", (event) => event.preventDefault());
 const OPTIONS = { mode: "vega-lite", renderer: "svg", ast: true, actions: false };
 
 const parsed = (element) => JSON.parse(element.textContent);
-let datasets;
+let data;
+
+// A list in a row is written as the place of that list, which several rows share.
+const filled = (value) => (Array.isArray(value) ? data.lists[value[0]] : value);
+const mapped = (object, call) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, call(value)]));
 
 // The first variant that fits what is chosen, with its data, which all figures share.
 function specOf(figure) {
@@ -90,8 +94,8 @@ function specOf(figure) {
   const chosen = all("select[data-choice]", figure).map((select) => [select.dataset.choice, select.value]);
   const fits = ({ choice }) => chosen.every(([name, value]) => choice[name] === value);
   const spec = structuredClone((figure.variants.find(fits) ?? figure.variants[0]).spec);
-  datasets ??= parsed(document.getElementById("datasets"));
-  spec.datasets = Object.fromEntries(Object.entries(spec.datasets).map(([name, key]) => [name, datasets[key]]));
+  data ??= parsed(document.getElementById("data"));
+  spec.datasets = mapped(spec.datasets, (place) => data.datasets[place].map((row) => mapped(row, filled)));
   return fit(spec, figure.querySelector(".chart").clientWidth);
 }
 
