@@ -102,8 +102,7 @@ def _outcomes(
     batches = (_of_seeds(batch, view) for batch in read_batches(part, columns, phase))
     pieces = [_read(batch, part.footer, view, dict(aims)) for batch in batches if len(batch)]
     if not pieces:
-        names = f"{part.footer['problem']} / {part.footer['optimizer']}"
-        raise ValueError(f"{names}: its {phase} trials are not kept, as in all reference runs")
+        raise not_kept(part, phase)
     return _locked(_arrange(pieces))
 
 
@@ -114,6 +113,12 @@ def _locked(found: Outcomes) -> Outcomes:
     for values in (found.seeds, found.points, found.start, found.diverged, *inner):
         values.flags.writeable = False
     return found._replace(**maps)
+
+
+def not_kept(part: Part, phase: str) -> ValueError:
+    """Say that a cell's trials of a phase are not there to be read."""
+    names = f"{part.footer['problem']} / {part.footer['optimizer']}"
+    return ValueError(f"{names}: its {phase} trials are not kept, as in all reference runs")
 
 
 def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
