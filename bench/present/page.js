@@ -54,9 +54,10 @@ function filterRows(words) {
   found.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
 }
 
-// Figures highlight one name: the first word that an optimizer's name has in it.
+// Figures highlight the words that optimizers' names have in them: a pattern that fits any of these, or everything.
 const optimizers = [...new Set(all("tbody th").map((cell) => cell.textContent.toLowerCase()))];
-const highlighted = () => wanted().find((word) => optimizers.some((name) => name.includes(word))) ?? "";
+const highlighted = () => wanted().filter((word) => optimizers.some((name) => name.includes(word)))
+  .map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
 
 function filterFigure(figure) {
   if (!figure.view) return;

@@ -142,10 +142,11 @@ def test_the_filter_leaves_what_it_names(opened):
     opened.call("Input.insertText", text="A[B, sgd")
     opened.wait("document.getElementById('found').textContent !== ''")
     assert set(column(opened, "optimizer")) == {"a[b=0.9].c", "sgd"}
-    highlighted = "document.querySelector('figure').view.signal('named')"
-    assert opened.run(highlighted) == "a[b"
-    lines = "[...document.querySelectorAll('figure svg .mark-line path')]"
+    assert opened.run("document.querySelector('figure').view.signal('named')") == "a\\[b|sgd"
+    lines = "[...document.querySelector('figure').querySelectorAll('.mark-line path')]"
     opened.wait(f"{lines}.some((one) => one.getAttribute('opacity') === '0.1')")
+    shown = opened.run(f"{lines}.filter((one) => one.getAttribute('opacity') === '1').length")
+    assert (shown, opened.run(f"{lines}.length")) == (4, 12), "both names in both panels"
     opened.run("document.getElementById('filter').value = ''")
     opened.run("document.getElementById('filter').dispatchEvent(new Event('input'))")
     opened.wait("document.getElementById('found').textContent === ''")

@@ -103,21 +103,20 @@ def _width(look: Look) -> Spec:
 
 
 def _opacity(full: float, faded: float) -> Spec:
-    """Fade all but what is under the pointer, was clicked in the legend, or has a name that fits."""
-    named = "indexof(lower(datum.optimizer), lower(named)) >= 0"
+    """Fade all but what is under the pointer, was clicked in the legend, or has a name with one of some words in it."""
+    named = "test(regexp(named, 'i'), datum.optimizer)"
     test = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
     return {"condition": [{"test": test, "value": full}], "value": faded}
 
 
 def _choices(views: list[str]) -> list[Spec]:
-    """Make what a reader chooses by: pointer, legend and a box for a part of a name, the same in all panels."""
+    """Make what a reader chooses by: pointer, legend, and words of names that the page sets, the same in all panels."""
     point = {"type": "point", "toggle": False}
     over = point | {"fields": ["optimizer"], "on": "pointerover", "clear": "pointerout"}
-    bind = {"input": "text", "name": "Show names with ", "placeholder": "adam"}
     return [
         {"name": "hover", "select": over, "views": views},
         {"name": "pick", "select": point | {"fields": ["shown"]}, "bind": "legend", "views": views},
-        {"name": "named", "value": "", "bind": bind},
+        {"name": "named", "value": ""},
     ]
 
 
