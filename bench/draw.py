@@ -15,6 +15,7 @@ SUFFIXES = (".svg", ".png")
 #: The kinds that show a metric of choice, and those that have steps, or what else is counted, along an axis.
 OF_METRIC = ("convergence", "curves", "grid", "sensitivity", "heatmap")
 OF_X = ("curves", "grid", "ert")
+EXTRA = ("altair", "vl_convert")
 
 
 def draw(run: "Run", kind: str, path: Path, options: Options) -> str:
@@ -29,8 +30,8 @@ def draw(run: "Run", kind: str, path: Path, options: Options) -> str:
             raise ValueError(f"{word}: not accepted for {kind}; accepted for {', '.join(kinds)}")
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg or .png")
-    if importlib.util.find_spec("vl_convert") is None:
-        raise ValueError("figures need vl-convert-python: pip install 'optbench[report]'")
+    if not all(importlib.util.find_spec(name) for name in EXTRA):
+        raise ValueError("figures need altair and vl-convert-python: pip install 'optbench[report]'")
     write_file(path, rendered(run, kind, path.suffix.lower(), options))
     return FIGURES[kind].caption(run, options)
 

@@ -32,10 +32,12 @@ def report(runs: Sequence[Run], output: Path, say: Callable[[str], None] = lambd
 
 
 def _vega() -> str:
-    """Return the JavaScript that draws figures."""
+    """Return the JavaScript that draws figures, of the Vega-Lite that altair writes for."""
+    import altair
     import vl_convert
 
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)
 
 
 def _run_sections(run: Run, told: Sequence[str], several: bool, say: Callable[[str], None]) -> Iterator[Section]:

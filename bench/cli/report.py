@@ -29,7 +29,7 @@ def report(
     from bench.store.run_folder import write_file
     from bench.tables import load
 
-    if find_spec("vl_convert") is None:
+    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
         raise RequestError("report needs the extra report: pip install 'optbench[report]'")
     # Before any work: the page of a large run takes a while.
     _check_output(output)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from bench.figures import FIGURES, Options

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, write_handmade):
     """Write a run with hostile names of optimizers and a problem, and its page."""
+    pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
     from bench.report import report
     from bench.tables import load

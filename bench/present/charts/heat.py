@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import altair as alt
+
 from bench.present.charts import style
-from bench.present.charts.panels import Data, arrange
-from bench.present.charts.style import INK, Look, Spec, field
+from bench.present.charts.panels import Data, arrange, layered
+from bench.present.charts.style import INK, Look, Spec
 
 
 class Cell(NamedTuple):
@@ -38,7 +40,7 @@ def heat(panels: Sequence[HeatPanel], look: Look) -> Spec:
     # Labels, the axis' title, and the scale at the right with its own.
     beside = look.extent + 2 * look.font + 9 * look.font
     width = (look.width - 8 - 8 * (columns - 1)) / columns - beside
-    own = {"scale": {"color": "independent"}}
+    own = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
     draw = lambda panel, place, data: _panel(panel, width, beside, data, look)  # noqa: E731
     return arrange(panels, draw, columns, look, resolve=own)
 
@@ -47,57 +49,47 @@ def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look
     xs, ys = _labels(cell.x for cell in panel.cells), _labels(cell.y for cell in panel.cells)
     rows = [_row(cell, panel) | {"x": xs[cell.x], "y": ys[cell.y]} for cell in panel.cells]
     height = 2 * look.font * len(ys)
-    return {
-        "data": data.add(rows),
-        "encoding": _places(panel, [*xs.values()], [*ys.values()], look),
-        "layer": _layers(panel, height, look),
-        "title": style.title(panel.title, panel.subtitle, width + beside, look),
-        "width": round(width, 1),
-        "height": height,
-    }
+    extent: dict[str, Any] = {"minExtent": look.extent, "maxExtent": look.extent}
+    axis: dict[str, Any] = {"grid": False, "labelAngle": 0, "labelOverlap": True}
+    frame = data.chart(rows).encode(
+        x=alt.X("x:O", sort=list(xs.values()), axis=alt.Axis(title=panel.x_title, **axis)),
+        y=alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent)),
+        tooltip=[alt.Tooltip("x:O"), alt.Tooltip("y:O"), alt.Tooltip("said:N")],
+    )
+    title = style.title(panel.title, panel.subtitle, width + beside, look)
+    frame = frame.properties(width=round(width, 1), height=height, title=title)
+    return layered(frame, _layers(_colour(panel, height, look), look))
 
 
-def _places(panel: HeatPanel, xs: list[str], ys: list[str], look: Look) -> Spec:
-    axis = {"grid": False, "labelAngle": 0, "labelOverlap": True}
-    extent = {"minExtent": look.extent, "maxExtent": look.extent}
-    return {
-        "x": field("x", "ordinal", sort=xs, axis={"title": panel.x_title, **axis}),
-        "y": field("y", "ordinal", sort=ys[::-1], axis={"title": panel.y_title, **axis, **extent}),
-        "tooltip": [field("x", "ordinal"), field("y", "ordinal"), field("said", "nominal")],
-    }
-
-
-def _layers(panel: HeatPanel, height: float, look: Look) -> list[Spec]:
-    edge = {"type": "rect", "stroke": "white", "strokeWidth": 0.5}
-    cross = {"type": "point", "shape": style.CROSS, "filled": False, "color": INK, "strokeWidth": 1, "opacity": 1}
-    frame = {"type": "rect", "filled": False, "stroke": "#D55E00", "strokeWidth": 1.6}
-    lost, found, best = ([{"filter": test}] for test in ("datum.lost", "!datum.lost", "datum.best"))
+def _layers(colour: alt.Color, look: Look) -> list[alt.Chart]:
+    lost, found, best = (alt.Chart().transform_filter(test) for test in ("datum.lost", "!datum.lost", "datum.best"))
     return [
-        {"transform": lost, "mark": edge | {"color": "#eeeeee"}},
-        {"transform": found, "mark": edge, "encoding": {"color": _colour(panel, height, look)}},
-        {"transform": lost, "mark": cross | {"size": 3 * look.font}},
-        {"transform": best, "mark": frame},
+        lost.mark_rect(color="#eeeeee", stroke="white", strokeWidth=0.5),
+        found.mark_rect(stroke="white", strokeWidth=0.5).encode(color=colour),
+        lost.mark_point(shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1),
+        best.mark_rect(filled=False, stroke="#D55E00", strokeWidth=1.6),
     ]
 
 
-def _colour(panel: HeatPanel, height: float, look: Look) -> Spec:
+def _colour(panel: HeatPanel, height: float, look: Look) -> alt.Color:
     values = [row for cell in panel.cells if (row := _row(cell, panel)["value"]) is not None]
     low, high = min(values, default=1.0), max(values, default=1.0)
     low, high = (low, high) if low < high else (low, low * 2 if panel.log else low + 1)
-    legend = {
-        "title": style.wrapped(panel.value_title, 14),
-        "values": style.log_ticks(low, high, 4) if panel.log else [low, high],
-        "labelExpr": "replace(format(datum.value, '.1~e'), '+', '')" if panel.log else "format(datum.value, '.3~g')",
-        "gradientLength": max(height - 2 * look.font, 3 * look.font),
-        "gradientThickness": look.font,
-        "titleFontSize": look.font,
-        "titleFontWeight": "normal",
-        "orient": "right",
-        "offset": 4,
-    }
-    kind = {"type": "log"} if panel.log else {}
+    ticks = style.log_ticks(low, high, 4) if panel.log else [low, high]
+    legend = alt.Legend(
+        title=style.wrapped(panel.value_title, 14),
+        values=ticks,
+        labelExpr="replace(format(datum.value, '.1~e'), '+', '')" if panel.log else "format(datum.value, '.3~g')",
+        gradientLength=max(height - 2 * look.font, 3 * look.font),
+        gradientThickness=look.font,
+        titleFontSize=look.font,
+        titleFontWeight="normal",
+        orient="right",
+        offset=4,
+    )
+    kind: dict[str, Any] = {"type": "log"} if panel.log else {}
     # Dark is low is good.
-    return field("value", scale={"scheme": "viridis", "domain": [low, high], **kind}, legend=legend)
+    return alt.Color("value:Q", scale=alt.Scale(scheme="viridis", domain=[low, high], **kind), legend=legend)
 
 
 def _row(cell: Cell, panel: HeatPanel) -> dict[str, Any]:

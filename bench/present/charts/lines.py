@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import altair as alt
+
 from bench.present.charts import style
 from bench.present.charts.line_panel import Line, LinePanel, domains, grey_first, line_row, mark_row, stacked
-from bench.present.charts.panels import Data, Room, arrange, columns_of, room
-from bench.present.charts.style import Look, Spec, field
+from bench.present.charts.panels import Data, Room, arrange, columns_of, layered, room
+from bench.present.charts.style import Look, Spec
 
 #: How dense a band of an interval is.
 BAND = 0.15
@@ -37,114 +39,114 @@ def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look:
     y = {"scale": style.scale(panel.log_y, y_domain), "axis": y_axis}
     layers = [
         *_band(panel, data, (x, y), y_domain, look),
-        {"name": name, **_line(panel, data, (x, y), y_domain, look)},
+        _line(panel, data, (x, y), y_domain, look).properties(name=name),
         *_points(panel, data, (x, y), y_domain, look),
         *_marks(panel, data, (x, y), y_domain, look),
     ]
     title = style.title(panel.title, panel.subtitle, space.width + look.extent + 2 * look.font, look)
-    return {"layer": layers, "title": title, "width": space.width, "height": space.height}
+    return layered(alt.Chart(title=title, width=space.width, height=space.height), layers)
 
 
 def _unfolded(
-    found: Sequence[Line], panel: LinePanel, data: Data, domain: Sequence[float], look: Look, names: list[str]
-) -> Spec:
+    found: Sequence[Line], panel: LinePanel, data: Data, domain: Sequence[float], look: Look, names: list[Any]
+) -> alt.Chart:
     rows = [line_row(line, names, panel, domain, look) for line in grey_first(found, look)]
-    return {"data": data.add(rows), "transform": [{"flatten": names}]}
+    return data.chart(rows).transform_flatten(names)
 
 
-def _shown(look: Look, scale: Spec, panel: LinePanel) -> Spec:
+def _shown(look: Look, scale: alt.Scale, panel: LinePanel) -> dict[str, Any]:
     """Tell names apart by a scale; all such share one legend."""
-    return field("shown", "nominal", scale=scale, legend=style.legend(look, bool(panel.points)))
+    return {"shorthand": "shown:N", "scale": scale, "legend": style.legend(look, bool(panel.points))}
 
 
-def _band(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[Spec]:
+def _band(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[alt.Chart]:
     found = [line for line in panel.lines if len(line.low) and line.name in look.names]
     if not found:
         return []
-    encoding = {
-        "x": field("x", **axes[0]),
-        "y": field("low", **axes[1]),
-        "y2": {"field": "high"},
-        "color": _shown(look, style.colour_scale(look), panel),
-        "detail": field("optimizer", "nominal"),
-    }
-    encoding |= {"opacity": _opacity(BAND, 0.02)} if look.interactive else {}
-    mark = {"type": "area", "opacity": BAND, **_steps(panel)}
-    unfolded = _unfolded(found, panel, data, domain, look, ["x", "low", "high"])
-    return [{**unfolded, "mark": mark, "encoding": encoding}]
+    area = _unfolded(found, panel, data, domain, look, ["x", "low", "high"]).mark_area(opacity=BAND, **_steps(panel))
+    band = area.encode(
+        x=alt.X("x:Q", **axes[0]),
+        y=alt.Y("low:Q", **axes[1]),
+        y2=alt.Y2("high"),
+        color=alt.Color(**_shown(look, style.colour_scale(look), panel)),
+        detail=alt.Detail("optimizer:N"),
+        opacity=_opacity(BAND, 0.02) if look.interactive else alt.Undefined,
+    )
+    return [band]
 
 
-def _steps(panel: LinePanel) -> Spec:
+def _steps(panel: LinePanel) -> dict[str, Any]:
     return {"interpolate": "step-after"} if panel.step else {}
 
 
-def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> Spec:
+def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> alt.Chart:
+    base = _unfolded(panel.lines, panel, data, domain, look, ["x", "y"])
     point = {"size": 4 if look.width <= style.PAGE else 12, "opacity": 1} if panel.dotted else False
-    encoding = {
-        "x": field("x", **axes[0]),
-        "y": field("y", **axes[1]),
-        "color": _shown(look, style.colour_scale(look), panel),
-        "strokeDash": _shown(look, style.dash_scale(look), panel),
+    encoded: dict[str, Any] = {
+        "x": alt.X("x:Q", **axes[0]),
+        "y": alt.Y("y:Q", **axes[1]),
+        "color": alt.Color(**_shown(look, style.colour_scale(look), panel)),
+        "strokeDash": alt.StrokeDash(**_shown(look, style.dash_scale(look), panel)),
         "strokeWidth": _width(look),
-        "detail": field("optimizer", "nominal"),
+        "detail": alt.Detail("optimizer:N"),
     }
     if look.interactive:
-        encoding |= {"opacity": _opacity(1.0, 0.1), "tooltip": field("optimizer", "nominal")}
-    mark = {"type": "line", "point": point, "strokeJoin": "round", **_steps(panel)}
-    return {**_unfolded(panel.lines, panel, data, domain, look, ["x", "y"]), "mark": mark, "encoding": encoding}
+        encoded |= {"opacity": _opacity(1.0, 0.1), "tooltip": alt.Tooltip("optimizer:N")}
+    return base.mark_line(point=point, strokeJoin="round", **_steps(panel)).encode(**encoded)
 
 
-def _width(look: Look) -> Spec:
+def _width(look: Look) -> alt.StrokeWidthValue:
     """Draw the grey lines thin, and what is under the pointer thick."""
-    grey = {"test": f"datum.shown === {json.dumps(look.others)}" if look.others else "false", "value": 0.5}
-    over = {"test": {"param": "hover", "empty": False}, "value": 3}
+    grey: Any = {"test": f"datum.shown === {json.dumps(look.others)}" if look.others else "false", "value": 0.5}
+    over: Any = {"test": {"param": "hover", "empty": False}, "value": 3}
     conditions = [over, grey] if look.interactive else [grey]
-    return {"condition": conditions, "value": 1.8 if look.width > style.PAGE else 1.1}
+    return alt.StrokeWidthValue(1.8 if look.width > style.PAGE else 1.1, condition=conditions)
 
 
-def _opacity(full: float, faded: float) -> Spec:
+def _opacity(full: float, faded: float) -> alt.OpacityValue:
     """Fade all but what is under the pointer, was clicked in the legend, or has a name with one of some words in it."""
     named = "test(regexp(named, 'i'), datum.optimizer)"
-    test = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
-    return {"condition": [{"test": test, "value": full}], "value": faded}
+    test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
+    return alt.OpacityValue(faded, condition=[{"test": test, "value": full}])
 
 
-def _choices(views: list[str]) -> list[Spec]:
+def _choices(views: list[str]) -> list[Any]:
     """Make what a reader chooses by: pointer, legend, and words of names that the page sets, the same in all panels."""
-    point = {"type": "point", "toggle": False}
+    point: dict[str, Any] = {"type": "point", "toggle": False}
     over = point | {"fields": ["optimizer"], "on": "pointerover", "clear": "pointerout"}
     return [
-        {"name": "hover", "select": over, "views": views},
-        {"name": "pick", "select": point | {"fields": ["shown"]}, "bind": "legend", "views": views},
-        {"name": "named", "value": ""},
+        alt.TopLevelSelectionParameter(name="hover", select=alt.PointSelectionConfig(**over), views=views),
+        alt.TopLevelSelectionParameter(
+            name="pick", select=alt.PointSelectionConfig(**point, fields=["shown"]), bind="legend", views=views
+        ),
+        alt.VariableParameter(name="named", value=""),
     ]
 
 
-def _points(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[Spec]:
+def _points(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[alt.Chart]:
     if not panel.points:
         return []
-    encoding = {
-        "x": field("x", **axes[0]),
-        "y": field("y", **axes[1]),
-        "color": _shown(look, style.colour_scale(look), panel),
-        "shape": _shown(look, style.shape_scale(look), panel),
-        "tooltip": field("optimizer", "nominal"),
-    }
-    mark = {"type": "point", "filled": True, "opacity": 1, "size": 2.5 * look.font}
-    unfolded = _unfolded(panel.points, panel, data, domain, look, ["x", "y"])
-    return [{**unfolded, "mark": mark, "encoding": encoding}]
+    base = _unfolded(panel.points, panel, data, domain, look, ["x", "y"])
+    points = base.mark_point(filled=True, opacity=1, size=2.5 * look.font).encode(
+        x=alt.X("x:Q", **axes[0]),
+        y=alt.Y("y:Q", **axes[1]),
+        color=alt.Color(**_shown(look, style.colour_scale(look), panel)),
+        shape=alt.Shape(**_shown(look, style.shape_scale(look), panel)),
+        tooltip=alt.Tooltip("optimizer:N"),
+    )
+    return [points]
 
 
-def _marks(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[Spec]:
+def _marks(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[alt.Chart]:
     if not panel.marks:
         return []
     found = [mark for mark in grey_first(panel.marks, look) if mark.x > 0 or not panel.log_x]
     rows = [mark_row(mark, y, look) for mark, y in zip(found, stacked(found, panel, domain, look), strict=True)]
-    encoding = {
-        "x": field("x", **axes[0]),
-        "y": field("y", **axes[1]),
-        "color": _shown(look, style.colour_scale(look), panel),
-        "tooltip": [field("optimizer", "nominal"), field("said", "nominal")],
-    }
-    mark = {"type": "point", "shape": style.CROSS, "filled": False, "strokeWidth": 1, "size": 2 * look.font}
-    return [{"data": data.add(rows), "mark": mark | {"opacity": 1}, "encoding": encoding}]
+    crosses = data.chart(rows).mark_point(shape=style.CROSS, filled=False, strokeWidth=1, size=2 * look.font, opacity=1)
+    crosses = crosses.encode(
+        x=alt.X("x:Q", **axes[0]),
+        y=alt.Y("y:Q", **axes[1]),
+        color=alt.Color(**_shown(look, style.colour_scale(look), panel)),
+        tooltip=[alt.Tooltip("optimizer:N"), alt.Tooltip("said:N")],
+    )
+    return [crosses]

@@ -3,9 +3,12 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-#: A Vega-Lite specification, or a part of one. Plain: objects that copy their parts took half of a page's time.
+import altair as alt
+
+#: A Vega-Lite specification, or a part of one.
 Spec = dict[str, Any]
 #: Okabe, Ito, Color universal design, 2008, without its yellow, which is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#7A5C00")
@@ -77,19 +80,22 @@ def wrapped(text: str, most: int) -> list[str]:
     return [line[first : first + most].rstrip() for line in lines for first in range(0, len(line), most)] or [""]
 
 
-def colour_scale(look: Look) -> Spec:
+@cache
+def colour_scale(look: Look) -> alt.Scale:
     """Give each coloured name its colour, and grey to the others."""
-    return {"domain": _domain(look), "range": [*COLOURS[: len(look.names)], *_grey(look, GREY)]}
+    return alt.Scale(domain=_domain(look), range=[*COLOURS[: len(look.names)], *_grey(look, GREY)])
 
 
-def dash_scale(look: Look) -> Spec:
+@cache
+def dash_scale(look: Look) -> alt.Scale:
     """Give each coloured name its dashes."""
-    return {"domain": _domain(look), "range": [*map(list, DASHES[: len(look.names)]), *_grey(look, [1, 0])]}
+    return alt.Scale(domain=_domain(look), range=[*map(list, DASHES[: len(look.names)]), *_grey(look, [1, 0])])
 
 
-def shape_scale(look: Look) -> Spec:
+@cache
+def shape_scale(look: Look) -> alt.Scale:
     """Give each coloured name its shape."""
-    return {"domain": _domain(look), "range": [*SHAPES[: len(look.names)], *_grey(look, "circle")]}
+    return alt.Scale(domain=_domain(look), range=[*SHAPES[: len(look.names)], *_grey(look, "circle")])
 
 
 def _domain(look: Look) -> list[str]:
@@ -100,31 +106,33 @@ def _grey(look: Look, value: Any) -> list[Any]:
     return [value] if look.others else []
 
 
-def title(text: str, subtitle: str, width: float, look: Look) -> Spec:
+def title(text: str, subtitle: str, width: float, look: Look) -> alt.TitleParams:
     """Head a panel of such a width, axis included: the problem, and under it what else there is to say."""
     most = max(int(width / (0.56 * look.font)), 8)
-    return {"text": wrapped(text, most)} | ({"subtitle": wrapped(subtitle, most)} if subtitle else {})
+    return alt.TitleParams(wrapped(text, most), subtitle=wrapped(subtitle, most) if subtitle else alt.Undefined)
 
 
-def legend(look: Look, points: bool = False) -> Spec | None:
+@cache
+def legend(look: Look, points: bool = False) -> alt.Legend | None:
     """Name the colours below the panels; one name needs no legend, since titles or axes say it."""
     if len(look.names) + bool(look.others) < 2:
         return None
     longest = max(map(len, _domain(look)))
     columns = max(1, int(look.width / (0.56 * look.font * longest + 5 * look.font)))
-    stroke = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
-    symbol = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
-    place = {"title": None, "orient": "bottom", "columns": columns, "labelLimit": look.width}
-    return place | {"symbolOpacity": 1} | symbol
+    stroke: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
+    symbol: dict[str, Any] = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
+    return alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
 
 
-def value_axis(title: str | None, log: bool, domain: tuple[float, float], width: float = 200, **options: Any) -> Spec:
+def value_axis(
+    title: str | None, log: bool, domain: tuple[float, float], width: float = 200, **options: Any
+) -> alt.Axis:
     """Make an axis of numbers, so long in points: powers of ten where it is logarithmic, few ticks where not."""
     is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
     text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
     most = 4 if width > 100 else 3
     ticks: dict[str, Any] = {"values": log_ticks(*domain, most + 1)} if log else {"tickCount": most}
-    return {"title": title, "labelExpr": text} | ticks | options
+    return alt.Axis(**{"title": title, "labelExpr": text} | ticks | options)
 
 
 def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -149,32 +157,26 @@ def _apart(ticks: list[float], factor: float) -> list[float]:
     return kept
 
 
-def scale(log: bool, domain: Sequence[float]) -> Spec:
+def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
     """Make a scale whose ends are given; what lies beyond is drawn on the edge."""
-    kind = {"type": "log"} if log else {"type": "linear", "zero": False}
-    return kind | {"domain": list(domain), "nice": False, "clamp": True}
+    kind: dict[str, Any] = {"type": "log"} if log else {"type": "linear", "zero": False}
+    return alt.Scale(**kind, domain=list(domain), nice=False, clamp=True)
 
 
-def field(name: str, kind: str = "quantitative", **more: Any) -> Spec:
-    """Encode a field of the rows."""
-    return {"field": name, "type": kind, **more}
-
-
-def config(look: Look) -> Spec:
+def config(look: Look) -> alt.Config:
     """Set fonts, lines and distances of a whole figure."""
     font = look.font
-    text = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
-    grid = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
-    inks = {"labelColor": INK, "titleColor": INK}
-    room = {"rowPadding": 1, "columnPadding": 6, "offset": 6, "padding": 0}
-    bold = {"fontSize": font + 0.5, "fontWeight": "bold", "anchor": "start", "offset": 4, "color": INK}
-    return {
-        "font": "Helvetica, Arial, sans-serif",
-        "padding": 4,
-        "background": "white",
-        "axis": {**text, **grid, **inks, "titlePadding": 2, "labelPadding": 3},
-        "legend": {"labelFontSize": font, "labelColor": INK, **room},
-        "title": {**bold, "subtitleFontSize": font, "subtitlePadding": 1},
-        "view": {"stroke": "#999999", "strokeWidth": 0.5},
-        "concat": {"spacing": 8},
-    }
+    text: dict[str, Any] = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
+    grid: dict[str, Any] = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
+    room: dict[str, Any] = {"rowPadding": 1, "columnPadding": 6, "offset": 6, "padding": 0}
+    bold: dict[str, Any] = {"fontSize": font + 0.5, "fontWeight": "bold", "anchor": "start", "offset": 4, "color": INK}
+    return alt.Config(
+        font="Helvetica, Arial, sans-serif",
+        padding=4,
+        background="white",
+        axis=alt.AxisConfig(**text, **grid, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK),
+        legend=alt.LegendConfig(labelFontSize=font, labelColor=INK, **room),
+        title=alt.TitleConfig(**bold, subtitleFontSize=font, subtitlePadding=1),
+        view=alt.ViewConfig(stroke="#999999", strokeWidth=0.5),
+        concat=alt.CompositionConfig(spacing=8),
+    )

@@ -1,11 +1,13 @@
 """Charts of lines, dots and cells: what is drawn where, in which colours, and that names are text."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from math import dist, inf, nan
 from typing import Any
 from xml.etree import ElementTree
 
+import altair as alt
 import pytest
 
 from bench.present.charts import style
@@ -159,6 +161,20 @@ def test_names_are_text(name, interactive):
         assert "<script" not in svg
         said = "".join(texts(svg)).replace(" ", "").replace("…", "")
         assert name.replace(" ", "") in said, kind
+
+
+@pytest.mark.parametrize("look", [LOOK, Look(900, True, ("sgd", "adam"), "1 other")], ids=["file", "page"])
+def test_what_is_put_together_is_vega_lite(look):
+    """Parts are checked when they are made, but not what they are put together to."""
+    line = Line("sgd", [0, 1], [2.0, 1.0], [1.0, 0.5], [3.0, 1.5])
+    dot = DotPanel("t", "s", "x", [Dot("sgd", 1.0, 0.5, 2.0), Dot("adam", inf)], shaded=(1.0, 2.0))
+    cells = [Cell(1, 1, 2, best=True), Cell(2, 1, inf)]
+    for figure in (
+        lines([panel(line, marks=(Mark("sgd", 1.0, inf, "lost"),), points=[line], step=True, dotted=True)] * 2, look),
+        dots([replace(dot, beside=replace(dot, bars=True)), dot], look),
+        heat([HeatPanel("t", "s", "x", "y", "loss", cells)], look),
+    ):
+        alt.ConcatChart.validate(figure)
 
 
 def test_control_characters_are_blanks():
