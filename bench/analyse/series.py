@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.analyse.objective import rounding
-from bench.analyse.outcomes import Slice, is_higher_better, not_kept
+from bench.analyse.outcomes import Slice, not_kept
 from bench.analyse.statistics import RESAMPLES, TAILS
+from bench.analyse.trials import is_higher_better
 from bench.store.run_folder import Part, measured_columns, read_batches
 from bench.store.schema import FIXED
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from bench.analyse import ranks as ranking
 from bench.analyse import throughput as timing
-from bench.analyse.outcomes import is_higher_better
 from bench.analyse.points import tuned_end
 from bench.analyse.significance import LEVEL
+from bench.analyse.trials import is_higher_better
 from bench.figures.curves import is_log
 from bench.figures.options import (
     Options,
