@@ -114,9 +114,10 @@ function fit(spec, room) {
   const width = Math.max(LEAST, Math.min(Math.floor(room / columns) - BESIDE, Math.max(widest, MOST)));
   if (spec.concat) spec.columns = columns;
   for (const panel of panels) {
-    // Rows of names keep their height; lines grow with their width.
+    // Rows of names keep their height; lines grow with their width, and are no higher than three quarters of it.
     const grows = (panel.name ?? "").startsWith("panel_") && typeof panel.height === "number";
-    if (grows) panel.height = Math.round(Math.max(150, Math.min(panel.height * width / panel.width, 0.75 * width, 400)));
+    const grown = panel.height * Math.max(1, width / panel.width);
+    if (grows) panel.height = Math.round(Math.max(150, Math.min(grown, 0.75 * width, 400)));
     panel.width = width;
   }
   const needed = columns * (width + BESIDE);

@@ -177,6 +177,17 @@ def test_the_page_is_never_wider_than_the_window(browser, page, width):
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_lines_are_three_quarters_as_high_as_wide_on_a_phone(browser, page):
+    browser.size(400)
+    browser.open(page, READY)
+    found = browser.run(
+        "[...document.querySelectorAll('figure svg .panel_0_group path.background')]"
+        ".map((one) => one.getBoundingClientRect()).filter(({ width }) => width > 0)"
+        ".map(({ width, height }) => height / width)"
+    )
+    assert found and all(ratio == pytest.approx(0.75, abs=0.01) for ratio in found)
+
+
 def test_a_choice_draws_the_figure_anew(opened):
     choice = "document.querySelector('select[data-choice]')"
     titles = "figure svg .role-axis-title text"

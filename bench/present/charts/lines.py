@@ -23,13 +23,13 @@ def lines(panels: Sequence[LinePanel], look: Look) -> Spec:
 
     def draw(panel: LinePanel, place: int, data: Data) -> Spec:
         title = panel.y_title if place % columns == 0 or not same else None
-        return _panel(panel, title, space, data, look, f"lines_{place}")
+        return _panel(panel, title, space, data, look, place)
 
     views = [f"lines_{place}" for place in range(len(panels))]
     return arrange(panels, draw, columns, look, **({"params": _choices(views)} if look.interactive else {}))
 
 
-def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, name: str) -> Spec:
+def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, place: int) -> Spec:
     x_domain, y_domain = domains(panel)
     extent = {"minExtent": look.extent, "maxExtent": look.extent}
     ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {}
@@ -39,12 +39,14 @@ def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look:
     y = {"scale": style.scale(panel.log_y, y_domain), "axis": y_axis}
     layers = [
         *_band(panel, data, (x, y), y_domain, look),
-        _line(panel, data, (x, y), y_domain, look).properties(name=name),
+        _line(panel, data, (x, y), y_domain, look).properties(name=f"lines_{place}"),
         *_points(panel, data, (x, y), y_domain, look),
         *_marks(panel, data, (x, y), y_domain, look),
     ]
     title = style.title(panel.title, panel.subtitle, space.width + look.extent + 2 * look.font, look)
-    return layered(alt.Chart(title=title, width=space.width, height=space.height), layers)
+    # A page lets what is so named grow with its width.
+    frame = alt.Chart(name=f"panel_{place}", title=title, width=space.width, height=space.height)
+    return layered(frame, layers)
 
 
 def _unfolded(
