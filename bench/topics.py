@@ -1,6 +1,5 @@
 """The sections of a run's page: which tables and figures belong together, and how a reader may look at them."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -155,7 +154,4 @@ def _of_each(run: Run, kind: str, variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
-    with warnings.catch_warnings():
-        # Panels share what is pointed at and picked, which altair takes for an accident.
-        warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
-        return FIGURES[kind].make(run, options).to_dict(validate=False)
+    return FIGURES[kind].make(run, options)

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Outcomes, Slice, is_higher_better, outcomes, tuned
+from bench.analyse.outcomes import Outcomes, Slice, outcomes, tuned
 from bench.analyse.series import gap_of
 from bench.analyse.statistics import median, median_interval
+from bench.analyse.trials import is_higher_better
 from bench.store.run_folder import Part
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.analyse.objective import rounding
-from bench.analyse.outcomes import Slice, is_higher_better
+from bench.analyse.outcomes import Slice, not_kept
 from bench.analyse.statistics import RESAMPLES, TAILS
+from bench.analyse.trials import is_higher_better
 from bench.store.run_folder import Part, measured_columns, read_batches
 from bench.store.schema import FIXED
 
@@ -109,8 +110,13 @@ def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | N
 
 
 def grid_trials(part: Part, metric: str, x: str, view: Slice, seconds: float | None = None) -> tuple[list[Trial], int]:
-    """Read the selection trials of a cell: (those that are shown, worst first; how many there are)."""
+    """Read the selection trials of a cell: (those that are shown, worst first; how many there are).
+
+    Raises ValueError where they are not stored.
+    """
     trials = list(_trials(part, metric, x, view, "select", GRID_RECORDS))
+    if not trials:
+        raise not_kept(part, "select")
     sign = -1.0 if is_higher_better(metric, part.footer) else 1.0
     trials.sort(key=lambda trial: -_end(trial, sign))
     chosen = np.linspace(0, len(trials) - 1, min(len(trials), MOST_TRIALS)).round().astype(int).tolist()

@@ -37,7 +37,6 @@ def report(
 
     from bench.report import report as write
 
-    # A page of many figures takes half a minute.
     text = write(loaded, output, say)
     write_file(output, text.encode())
     print(f"{output}: {len(text.encode()) / 1e6:.2f} MB")

@@ -3,8 +3,8 @@
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from bench.analyse.outcomes import is_higher_better
 from bench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
+from bench.analyse.trials import is_higher_better
 from bench.figures.options import (
     X_TITLES,
     Options,

@@ -15,10 +15,8 @@ from bench.present.table import check_name
 from bench.store.run_folder import Part
 
 if TYPE_CHECKING:
-    import altair as alt
-
     from bench.present.charts.dots import Dot
-    from bench.present.charts.style import Look
+    from bench.present.charts.style import Look, Spec
     from bench.tables import Run
 
 #: One column of a paper, 85 mm, in points.
@@ -49,7 +47,7 @@ class Figure(NamedTuple):
     """Say what a figure shows; `make` raises ValueError, in one line, where a run has nothing to show."""
 
     meaning: str
-    make: Callable[["Run", Options], "alt.TopLevelMixin"]
+    make: Callable[["Run", Options], "Spec"]
     #: What is shown and how it was computed.
     caption: Callable[["Run", Options], str]
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from bench.analyse import ranks as ranking
 from bench.analyse import throughput as timing
-from bench.analyse.outcomes import is_higher_better
 from bench.analyse.points import tuned_end
 from bench.analyse.significance import LEVEL
+from bench.analyse.trials import is_higher_better
 from bench.figures.curves import is_log
 from bench.figures.options import (
     Options,
@@ -122,5 +122,5 @@ def throughput_caption(run: "Run", options: Options) -> str:
         "Left: seconds of one step of a single unbatched trial, median over timed calls, with exact 95 % intervals, "
         "the cheapest first. Right: the larger of two shares, of the arithmetic that a matrix product reached and "
         "of the bandwidth that a copy reached in the same run. A cross on the right edge: timing it failed.",
-        *timing.notes(list(run.timings))[-1:],
+        *(f"{note}." for note in timing.notes(list(run.timings))[-1:]),
     )

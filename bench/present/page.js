@@ -54,9 +54,10 @@ function filterRows(words) {
   found.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
 }
 
-// Figures highlight one name: the first word that an optimizer's name has in it.
+// Figures highlight the words that optimizers' names have in them: a pattern that fits any of these, or everything.
 const optimizers = [...new Set(all("tbody th").map((cell) => cell.textContent.toLowerCase()))];
-const highlighted = () => wanted().find((word) => optimizers.some((name) => name.includes(word))) ?? "";
+const highlighted = () => wanted().filter((word) => optimizers.some((name) => name.includes(word)))
+  .map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
 
 function filterFigure(figure) {
   if (!figure.view) return;
@@ -82,7 +83,11 @@ box.form.addEventListener("submit", (event) => event.preventDefault());
 const OPTIONS = { mode: "vega-lite", renderer: "svg", ast: true, actions: false };
 
 const parsed = (element) => JSON.parse(element.textContent);
-let datasets;
+let data;
+
+// A list in a row is written as the place of that list, which several rows share.
+const filled = (value) => (Array.isArray(value) ? data.lists[value[0]] : value);
+const mapped = (object, call) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, call(value)]));
 
 // The first variant that fits what is chosen, with its data, which all figures share.
 function specOf(figure) {
@@ -90,8 +95,8 @@ function specOf(figure) {
   const chosen = all("select[data-choice]", figure).map((select) => [select.dataset.choice, select.value]);
   const fits = ({ choice }) => chosen.every(([name, value]) => choice[name] === value);
   const spec = structuredClone((figure.variants.find(fits) ?? figure.variants[0]).spec);
-  datasets ??= parsed(document.getElementById("datasets"));
-  spec.datasets = Object.fromEntries(Object.entries(spec.datasets).map(([name, key]) => [name, datasets[key]]));
+  data ??= parsed(document.getElementById("data"));
+  spec.datasets = mapped(spec.datasets, (place) => data.datasets[place].map((row) => mapped(row, filled)));
   return fit(spec, figure.querySelector(".chart").clientWidth);
 }
 
@@ -109,9 +114,10 @@ function fit(spec, room) {
   const width = Math.max(LEAST, Math.min(Math.floor(room / columns) - BESIDE, Math.max(widest, MOST)));
   if (spec.concat) spec.columns = columns;
   for (const panel of panels) {
-    // Rows of names keep their height; lines grow with their width.
+    // Rows of names keep their height; lines grow with their width, and are no higher than three quarters of it.
     const grows = (panel.name ?? "").startsWith("panel_") && typeof panel.height === "number";
-    if (grows) panel.height = Math.round(Math.max(150, Math.min(panel.height * width / panel.width, 0.75 * width, 400)));
+    const grown = panel.height * Math.max(1, width / panel.width);
+    if (grows) panel.height = Math.round(Math.max(150, Math.min(grown, 0.75 * width, 400)));
     panel.width = width;
   }
   const needed = columns * (width + BESIDE);

@@ -2,13 +2,12 @@
 
 import base64
 import hashlib
-import json
-import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import count
 from typing import Any, NamedTuple
 
+from bench.present.page_data import PageData, embed_json
 from bench.present.page_table import escape, format_page_table
 from bench.present.shading import GROUPS
 from bench.present.table import Table
@@ -75,8 +74,9 @@ def format_page(page: Page, vega: str) -> str:
     figures = [block for section in page.sections for block in section.blocks if isinstance(block, Figure)]
     scripts = [*([vega] if figures else []), _asset("page.js")]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    numbers = count(1)
+    numbers, data = count(1), PageData()
     sections = [(f"s{number}", section) for number, section in enumerate(page.sections, start=1)]
+    bodies = [_section(name, section, numbers, data) for name, section in sections]
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -89,9 +89,9 @@ def format_page(page: Page, vega: str) -> str:
             _contents(sections),
             _controls(),
             '<main id="main">',
-            *(_section(name, section, numbers) for name, section in sections),
+            *bodies,
             "</main>",
-            f'<script type="application/json" id="datasets">{embed_json(_datasets(figures))}</script>',
+            f'<script type="application/json" id="data">{data.text()}</script>',
             *(f"<script>{script}</script>" for script in scripts),
             "</body>\n</html>\n",
         ]
@@ -123,19 +123,19 @@ def _controls() -> str:
     )
 
 
-def _section(name: str, section: Section, numbers: "count[int]") -> str:
+def _section(name: str, section: Section, numbers: "count[int]", data: PageData) -> str:
     tag = f"h{section.level + 1}"
-    blocks = "\n".join(_block(block, numbers) for block in section.blocks)
+    blocks = "\n".join(_block(block, numbers, data) for block in section.blocks)
     head = f'<section id="{name}" aria-labelledby="{name}h">\n<{tag} id="{name}h">{escape(section.title)}</{tag}>'
     return f"{head}\n{blocks}\n</section>"
 
 
-def _block(block: Lines | Shaded | Figure, numbers: "count[int]") -> str:
+def _block(block: Lines | Shaded | Figure, numbers: "count[int]", data: PageData) -> str:
     if isinstance(block, Lines):
         return _commands(block.lines) if block.typed else _paragraphs(block.lines)
     if isinstance(block, Shaded):
         return _on_demand(block.closed, block.table.title, format_page_table(block.table, block.groups))
-    return _on_demand(block.closed, block.title, _figure(block, next(numbers)))
+    return _on_demand(block.closed, block.title, _figure(block, next(numbers), data))
 
 
 def _on_demand(closed: bool, title: str, body: str) -> str:
@@ -151,29 +151,15 @@ def _commands(lines: Sequence[str]) -> str:
     return f'<pre tabindex="0">{chr(10).join(map(escape, lines))}</pre>'
 
 
-def _figure(figure: Figure, number: int) -> str:
+def _figure(figure: Figure, number: int, data: PageData) -> str:
     title = escape(figure.title)
-    variants = [{"choice": variant.choice, "spec": _without_data(variant.spec)} for variant in figure.variants]
+    variants = [{"choice": variant.choice, "spec": data.taken_from(variant.spec)} for variant in figure.variants]
     return (
         f'<figure id="f{number}">\n<h4>{title}</h4>\n{_choices(figure.variants)}'
         f'<div class="chart" tabindex="0" role="region" aria-label="{title}" aria-describedby="c{number}"></div>\n'
         f'<script type="application/json">{embed_json(variants)}</script>\n'
         f'<figcaption id="c{number}">{escape(figure.caption)}</figcaption>\n</figure>'
     )
-
-
-def _datasets(figures: Sequence[Figure]) -> dict[str, Any]:
-    """Gather the named data of all figures by what they hold: what several draw is written once."""
-    specs = [variant.spec for figure in figures for variant in figure.variants]
-    return {_key(rows): rows for spec in specs for rows in spec.get("datasets", {}).values()}
-
-
-def _key(rows: Any) -> str:
-    return hashlib.sha256(embed_json(rows).encode()).hexdigest()[:16]
-
-
-def _without_data(spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {**spec, "datasets": {name: _key(rows) for name, rows in spec.get("datasets", {}).items()}}
 
 
 def _choices(variants: Sequence[Variant]) -> str:
@@ -190,17 +176,3 @@ def _select(name: str, values: Sequence[str]) -> str:
 
 def _option(value: str) -> str:
     return f"<option>{escape(value)}</option>"
-
-
-def embed_json(value: Any) -> str:
-    """Write strict JSON that can't end the element it stands in; what is not finite is null."""
-    text = json.dumps(_strict(value), allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    return [_strict(item) for item in value] if isinstance(value, list | tuple) else value

@@ -19,7 +19,7 @@ OPTIONS = (Options(), Options(log=False, interactive=True, width=900, view=Slice
 
 
 def make(run: bench.Run, kind: str, options: Options = OPTIONS[0]) -> dict[str, Any]:
-    return FIGURES[kind].make(run, options).to_dict()
+    return FIGURES[kind].make(run, options)
 
 
 def rows(spec: dict[str, Any], *fields: str) -> list[tuple[Any, ...]]:
@@ -49,7 +49,7 @@ def test_every_kind_of_run_is_drawn_or_says_why_not(handmade, tmp_path, cells, k
         # NaN and infinity are no JSON.
         assert json.dumps(spec, allow_nan=False) and any(spec["datasets"].values())
         caption = FIGURES[kind].caption(run, options)
-        assert caption.endswith("Run handmade, float32 on cpu.") and "  " not in caption and "\n" not in caption
+        assert caption.endswith(". Run handmade, float32 on cpu.") and "  " not in caption and "\n" not in caption
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FIGURES if kind != "throughput"])

@@ -60,3 +60,4 @@ def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
 
     page = report([load(reference)], reference / "report.html")
     assert "1 of 2 cells finished, 1 missing, the trials of the grids are not kept" in page
+    assert "Every trial" not in page

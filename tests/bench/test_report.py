@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
+from bench.figures import FIGURES, Options
 from bench.provenance import commands, machine, provenance
 from bench.report import report
 from bench.summary import summary
@@ -166,3 +167,10 @@ def test_provenance_leaves_out_what_is_not_known(run):
     found = dict(provenance(run()).rows)
     assert found["run"] == "handmade" and found["machine"] == "cpu" and "commit" not in found
     assert machine({"device": "H100", "cpu": "X", "cpu_count": 8, "devices": 2}) == "H100, X, 8 cores, 2 devices"
+
+
+def test_the_caption_of_speeds_is_made_of_sentences(run):
+    made = run()
+    timed(made, "sgd", "bowl", "fast")
+    caption = FIGURES["throughput"].caption(load(made.folder), Options())
+    assert caption.endswith(". Run handmade, float32 on cpu.")

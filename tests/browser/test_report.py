@@ -143,10 +143,11 @@ def test_the_filter_leaves_what_it_names(opened):
     opened.call("Input.insertText", text="A[B, sgd")
     opened.wait("document.getElementById('found').textContent !== ''")
     assert set(column(opened, "optimizer")) == {"a[b=0.9].c", "sgd"}
-    highlighted = "document.querySelector('figure').view.signal('named')"
-    assert opened.run(highlighted) == "a[b"
-    lines = "[...document.querySelectorAll('figure svg .mark-line path')]"
+    assert opened.run("document.querySelector('figure').view.signal('named')") == "a\\[b|sgd"
+    lines = "[...document.querySelector('figure').querySelectorAll('.mark-line path')]"
     opened.wait(f"{lines}.some((one) => one.getAttribute('opacity') === '0.1')")
+    shown = opened.run(f"{lines}.filter((one) => one.getAttribute('opacity') === '1').length")
+    assert (shown, opened.run(f"{lines}.length")) == (4, 12), "both names in both panels"
     opened.run("document.getElementById('filter').value = ''")
     opened.run("document.getElementById('filter').dispatchEvent(new Event('input'))")
     opened.wait("document.getElementById('found').textContent === ''")
@@ -174,6 +175,17 @@ def test_the_page_is_never_wider_than_the_window(browser, page, width):
     browser.media("light")
     browser.open(page, READY)
     assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+def test_lines_are_three_quarters_as_high_as_wide_on_a_phone(browser, page):
+    browser.size(400)
+    browser.open(page, READY)
+    found = browser.run(
+        "[...document.querySelectorAll('figure svg .panel_0_group path.background')]"
+        ".map((one) => one.getBoundingClientRect()).filter(({ width }) => width > 0)"
+        ".map(({ width, height }) => height / width)"
+    )
+    assert found and all(ratio == pytest.approx(0.75, abs=0.01) for ratio in found)
 
 
 def test_a_choice_draws_the_figure_anew(opened):

@@ -9,8 +9,8 @@ import altair as alt
 
 from bench.present.charts import style
 from bench.present.charts.line_panel import ends, inset
-from bench.present.charts.panels import Data, arrange
-from bench.present.charts.style import COLOURS, Look
+from bench.present.charts.panels import Data, arrange, layered, paired
+from bench.present.charts.style import COLOURS, Look, Spec
 
 #: Room for names, in sizes of the font.
 NAMES = 12.5
@@ -45,65 +45,77 @@ class DotPanel:
     bars: bool = False
 
 
-def dots(panels: Sequence[DotPanel], look: Look) -> Any:
+def dots(panels: Sequence[DotPanel], look: Look) -> Spec:
     """Draw panels of dots, one below the other; on a page side by side."""
     columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
     full = (look.width - 8 - 8 * (columns - 1)) / columns - NAMES * look.font
     return arrange(panels, lambda panel, place, data: _beside(panel, full, data, look), columns, look)
 
 
-def _beside(panel: DotPanel, full: float, data: Data, look: Look) -> Any:
-    title = style.title(panel.title, panel.subtitle, full + NAMES * look.font, look)
+def _beside(panel: DotPanel, full: float, data: Data, look: Look) -> Spec:
+    frame = alt.Chart(title=style.title(panel.title, panel.subtitle, full + NAMES * look.font, look))
     if panel.beside is None:
-        return _panel(panel, panel, full - look.font, True, data, look).properties(title=title)
+        return _panel(panel, panel, full - look.font, frame, True, data, look)
     room = (full - 2.5 * look.font) / 2
-    pair = _panel(panel, panel, room, True, data, look), _panel(panel.beside, panel, room, False, data, look)
-    return alt.hconcat(*pair, spacing=look.font).resolve_scale(y="shared").properties(title=title)
+    pair = zip((panel, panel.beside), (True, False), strict=True)
+    drawn = [_panel(one, panel, room, alt.Chart(), named, data, look) for one, named in pair]
+    return paired(frame.properties(spacing=look.font), drawn)
 
 
-def _panel(panel: DotPanel, rows_of: DotPanel, width: float, named: bool, data: Data, look: Look) -> Any:
+def _panel(
+    panel: DotPanel, rows_of: DotPanel, width: float, frame: alt.Chart, named: bool, data: Data, look: Look
+) -> Spec:
     """Draw one panel, its rows in the order of another's."""
     names = style.shorts([dot.name for dot in rows_of.dots], LETTERS)
     domain = _domain(panel)
-    x: dict[str, Any] = {
-        "scale": style.scale(panel.log, domain),
-        "axis": style.value_axis(panel.x_title, panel.log, domain, width),
-    }
+    axis = style.value_axis(panel.x_title, panel.log, domain, width)
+    x: dict[str, Any] = {"scale": style.scale(panel.log, domain), "axis": axis}
+    y = alt.Y("label:N", sort=list(names.values()), axis=_names_axis(look) if named else None)
+    base = data.chart([_row(dot, names[dot.name], panel.log, domain) for dot in panel.dots])
+    # Bars lie below their intervals, dots above.
+    known = _intervals(base, x, y)
+    drawn = [_bars(base, x, y, domain), known] if panel.bars else [known, _found(base, x, y, look)]
+    frame = frame.properties(width=round(width, 1), height=alt.Step(1.5 * look.font))
+    return layered(frame, [*_shade(panel, data, x), *drawn, _missed(base, x, y, look)])
+
+
+def _names_axis(look: Look) -> alt.Axis:
     room = NAMES * look.font - 4
-    axis = alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
-    y = alt.Y("label:N", sort=list(names.values()), axis=axis if named else None)
-    rows = [_row(dot, names[dot.name], panel.log, domain) for dot in panel.dots]
-    base = data.chart(rows)
-    tip = ["optimizer:N", "said:N"]
-    layers = [*_shade(panel, data, x)]
-    if panel.bars:
-        layers.append(_bars(base, x, y, domain, tip))
-    layers.append(
-        base.transform_filter("datum.low != null")
-        .mark_rule(color=COLOURS[0], strokeWidth=1)
-        .encode(x=alt.X("low:Q", **x), x2="high:Q", y=y)
-    )
-    if not panel.bars:
-        found = base.transform_filter("!datum.missed").mark_point(filled=True, opacity=1, size=2.6 * look.font)
-        layers.append(found.encode(x=alt.X("value:Q", **x), y=y, color=alt.value(COLOURS[0]), tooltip=tip))
+    return alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
+
+
+def _tips() -> list[alt.Tooltip]:
+    return [alt.Tooltip("optimizer:N"), alt.Tooltip("said:N")]
+
+
+def _intervals(base: alt.Chart, x: Any, y: alt.Y) -> alt.Chart:
+    rule = base.transform_filter("datum.low != null").mark_rule(color=COLOURS[0], strokeWidth=1)
+    return rule.encode(x=alt.X("low:Q", **x), x2=alt.X2("high"), y=y)
+
+
+def _found(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
+    found = base.transform_filter("!datum.missed").mark_point(filled=True, opacity=1, size=2.6 * look.font)
+    return found.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[0]), tooltip=_tips())
+
+
+def _missed(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
     missed = base.transform_filter("datum.missed").mark_point(
         shape=style.CROSS, filled=False, strokeWidth=1.2, size=2.2 * look.font, opacity=1
     )
-    layers.append(missed.encode(x=alt.X("value:Q", **x), y=y, color=alt.value(COLOURS[1]), tooltip=tip))
-    return alt.layer(*layers).properties(width=round(width, 1), height=alt.Step(1.5 * look.font))
+    return missed.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[1]), tooltip=_tips())
 
 
-def _bars(base: Any, x: Any, y: Any, domain: Sequence[float], tip: Any) -> Any:
+def _bars(base: alt.Chart, x: Any, y: alt.Y, domain: Sequence[float]) -> alt.Chart:
     bars = base.transform_filter("!datum.missed").mark_bar(color=COLOURS[5], height={"band": 0.6})
-    return bars.encode(x=alt.X("value:Q", **x), x2=alt.X2Datum(domain[0]), y=y, tooltip=tip)
+    return bars.encode(x=alt.X("value:Q", **x), x2=alt.X2Datum(domain[0]), y=y, tooltip=_tips())
 
 
-def _shade(panel: DotPanel, data: Data, x: Any) -> list[Any]:
+def _shade(panel: DotPanel, data: Data, x: Any) -> list[alt.Chart]:
     if panel.shaded is None:
         return []
     rows: list[dict[str, Any]] = [dict(zip(("from", "to"), panel.shaded, strict=True))]
     mark = data.chart(rows).mark_rect(color="#dddddd", opacity=0.7)
-    return [mark.encode(x=alt.X("from:Q", **x), x2="to:Q")]
+    return [mark.encode(x=alt.X("from:Q", **x), x2=alt.X2("to"))]
 
 
 def _domain(panel: DotPanel) -> tuple[float, float]:

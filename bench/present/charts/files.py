@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+
+from bench.present.charts.style import Spec
 
 #: Dots of a PNG on an inch of paper.
 DOTS = 300
@@ -11,14 +12,14 @@ MILLIMETRES = 25.4
 NEAR = 0.026
 
 
-def fitted(make: Callable[[float], Any], width: float) -> Any:
+def fitted(make: Callable[[float], Spec], width: float) -> Spec:
     """Make a figure about as wide as was asked, in points: twice, where the first try is far off."""
     figure = make(width)
     found = _size(_svg(figure))[0]
     return figure if abs(found - width) < NEAR * width else make(width + width - found)
 
 
-def to_svg(figure: Any, width: float) -> str:
+def to_svg(figure: Spec, width: float) -> str:
     """Write a figure as SVG of such a width, in points: a text editor's text stays text."""
     svg = _svg(figure)
     found = _size(svg)
@@ -26,20 +27,19 @@ def to_svg(figure: Any, width: float) -> str:
     return re.sub(r'width="[\d.]+" height="[\d.]+"', f'width="{size[0]}" height="{size[1]}"', svg, count=1)
 
 
-def to_png(figure: Any, width: float) -> bytes:
+def to_png(figure: Spec, width: float) -> bytes:
     """Write a figure as PNG of such a width, in points, at 300 dots per inch."""
     import vl_convert
 
-    spec = figure.to_dict()
     found = _size(_svg(figure))[0]
-    return vl_convert.vegalite_to_png(spec, ppi=DOTS * width / found, allowed_base_urls=[])
+    return vl_convert.vegalite_to_png(figure, ppi=DOTS * width / found, allowed_base_urls=[])
 
 
-def _svg(figure: Any) -> str:
+def _svg(figure: Spec) -> str:
     import vl_convert
 
     # Names are no addresses: nothing is fetched.
-    return vl_convert.vegalite_to_svg(figure.to_dict(), allowed_base_urls=[])
+    return vl_convert.vegalite_to_svg(figure, allowed_base_urls=[])
 
 
 def _size(svg: str) -> tuple[float, float]:

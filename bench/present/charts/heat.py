@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from bench.present.charts import style
-from bench.present.charts.panels import Data, arrange
-from bench.present.charts.style import INK, Look
+from bench.present.charts.panels import Data, arrange, layered
+from bench.present.charts.style import INK, Look, Spec
 
 
 class Cell(NamedTuple):
@@ -34,39 +34,41 @@ class HeatPanel:
     log: bool = True
 
 
-def heat(panels: Sequence[HeatPanel], look: Look) -> Any:
+def heat(panels: Sequence[HeatPanel], look: Look) -> Spec:
     """Draw heat maps one below the other, each with a scale of its own; on a page side by side."""
     columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
     # Labels, the axis' title, and the scale at the right with its own.
     beside = look.extent + 2 * look.font + 9 * look.font
     width = (look.width - 8 - 8 * (columns - 1)) / columns - beside
-    return arrange(
-        panels, lambda panel, place, data: _panel(panel, width, beside, data, look), columns, look, color="independent"
-    )
+    own = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    draw = lambda panel, place, data: _panel(panel, width, beside, data, look)  # noqa: E731
+    return arrange(panels, draw, columns, look, resolve=own)
 
 
-def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look) -> Any:
+def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look) -> Spec:
     xs, ys = _labels(cell.x for cell in panel.cells), _labels(cell.y for cell in panel.cells)
     rows = [_row(cell, panel) | {"x": xs[cell.x], "y": ys[cell.y]} for cell in panel.cells]
     height = 2 * look.font * len(ys)
     extent: dict[str, Any] = {"minExtent": look.extent, "maxExtent": look.extent}
     axis: dict[str, Any] = {"grid": False, "labelAngle": 0, "labelOverlap": True}
-    x = alt.X("x:O", sort=list(xs.values()), axis=alt.Axis(title=panel.x_title, **axis))
-    y = alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent))
-    base = data.chart(rows).encode(x=x, y=y, tooltip=["x:O", "y:O", "said:N"])
-    crosses = base.transform_filter("datum.lost").mark_point(
-        shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1
+    frame = data.chart(rows).encode(
+        x=alt.X("x:O", sort=list(xs.values()), axis=alt.Axis(title=panel.x_title, **axis)),
+        y=alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent)),
+        tooltip=[alt.Tooltip("x:O"), alt.Tooltip("y:O"), alt.Tooltip("said:N")],
     )
-    layers = [
-        base.transform_filter("datum.lost").mark_rect(color="#eeeeee", stroke="white", strokeWidth=0.5),
-        base.transform_filter("!datum.lost")
-        .mark_rect(stroke="white", strokeWidth=0.5)
-        .encode(color=_colour(panel, height, look)),
-        crosses,
-        base.transform_filter("datum.best").mark_rect(filled=False, stroke="#D55E00", strokeWidth=1.6),
-    ]
     title = style.title(panel.title, panel.subtitle, width + beside, look)
-    return alt.layer(*layers).properties(width=round(width, 1), height=height, title=title)
+    frame = frame.properties(width=round(width, 1), height=height, title=title)
+    return layered(frame, _layers(_colour(panel, height, look), look))
+
+
+def _layers(colour: alt.Color, look: Look) -> list[alt.Chart]:
+    lost, found, best = (alt.Chart().transform_filter(test) for test in ("datum.lost", "!datum.lost", "datum.best"))
+    return [
+        lost.mark_rect(color="#eeeeee", stroke="white", strokeWidth=0.5),
+        found.mark_rect(stroke="white", strokeWidth=0.5).encode(color=colour),
+        lost.mark_point(shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1),
+        best.mark_rect(filled=False, stroke="#D55E00", strokeWidth=1.6),
+    ]
 
 
 def _colour(panel: HeatPanel, height: float, look: Look) -> alt.Color:

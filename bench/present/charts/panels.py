@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from bench.present.charts.style import PAGE, Look, styled
+from bench.present.charts.style import PAGE, Look, Spec, config
 
 
 class Room(NamedTuple):
@@ -30,9 +30,9 @@ def room(columns: int, look: Look, ratio: float = 0.75, extent: float | None = N
 
 @dataclass(frozen=True)
 class Data:
-    """The rows of a figure, by name: altair copies a chart often, and would copy them each time."""
+    """The rows of a figure, by name."""
 
-    rows: dict[str, Any] = field(default_factory=dict)
+    rows: Spec = field(default_factory=dict)
 
     def chart(self, rows: list[dict[str, Any]]) -> alt.Chart:
         """Begin a chart of some rows."""
@@ -41,14 +41,32 @@ class Data:
         return alt.Chart(alt.NamedData(name=name))
 
 
+# Dicts from here on: alt.layer and alt.concat copy charts with all that is in them, which took half of a page's time.
+def layered(frame: alt.Chart, charts: Sequence[alt.Chart]) -> Spec:
+    """Draw charts over each other, in a frame: a chart without a mark, of what they share and the panel has."""
+    return {**_plain(frame), "layer": [*map(_plain, charts)]}
+
+
+def paired(frame: alt.Chart, panels: Sequence[Spec]) -> Spec:
+    """Set panels beside each other that share their rows and what the frame has, such as a title."""
+    shared = alt.Resolve(scale=alt.ScaleResolveMap(y="shared"))
+    return {**_plain(frame.properties(resolve=shared)), "hconcat": [*panels]}
+
+
 def arrange(
-    panels: Sequence[Any], draw: Callable[[Any, int, Data], Any], columns: int, look: Look, **resolve: Any
-) -> Any:
-    """Draw each panel and set them side by side, row after row."""
+    panels: Sequence[Any], draw: Callable[[Any, int, Data], Spec], columns: int, look: Look, **more: Any
+) -> Spec:
+    """Draw each panel and set them side by side, row after row; `more` is what the figure has beside them."""
     if not panels:
         raise ValueError("nothing to draw")
     data = Data()
-    figure = alt.concat(*(draw(panel, place, data) for place, panel in enumerate(panels)), columns=columns)
-    figure = styled(figure.resolve_scale(**resolve) if resolve else figure, look)
-    figure.datasets = data.rows
-    return figure
+    drawn = [draw(panel, place, data) for place, panel in enumerate(panels)]
+    frame = alt.Chart(config=config(look), **more)
+    return {**_plain(frame), "concat": drawn, "columns": columns, "datasets": data.rows}
+
+
+def _plain(chart: alt.Chart) -> Spec:
+    # Below the top level altair adds neither the address of its schema nor a theme; where there are no rows, it would
+    # name some that are empty. Parts are checked when they are made.
+    ignored = ["data"] if chart.data is alt.Undefined else []
+    return chart.to_dict(validate=False, ignore=ignored, context={"top_level": False})

@@ -3,10 +3,13 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import altair as alt
 
+#: A Vega-Lite specification, or a part of one.
+Spec = dict[str, Any]
 #: Okabe, Ito, Color universal design, 2008, without its yellow, which is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#7A5C00")
 #: A second channel: dashes and shapes tell the same names apart without any colour.
@@ -77,16 +80,19 @@ def wrapped(text: str, most: int) -> list[str]:
     return [line[first : first + most].rstrip() for line in lines for first in range(0, len(line), most)] or [""]
 
 
+@cache
 def colour_scale(look: Look) -> alt.Scale:
     """Give each coloured name its colour, and grey to the others."""
     return alt.Scale(domain=_domain(look), range=[*COLOURS[: len(look.names)], *_grey(look, GREY)])
 
 
+@cache
 def dash_scale(look: Look) -> alt.Scale:
     """Give each coloured name its dashes."""
     return alt.Scale(domain=_domain(look), range=[*map(list, DASHES[: len(look.names)]), *_grey(look, [1, 0])])
 
 
+@cache
 def shape_scale(look: Look) -> alt.Scale:
     """Give each coloured name its shape."""
     return alt.Scale(domain=_domain(look), range=[*SHAPES[: len(look.names)], *_grey(look, "circle")])
@@ -106,6 +112,7 @@ def title(text: str, subtitle: str, width: float, look: Look) -> alt.TitleParams
     return alt.TitleParams(wrapped(text, most), subtitle=wrapped(subtitle, most) if subtitle else alt.Undefined)
 
 
+@cache
 def legend(look: Look, points: bool = False) -> alt.Legend | None:
     """Name the colours below the panels; one name needs no legend, since titles or axes say it."""
     if len(look.names) + bool(look.others) < 2:
@@ -156,24 +163,20 @@ def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
     return alt.Scale(**kind, domain=list(domain), nice=False, clamp=True)
 
 
-def styled(chart: Any, look: Look) -> Any:
+def config(look: Look) -> alt.Config:
     """Set fonts, lines and distances of a whole figure."""
     font = look.font
-    text = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
-    axis = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
-    return (
-        chart.configure(font="Helvetica, Arial, sans-serif", padding=4, background="white")
-        .configure_axis(**text, **axis, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK)
-        .configure_legend(labelFontSize=font, rowPadding=1, columnPadding=6, offset=6, labelColor=INK, padding=0)
-        .configure_title(
-            fontSize=font + 0.5,
-            fontWeight="bold",
-            subtitleFontSize=font,
-            subtitlePadding=1,
-            anchor="start",
-            offset=4,
-            color=INK,
-        )
-        .configure_view(stroke="#999999", strokeWidth=0.5)
-        .configure_concat(spacing=8)
+    text: dict[str, Any] = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
+    grid: dict[str, Any] = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
+    room: dict[str, Any] = {"rowPadding": 1, "columnPadding": 6, "offset": 6, "padding": 0}
+    bold: dict[str, Any] = {"fontSize": font + 0.5, "fontWeight": "bold", "anchor": "start", "offset": 4, "color": INK}
+    return alt.Config(
+        font="Helvetica, Arial, sans-serif",
+        padding=4,
+        background="white",
+        axis=alt.AxisConfig(**text, **grid, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK),
+        legend=alt.LegendConfig(labelFontSize=font, labelColor=INK, **room),
+        title=alt.TitleConfig(**bold, subtitleFontSize=font, subtitlePadding=1),
+        view=alt.ViewConfig(stroke="#999999", strokeWidth=0.5),
+        concat=alt.CompositionConfig(spacing=8),
     )

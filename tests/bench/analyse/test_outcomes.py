@@ -190,3 +190,30 @@ def test_trials_of_several_batches_of_rows_are_one_array(handmade):
     expected = np.arange(300.0)
     expected[7] = INF
     assert found.ends["train_loss"][:, 0].tolist() == expected.tolist()
+
+
+class TestKept:
+    @pytest.fixture
+    def part(self, handmade):
+        return handmade("sgd", [[8.0, 5.0, 1.5]], tried={0.5: [[8.0, 5.0, 1.0]]})
+
+    def test_a_part_is_read_once(self, part):
+        assert select(part) is select(part)
+        assert select(part) is not select(part, at_step=1)
+
+    def test_a_part_that_was_written_anew_is_read_anew(self, part, handmade):
+        before = ends(part)
+        handmade("sgd", [[8.0, 5.0, 1.5]], tried={0.5: [[8.0, 5.0, 2.0]]})
+        assert (before, ends(part)) == ([[1]], [[2]])
+
+    def test_a_large_one_is_not_kept(self, part, monkeypatch):
+        monkeypatch.setattr("bench.analyse.outcomes.MOST_BYTES", 0)
+        assert select(part) is not select(part)
+
+    def test_what_is_kept_can_not_be_changed(self, part):
+        found = select(part)
+        with pytest.raises(ValueError, match="read-only"):
+            found.ends["train_loss"][0, 0] = 0
+        with pytest.raises(TypeError):
+            found.ends["train_loss"] = found.start  # pyright: ignore[reportIndexIssue]
+        assert ends(part) == [[1]]

@@ -1,11 +1,13 @@
 """Charts of lines, dots and cells: what is drawn where, in which colours, and that names are text."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from math import dist, inf, nan
 from typing import Any
 from xml.etree import ElementTree
 
+import altair as alt
 import pytest
 
 from bench.present.charts import style
@@ -122,19 +124,19 @@ def drawn(spec: dict[str, Any], field: str) -> list[dict[str, Any]]:
 class TestLines:
     def test_the_first_name_is_drawn_last_and_others_grey(self):
         found = [Line(name, [0, 1], [2.0, 1.0]) for name in ("sgd", "lion", "adam")]
-        spec = lines([panel(*found)], LOOK._replace(others="1 other")).to_dict()
+        spec = lines([panel(*found)], LOOK._replace(others="1 other"))
         assert [row["optimizer"] for row in drawn(spec, "y")] == ["lion", "adam", "sgd"]
         assert [row["shown"] for row in drawn(spec, "y")] == ["1 other", "adam", "sgd"]
 
     def test_no_value_is_left_out(self):
         """Above the cap lies on the edge, what is no number breaks the line."""
-        spec = lines([panel(Line("sgd", [0, 1, 2, 3], [1.0, 1e30, nan, 0.5]), cap=2.0)], LOOK).to_dict()
+        spec = lines([panel(Line("sgd", [0, 1, 2, 3], [1.0, 1e30, nan, 0.5]), cap=2.0)], LOOK)
         (row,) = drawn(spec, "y")
         assert row["y"][0] == 1 and 2 <= row["y"][1] < 4 and row["y"][2] is None and row["y"][3] == 0.5
 
     def test_crosses_lie_inside_one_below_the_other(self):
         marks = tuple(Mark(name, 1.0, inf, "lost") for name in ("sgd", "adam"))
-        spec = lines([panel(Line("sgd", [0, 1], [2.0, 1.0]), marks=marks)], LOOK).to_dict()
+        spec = lines([panel(Line("sgd", [0, 1], [2.0, 1.0]), marks=marks)], LOOK)
         adam, sgd = [row["y"] for row in drawn(spec, "said")]
         assert 1.9 < sgd < adam <= 2.2
 
@@ -161,6 +163,20 @@ def test_names_are_text(name, interactive):
         assert name.replace(" ", "") in said, kind
 
 
+@pytest.mark.parametrize("look", [LOOK, Look(900, True, ("sgd", "adam"), "1 other")], ids=["file", "page"])
+def test_what_is_put_together_is_vega_lite(look):
+    """Parts are checked when they are made, but not what they are put together to."""
+    line = Line("sgd", [0, 1], [2.0, 1.0], [1.0, 0.5], [3.0, 1.5])
+    dot = DotPanel("t", "s", "x", [Dot("sgd", 1.0, 0.5, 2.0), Dot("adam", inf)], shaded=(1.0, 2.0))
+    cells = [Cell(1, 1, 2, best=True), Cell(2, 1, inf)]
+    for figure in (
+        lines([panel(line, marks=(Mark("sgd", 1.0, inf, "lost"),), points=[line], step=True, dotted=True)] * 2, look),
+        dots([replace(dot, beside=replace(dot, bars=True)), dot], look),
+        heat([HeatPanel("t", "s", "x", "y", "loss", cells)], look),
+    ):
+        alt.ConcatChart.validate(figure)
+
+
 def test_control_characters_are_blanks():
     svg = to_svg(
         lines([panel(Line("a\x1b[31m\nb\x00", [0, 1], [2.0, 1.0]))], Look(241, names=("a\x1b[31m\nb\x00", "c"))), 241
@@ -170,12 +186,12 @@ def test_control_characters_are_blanks():
 
 def test_diverged_cells_and_the_best_are_marked():
     cells = [Cell(0.1, 0, 2.0, best=True), Cell(0.1, 1e-3, 0.0), Cell(0.2, 0, inf), Cell(0.2, 1e-3, 3.0)]
-    spec = heat([HeatPanel("t", "s", "x", "y", "loss", cells)], LOOK).to_dict()
+    spec = heat([HeatPanel("t", "s", "x", "y", "loss", cells)], LOOK)
     rows = drawn(spec, "lost")
     assert [row["lost"] for row in rows] == [False, False, True, False]
     assert [row["value"] for row in rows] == [2, 2, None, 3] and [row["best"] for row in rows] == [True] + [False] * 3
     close = [Cell(0.101, 0, 1.0), Cell(0.104, 0, 2.0)]
-    assert [row["x"] for row in drawn(heat([HeatPanel("", "", "", "", "", close)], LOOK).to_dict(), "lost")] == [
+    assert [row["x"] for row in drawn(heat([HeatPanel("", "", "", "", "", close)], LOOK), "lost")] == [
         "0.101",
         "0.104",
     ]
@@ -183,7 +199,7 @@ def test_diverged_cells_and_the_best_are_marked():
 
 def test_missed_dots_stand_within_the_right_edge():
     found = [Dot("sgd", 10.0, 5.0, inf), Dot("adam", inf, inf, inf), Dot("lion", 0.0)]
-    spec = dots([DotPanel("t", "s", "x", found, log=True)], LOOK).to_dict()
+    spec = dots([DotPanel("t", "s", "x", found, log=True)], LOOK)
     sgd, adam, lion = drawn(spec, "missed")
     assert [sgd["missed"], adam["missed"], lion["missed"]] == [False, True, False]
     assert adam["value"] > sgd["value"] > lion["value"] > 0 and sgd["high"] > adam["value"] and adam["low"] is None

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.present.page import Figure, Lines, Page, Section, Shaded, Variant, embed_json, format_page
+from bench.present.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
+from bench.present.page_data import embed_json
 from bench.present.table import Table
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script>", "a\u2028\x1b[31mb", "Ω & 'x'")
@@ -99,12 +100,15 @@ def test_json_is_strict_and_ends_no_element():
 
 
 def test_data_that_figures_share_is_written_once():
-    specs = [Variant({"datasets": {"rows": [1, 2, 3]}, "n": 1}), Variant({"datasets": {"other": [1, 2, 3]}, "n": 2})]
-    found = page(*(Figure("f", [one], "c") for one in specs))
-    (pool,) = (json.loads(one[2]) for one in found.of("script", id="datasets"))
-    assert list(pool.values()) == [[1, 2, 3]]
+    row, other = {"name": "a", "x": [0, 1], "y": [2, None]}, {"name": "b", "x": [0, 1], "y": [3, 4]}
+    specs = [{"datasets": {"rows": [row, other]}, "n": 1}, {"datasets": {"one": [other], "same": [row, other]}, "n": 2}]
+    found = page(*(Figure("f", [Variant(spec)], "c") for spec in specs))
+    (data,) = (json.loads(one[2]) for one in found.of("script", id="data"))
+    assert data["lists"] == [[0, 1], [2, None], [3, 4]]
+    first, second = {"name": "a", "x": [0], "y": [1]}, {"name": "b", "x": [0], "y": [2]}
+    assert data["datasets"] == [[first, second], [second]]
     texts = [one[2] for one in found.of("script", type="application/json") if "id" not in one[1]]
-    assert [list(json.loads(text)[0]["spec"]["datasets"].values()) for text in texts] == [list(pool), list(pool)]
+    assert [json.loads(text)[0]["spec"]["datasets"] for text in texts] == [{"rows": 0}, {"one": 1, "same": 0}]
 
 
 def test_choices_are_named_once_and_alone_not_at_all():

@@ -1,0 +1,110 @@
+"""What is read of each trial of a cell: its settings, how it ended, and when it met its targets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float
+
+from bench.store.schema import FIXED
+
+
+def is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:
+    """Say whether more of a metric is better."""
+    return metric.partition("_")[2] in footer.get("higher_is_better", ("accuracy",))
+
+
+def of_seeds(batch: pa.RecordBatch, seeds: int | None) -> pa.RecordBatch:
+    """Leave out the trials of all but the first seeds."""
+    if seeds is None:
+        return batch
+    # Not `pa.array`, which imports pandas where it is installed.
+    bits = np.packbits(_numbers(batch["seed"]) < seeds, bitorder="little")
+    return batch.filter(pa.Array.from_buffers(pa.bool_(), len(batch), [None, pa.py_buffer(bits)]))
+
+
+def read_trials(
+    batch: pa.RecordBatch, footer: Mapping[str, Any], at_step: int | None, targets: Mapping[str, tuple[str, float]]
+) -> dict[str, Any]:
+    """Bring some trials to arrays [trial]: what they are, and how they ended at the last record or at a step."""
+    steps = _curves(batch, "step")
+    assert steps is not None
+    step, status = steps[0], np.array(batch["status"].to_pylist())
+    last = len(step) - 1 if at_step is None else max(int(np.searchsorted(step, at_step, "right")) - 1, 0)
+    lost = (status == "diverged") & (last == len(step) - 1)
+    curves = {name: curve for name in batch.schema.names if (curve := _measured(batch, name)) is not None}
+    dense = curves.pop("step_loss", None)
+    # What a search stopped has no later records.
+    seen = {name: _last_finite(curve, last, status == "stopped") for name, curve in curves.items()}
+    ends = {name: np.where(lost | ~np.isfinite(end), _worst(name, footer), end) for name, end in seen.items()}
+    steps_to = {
+        name: _steps_to(step, curves.get(metric), value, footer, metric, at_step, dense)
+        for name, (metric, value) in targets.items()
+    }
+    chosen = batch["hyperparameters"].to_pylist()
+    settings = {name: np.array([dict(one)[name] for one in chosen]) for name in dict(chosen[0])}
+    settings["schedule"] = np.array(batch["schedule"].to_pylist())
+    named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
+    named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
+    start, diverged = curves["train_loss"][:, 0], np.isinf(ends["train_loss"])
+    return named | {"ends": ends, "start": start, "steps_to": steps_to, "diverged": diverged}
+
+
+def _last_finite(
+    curve: Float[np.ndarray, "trial record"], last: int, stopped: Bool[np.ndarray, " trial"]
+) -> Float[np.ndarray, " trial"]:
+    found = curve[:, last]
+    if not stopped.any():
+        return found
+    seen = np.isfinite(curve[:, : last + 1])
+    return np.where(stopped, curve[np.arange(len(curve)), last - np.argmax(seen[:, ::-1], axis=1)], found)
+
+
+def _worst(metric: str, footer: Mapping[str, Any]) -> float:
+    return 0.0 if is_higher_better(metric, footer) else np.inf
+
+
+def _steps_to(
+    step: np.ndarray,
+    curve: Float[np.ndarray, "trial record"] | None,
+    target: float,
+    footer: Mapping[str, Any],
+    metric: str,
+    at_step: int | None,
+    dense: Float[np.ndarray, "trial step"] | None,
+) -> Any:
+    """Count the updates until a target is met.
+
+    Counted at records; on full batches at every step, since the loss before each update is the train loss.
+    """
+    if curve is None:
+        return np.inf
+    sign = -1.0 if is_higher_better(metric, footer) else 1.0
+    first = _first(sign * curve <= sign * target, step)
+    if metric == "train_loss" and dense is not None:
+        first = np.minimum(first, _first(dense <= target, np.arange(dense.shape[1])))
+    return first if at_step is None else np.where(first <= at_step, first, np.inf)
+
+
+def _first(met: Bool[np.ndarray, "trial record"], step: np.ndarray) -> Float[np.ndarray, " trial"]:
+    return np.where(met.any(axis=1), step[np.argmax(met, axis=1)], np.inf)
+
+
+def _measured(batch: pa.RecordBatch, name: str) -> Float[np.ndarray, "trial record"] | None:
+    return None if name in FIXED and name != "step_loss" else _curves(batch, name)
+
+
+def _curves(batch: pa.RecordBatch, name: str) -> Float[np.ndarray, "trial record"] | None:
+    """Take a column of lists, which within a cell are of one length; None where it holds none."""
+    column = batch[name]
+    if column.null_count:
+        return None
+    values = column.flatten()
+    # Neither `to_numpy` nor `fill_null`, which import pandas where it is installed.
+    numbers = np.array(values.to_pylist(), dtype=float) if values.null_count else _numbers(values)
+    return numbers.reshape(len(batch), -1)
+
+
+def _numbers(values: pa.Array) -> np.ndarray:
+    return np.asarray(np.from_dlpack(values))
