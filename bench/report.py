@@ -5,24 +5,34 @@ from pathlib import Path
 
 from bench.analyse.comparison import Rules
 from bench.compare import compare_operands
+from bench.history.entries import History
 from bench.operands import Operand
+from bench.past import past
 from bench.present.page import Lines, Page, Section, Shaded, format_page
 from bench.present.table import Table
 from bench.provenance import commands, machine, provenance
 from bench.request import RequestError
 from bench.summary import summary
 from bench.tables import Run
-from bench.topics import TOPICS, Block, blocks_of, retitled, timed_on
+from bench.topics import TOPICS, Block, blocks_of, page_options, retitled, timed_on
 
 #: Pairs whose sentence is told; of more the tables tell.
 MOST_SENTENCES = 4
 
 
-def report(runs: Sequence[Run], output: Path, say: Callable[[str], None] = lambda text: None) -> str:
-    """Write the page of some runs, which is to be kept as `output`, as HTML; `say` hears what is being drawn."""
+def report(
+    runs: Sequence[Run],
+    output: Path,
+    say: Callable[[str], None] = lambda text: None,
+    history: History | None = None,
+) -> str:
+    """Write the page of some runs, which is to be kept as `output`, as HTML; `say` hears what is being drawn.
+
+    With what their history holds of them, where there is one.
+    """
     told, several = [summary(run) for run in runs], len(runs) > 1
     pairs = list(zip(runs, told, strict=True))
-    sections = [section for run, lines in pairs for section in _run_sections(run, lines, several, say)]
+    sections = [section for run, lines in pairs for section in _run_sections(run, lines, several, say, history)]
     page = Page(
         f"optbench: {', '.join(run.folder.name for run in runs)}",
         [f"{run.folder.name}: {lines[0]}" for run, lines in pairs] if several else told[0],
@@ -40,7 +50,9 @@ def _vega() -> str:
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)
 
 
-def _run_sections(run: Run, told: Sequence[str], several: bool, say: Callable[[str], None]) -> Iterator[Section]:
+def _run_sections(
+    run: Run, told: Sequence[str], several: bool, say: Callable[[str], None], history: History | None
+) -> Iterator[Section]:
     if several:
         yield Section(f"Run {run.folder.name}", [Lines([*told, _where(run)])], level=1)
     notes = [*_failures(run)]
@@ -52,6 +64,9 @@ def _run_sections(run: Run, told: Sequence[str], several: bool, say: Callable[[s
             blocks = blocks_of(run, topic, several)
             if blocks:
                 yield Section(topic.title, blocks)
+    before = past(run, history, page_options()) if history else []
+    if before:
+        yield Section("History", before)
 
 
 def _where(run: Run) -> str:

@@ -102,7 +102,7 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
             continue
         meaning = FIGURES[kind].meaning + on
         title = _title(run, f"{run.folder.name}: {meaning}", several)
-        blocks.append(Figure(title, variants, FIGURES[kind].caption(run, _options()), closed))
+        blocks.append(Figure(title, variants, FIGURES[kind].caption(run, page_options()), closed))
     for kind, closed in _kinds(topic.tables):
         try:
             table = run.table(kind)
@@ -124,7 +124,8 @@ def _kinds(kinds: Sequence[str]) -> list[tuple[str, bool]]:
     return [(kind.rstrip("*"), kind.endswith("*")) for kind in kinds]
 
 
-def _options() -> Options:
+def page_options() -> Options:
+    """Say how figures are drawn on a page."""
     return Options(interactive=True, width=WIDTH)
 
 
@@ -135,7 +136,7 @@ def _variants(run: Run, kind: str) -> list[Variant]:
     along = [({"along": x}, {"x": x}) for x in axes] if kind in CURVES else [({}, {})]
     scales = [({"values": name}, {"log": log}) for name, log in SCALES.items()] if kind in SCALED else [({}, {})]
     variants = [
-        Variant(_spec(run, kind, replace(_options(), **axis, **scale)), chosen | named)
+        Variant(_spec(run, kind, replace(page_options(), **axis, **scale)), chosen | named)
         for chosen, axis in along
         for named, scale in scales
     ]
@@ -149,7 +150,7 @@ def _of_each(run: Run, kind: str, variants: Sequence[Variant]) -> list[Variant]:
     for name in names if len(names) > 1 else ():
         # What failed, or has nothing of the kind, has nothing to draw.
         with suppress(ValueError):
-            found.append(Variant(_spec(run.only(optimizers=[name]), kind, _options()), {"of": name}))
+            found.append(Variant(_spec(run.only(optimizers=[name]), kind, page_options()), {"of": name}))
     return found
 
 

@@ -16,6 +16,11 @@ from bench.history.sparkline import sparkline
 from bench.history.trends import Trend, trends
 from bench.present.table import Table
 
+TREND_NOTE = (
+    "lower is better; ratio: the latest over the median of those before it; trend: the last 30 entries, in the "
+    "logarithm; changed: where the level changed, the first entry after it and the ratio of the levels"
+)
+
 
 def list_entries(history: History) -> Table:
     """Tabulate the entries, oldest first."""
@@ -70,12 +75,8 @@ def show(history: History, chosen: Mapping[str, Sequence[str]], last: int | None
     several = len({trend.series["machine"] for trend in found} - {""}) > 1
     columns = ("problem", "optimizer", "batch_size", "measure", *(("machine",) if several else ()))
     columns += ("entries", "lowest", "highest", "latest", "ratio", "trend", "changed", "dtype", "settings")
-    rows = [_trend_row(trend) for trend in found]
-    notes = (
-        "lower is better; ratio: the latest over the median of those before it; trend: the last 30 entries, in the "
-        "logarithm; changed: where the level changed, the first entry after it and the ratio of the levels",
-        *torn_notes(history),
-    )
+    rows = [trend_row(trend) for trend in found]
+    notes = (TREND_NOTE, *torn_notes(history))
     unshown = ("dtype", "settings") if len({_asked(trend) for trend in found}) == 1 else ()
     table = Table(f"{history.place}: {len(found)} series over time", columns, rows, notes, unshown=unshown)
     return [table, _values(found[0])] if len(found) == 1 else [table]
@@ -102,7 +103,8 @@ def _asked(trend: Trend) -> tuple[str, str]:
     return trend.series["dtype"], trend.series["settings"]
 
 
-def _trend_row(trend: Trend) -> Row:
+def trend_row(trend: Trend) -> Row:
+    """Summarise a series in one row."""
     values = trend.values
     earlier = float(np.median(values[:-1])) if len(values) > 1 else np.nan
     return trend.series | {
@@ -154,7 +156,7 @@ def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     said = (
         "ratio: now over before, lower is better; of quality the geometric mean over seeds, paired, with Student's "
         "intervals that hold together at 95 % over all rows that changed; of seconds the medians, with those of a run",
-        "noise: what repeated entries of one version come to by chance, at 99 % over all rows together; worse or "
-        "better: the whole interval is beyond the margin, and the ratio beyond the noise",
+        "noise: what repeated entries of one version come to by chance, at 99 % over all rows together, unknown "
+        "before a version was measured four times on this machine, or several twice; worse or better: the whole interval is beyond the margin, and the ratio beyond the noise",
     )
     return said if rows else ()

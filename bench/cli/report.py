@@ -2,17 +2,21 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from bench.cli.progress import say
+
+if TYPE_CHECKING:
+    from bench.history.entries import History
 
 
 def report(
     *runs: str,
     output: Annotated[Path, Parameter(alias="-o")] = Path("report.html"),
     results: Path = Path("results"),
+    history: str | None = None,
 ) -> None:
     """Write one page of a run, or of several beside each other, that opens in any browser without a network.
 
@@ -24,6 +28,8 @@ def report(
         The page's file.
     results
         Folder of all runs.
+    history
+        Folder or URL of their history, which the page then has a section of; results/history where there is one.
     """
     from bench.request import RequestError
     from bench.store.run_folder import write_file
@@ -37,9 +43,19 @@ def report(
 
     from bench.report import report as write
 
-    text = write(loaded, output, say)
+    text = write(loaded, output, say, _history(history, results))
     write_file(output, text.encode())
     print(f"{output}: {len(text.encode()) / 1e6:.2f} MB")
+
+
+def _history(given: str | None, results: Path) -> "History | None":
+    """Read the history that is named, or the usual one where it is there."""
+    from bench.history.entries import read_history
+
+    usual = results / "history"
+    if given is None and not any(usual.glob("*.parquet")):
+        return None
+    return read_history(str(usual) if given is None else given)
 
 
 def _check_output(output: Path) -> None:

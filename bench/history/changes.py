@@ -17,6 +17,8 @@ Series = tuple[Any, ...]
 COLUMNS = (*("problem", "optimizer", "batch_size", "measure", "before", "now", "ratio", "ratio_low", "ratio_high"),)
 COLUMNS += ("noise", "verdict", "why", "dtype", "settings")
 
+#: Entries of one version and machine beyond the first that tell its noise: of fewer one can say nothing.
+FEWEST_REPEATS = 3
 #: The same seeds of the same problem start from the same loss, but for rounding.
 SAME_START = 1e-3
 
@@ -107,8 +109,9 @@ def _timed(
         interval = (ratio, ratio - spread, ratio + spread)
         margin = log(1 + getattr(margins, _kind(series)))
         known = noise.get((machine, *series), noise.get((machine, series[-1])))
-        limit = known.threshold(len(earlier), len(here), len(judged)) if known else inf
-        yield _judged(series, values, interval, margin, limit)
+        repeats = int(known.freedom) if known else 0
+        limit = known.threshold(len(earlier), len(here), len(judged)) if known and repeats >= FEWEST_REPEATS else inf
+        yield _judged(series, values, interval, margin, limit, f"noise unknown: {repeats} of {FEWEST_REPEATS} repeats")
 
 
 def _within(rows: Sequence[Row]) -> float:
@@ -133,7 +136,12 @@ def _counted(pairs: Mapping[Series, tuple[list[Row], list[Row]]], margins: Margi
 
 
 def _judged(
-    series: Series, values: tuple[float, float], interval: tuple[float, float, float], margin: float, limit: float
+    series: Series,
+    values: tuple[float, float],
+    interval: tuple[float, float, float],
+    margin: float,
+    limit: float,
+    unknown: str = "",
 ) -> Row:
     """Call what exceeds the margin with its whole interval, and the noise besides."""
     ratio, low, high = interval
@@ -145,7 +153,7 @@ def _judged(
     elif not away > margin:
         why = "its interval holds the margin"
     elif abs(ratio) <= limit:
-        why = "within the noise" if isfinite(limit) else "noise unknown: no version was measured twice on this machine"
+        why = "within the noise" if isfinite(limit) else unknown
     else:
         verdict = called
     shown = {"ratio": exp(ratio), "ratio_low": _exp(low), "ratio_high": _exp(high)}

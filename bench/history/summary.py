@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.analyse.costs import costs_of, has_metric
-from bench.analyse.outcomes import Slice, is_higher_better, outcomes, own_metrics, tuned
+from bench.analyse.outcomes import Slice, outcomes, own_metrics, tuned
 from bench.analyse.statistics import median_interval, median_rank_interval
+from bench.analyse.trials import is_higher_better
 from bench.store.run_folder import Part, StoreError
 
 if TYPE_CHECKING:
