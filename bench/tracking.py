@@ -156,7 +156,8 @@ def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     said = (
         "ratio: now over before, lower is better; of quality the geometric mean over seeds, paired, with Student's "
         "intervals that hold together at 95 % over all rows that changed; of seconds the medians, with those of a run",
-        "noise: what repeated entries of one version come to by chance, at 99 % over all rows together, unknown "
-        "before a version was measured four times on this machine, or several twice; worse or better: the whole interval is beyond the margin, and the ratio beyond the noise",
+        "noise: what repeated entries of one version come to by chance on this machine, at 99 % over all rows; "
+        "unknown before one version has four entries, or several have two; worse or better: the whole interval is "
+        "beyond the margin, and the ratio beyond the noise",
     )
     return said if rows else ()

@@ -27,7 +27,9 @@ def sentence(checked: Checked) -> str:
     """Say in one line what a check found."""
     worse = len(checked.worse)
     found = f"{worse} of {len(checked.rows)} rows got worse" if worse else f"none of {len(checked.rows)} rows got worse"
-    return f"{name_entry(checked.entry)} ({checked.entry.id}): {found}; {count_verdicts(checked.rows)}"
+    entry, more = checked.now[-1], len(checked.now) - 1
+    several = f", with {more} before" if more else ""
+    return f"{name_entry(entry)} ({entry.id}{several}): {found}; {count_verdicts(checked.rows)}"
 
 
 def verdict(history: History, checked: Checked, format: str) -> str:
@@ -75,8 +77,9 @@ def _shifts(checked: Checked) -> Table:
 
 def _against(history: History, checked: Checked) -> str:
     """Say what it was held against, on which machine."""
-    here = sum(one.machine == checked.entry.machine for one in checked.baseline)
+    entry = checked.now[-1]
+    here = sum(one.machine == entry.machine for one in checked.baseline)
     entries = "entry" if len(checked.baseline) == 1 else "entries"
     said = f"held against {len(checked.baseline)} {entries}, {name_entry(checked.baseline[0])}"
     said += f" to {name_entry(checked.baseline[-1])}" if len(checked.baseline) > 1 else ""
-    return f"{said}; {here} on this machine ({checked.entry.machine}: {checked.entry.device})"
+    return f"{said}; {here} on this machine ({entry.machine}: {entry.device})"

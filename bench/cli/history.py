@@ -92,7 +92,7 @@ def show(
         Look at this optimizer alone; repeat for several.
     measure
         gap, train_loss, test_loss, test_error, steps_to_target, diverged_trials, step_seconds, sgd_ratio,
-        compile_seconds, peak_bytes or state_bytes; repeat for several; patterns work.
+        flops_per_step, compile_seconds, peak_bytes or state_bytes; repeat for several; patterns work.
     machine
         Look at this machine alone: the beginning of its fingerprint, as `optbench history list` has it.
     last
@@ -252,6 +252,7 @@ def check(
     *,
     baseline: Text = None,
     window: Whole = 10,
+    newest: Whole = 1,
     limits: Limits = Limits(),
     markdown: Flag = False,
     history: str = PLACE,
@@ -265,6 +266,8 @@ def check(
         all before it where not given.
     window
         Hold it against no more than so many of them, the newest.
+    newest
+        Take so many of the newest entries together, such as a version that was timed several times: less noise.
     limits
         Margins.
     markdown
@@ -278,8 +281,9 @@ def check(
 
     margins = limits.margins()
     _check("window", window, 1)
+    _check("newest", newest, 1)
     found = read_history(history)
-    done = checked(found, baseline, window, margins)
+    done = checked(found, baseline, window, margins, newest)
     print(verdict(found, done, "github" if markdown else "plain"))
     return 1 if done.worse else 0
 

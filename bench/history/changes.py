@@ -121,7 +121,7 @@ def _within(rows: Sequence[Row]) -> float:
 
 
 def _counted(pairs: Mapping[Series, tuple[list[Row], list[Row]]], margins: Margins) -> Iterator[Row]:
-    """Judge what has no noise: bytes, of one machine, and diverged trials."""
+    """Judge what has no noise: diverged trials, arithmetic, and bytes, of one machine."""
     for series, (before, now) in pairs.items():
         values = (_middle(before), _middle(now))
         if _kind(series) == "diverged":
@@ -130,9 +130,10 @@ def _counted(pairs: Mapping[Series, tuple[list[Row], list[Row]]], margins: Margi
             yield _row(series, *values, verdict, f"of {now[-1]['n']} trials" if moved else "")
         elif _kind(series) == "memory" and before[-1]["machine"] != now[-1]["machine"]:
             yield _row(series, *values, "not compared", "measured on another machine")
-        elif _kind(series) == "memory":
+        elif _kind(series) in ("memory", "work"):
             ratio = log(values[1] / values[0]) if min(values) > 0 else 0.0 if values[0] == values[1] else nan
-            yield _judged(series, values, (ratio, ratio, ratio), log(1 + margins.memory), 0.0)
+            margin = margins.memory if _kind(series) == "memory" else margins.speed
+            yield _judged(series, values, (ratio, ratio, ratio), log(1 + margin), 0.0)
 
 
 def _judged(

@@ -16,9 +16,9 @@ RECENT = 20
 
 
 class Checked(NamedTuple):
-    """What a check found: the newest entry, what it is held against, all rows, and changes of level of late."""
+    """What a check found: the newest entries, what they are held against, all rows, and changes of level of late."""
 
-    entry: Entry
+    now: tuple[Entry, ...]
     baseline: tuple[Entry, ...]
     rows: list[Row]
     #: Series, first entry after the change, ratio of the levels; the largest first.
@@ -30,27 +30,28 @@ class Checked(NamedTuple):
         return [row for row in self.rows if row["verdict"] in ("worse", "failed")]
 
 
-def check(history: History, baseline: str | None, window: int, margins: Margins) -> Checked:
-    """Hold the newest entry against so many entries of its suite before it, or of those that a baseline names.
+def check(history: History, baseline: str | None, window: int, margins: Margins, newest: int = 1) -> Checked:
+    """Hold the newest entry, or several together, against so many of their suite before, or of what a baseline names.
 
-    Raises StoreError where there is nothing to hold it against.
+    Raises StoreError where there is nothing to hold them against.
     """
-    entry = history.entries[-1]
-    alike = [one for one in history.entries[:-1] if one.suite == entry.suite]
-    before = _window(alike if baseline is None else _baseline(history, entry, baseline), entry, window)
+    suite = history.entries[-1].suite
+    alike = [one for one in history.entries if one.suite == suite]
+    now, past = alike[-newest:], alike[:-newest]
+    before = _window(past if baseline is None else _baseline(history, now, baseline), now[-1], window)
     if not before:
-        said = f"{history.place}: {entry.id} is the first entry of suite {entry.suite}"
-        raise StoreError(f"{said}: there is nothing before it to hold it against")
-    return Checked(entry, tuple(before), changes(history, before, [entry], margins), _shifts(history, [*alike, entry]))
+        what = f"{now[-1].id} is the first entry" if newest == 1 else f"there are no more than {len(alike)} entries"
+        raise StoreError(f"{history.place}: {what} of suite {suite}: there is nothing before to hold against")
+    return Checked(tuple(now), tuple(before), changes(history, before, now, margins), _shifts(history, alike))
 
 
-def _baseline(history: History, entry: Entry, ref: str) -> list[Entry]:
-    """Take the entries of the suite that a word names, but for the one that is checked."""
-    named = [one for one in find_entries(history, ref) if one.id != entry.id]
-    found = [one for one in named if one.suite == entry.suite]
+def _baseline(history: History, now: Sequence[Entry], ref: str) -> list[Entry]:
+    """Take the entries of the suite that a word names, but for those that are checked."""
+    named = [one for one in find_entries(history, ref) if one not in now]
+    found = [one for one in named if one.suite == now[-1].suite]
     if not found:
-        what = "is the newest entry itself" if not named else f"has no entry of suite {entry.suite}"
-        raise StoreError(f"baseline: {ref!r} {what}; accepted: an entry of that suite before {entry.id}")
+        what = "is the newest entry itself" if not named else f"has no entry of suite {now[-1].suite}"
+        raise StoreError(f"baseline: {ref!r} {what}; accepted: an entry of that suite before {now[0].id}")
     return found
 
 

@@ -54,7 +54,7 @@ OF_MACHINE = ("speed", "compile", "memory")
 class Measure(NamedTuple):
     """How a measure is judged."""
 
-    #: "quality" is paired by seed; "diverged" counts trials; OF_MACHINE has the others.
+    #: "quality" is paired by seed; "diverged" and "work" count; OF_MACHINE has the others.
     kind: str
     unit: str
 
@@ -71,6 +71,8 @@ MEASURES = {
     #: What a benchmark of another project took.
     "seconds": Measure("speed", "s"),
     "sgd_ratio": Measure("speed", "ratio"),
+    #: Arithmetic as written: no machine, no noise.
+    "flops_per_step": Measure("work", "operations"),
     "compile_seconds": Measure("compile", "s"),
     "peak_bytes": Measure("memory", "bytes"),
     "state_bytes": Measure("memory", "bytes"),

@@ -116,7 +116,7 @@ def _timing_rows(timing: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     # Plain sgd took the same turns, so that what slowed down the machine slowed down both.
     if timing["optimizer"] != "sgd":
         yield _timed("sgd_ratio", step / np.array(timing["sgd_seconds"]))
-    for name in ("compile_seconds", "peak_bytes", "state_bytes"):
+    for name in ("flops_per_step", "compile_seconds", "peak_bytes", "state_bytes"):
         if timing[name] is not None:
             yield {"measure": name, "value": float(timing[name]), "n": 1}
 

@@ -101,6 +101,8 @@ MISTAKES = {
     "plot-nothing-fits": (["plot", "-o", "x.svg", "-p", "nosuch"], "nothing in results/history fits problem nosuch"),
     "plot-suffix": (["plot", "-o", "x.pdf"], "names that end in .svg or .png"),
     "window": (["check", "--window", "0"], "window: 0 is not accepted"),
+    "newest": (["check", "--newest", "0"], "newest: 0 is not accepted"),
+    "newest-all": (["check", "--newest", "9"], "no more than 6 entries of suite smoke"),
     "last": (["show", "--last", "0"], "last: 0 is not accepted"),
     "quality": (["check", "--quality", "-1"], "quality: -1"),
     "speed-nan": (["check", "--speed", "nan"], "speed: nan"),

@@ -133,6 +133,12 @@ def test_bytes_have_a_margin_of_their_own(keep, seconds):
     assert verdicts(history, memory=0.2)["peak_bytes"][0] == "same"
 
 
+def test_more_arithmetic_is_worse_on_any_machine_and_at_once(keep, seconds, other_machine):
+    history = keep([seconds(100.0, "flops_per_step")], ({"device": other_machine}, [seconds(110.0, "flops_per_step")]))
+    assert verdicts(history)["flops_per_step"] == ("worse", "")
+    assert verdicts(history, speed=0.2)["flops_per_step"] == ("same", "")
+
+
 @pytest.mark.parametrize(("now", "verdict"), [(4, "same"), (20, "worse")])
 def test_diverged_trials_are_a_share_of_all(keep, quality, now, verdict):
     row = quality([1.0], "diverged_trials") | {"n": 72, "seeds": None, "samples": None}

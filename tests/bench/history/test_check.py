@@ -39,6 +39,22 @@ def test_an_update_ten_percent_slower_is_called(keep, rows_of):
     }
 
 
+def test_several_newest_entries_tell_more_than_one(keep, rows_of):
+    """At 3 % noise a step of 10 % is lost in one entry, and not in four."""
+    past = [rows_of(number, noise=0.03) for number in range(10)]
+    history = keep(*past, *(rows_of(number, key="new", slower=1.1, noise=0.03) for number in range(10, 14)))
+    checked = check(history, None, 10, Margins(), newest=4)
+    assert ("muon", "sgd_ratio") in {(row["optimizer"], row["measure"]) for row in checked.worse}
+    assert [entry.id for entry in checked.now] == [entry.id for entry in history.entries[10:]]
+    alone = history._replace(entries=history.entries[:11], rows=history.rows.slice(0, 11 * 12))
+    assert check(alone, None, 10, Margins()).worse == []
+
+
+def test_all_entries_taken_together_leave_nothing_before(keep, rows_of):
+    with pytest.raises(StoreError, match="no more than 2 entries of suite smoke"):
+        check(keep(rows_of(0), rows_of(1)), None, 10, Margins(), newest=2)
+
+
 def test_a_worse_optimizer_is_called(keep, rows_of):
     history = keep(*(rows_of(number) for number in range(8)), rows_of(8, key="new", worse=1.1))
     worse = check(history, None, 10, Margins()).worse

@@ -80,7 +80,8 @@ def test_timings_are_kept_with_their_samples_and_in_terms_of_sgd(handmade, summa
     # Of six samples the lowest and the highest bound the median at 95 %.
     assert (step["value"], step["low"], step["high"], step["n"]) == (4.0, 3.0, 5.0, 6)
     assert rows["adam", "sgd_ratio"]["value"] == 2.0 and ("sgd", "sgd_ratio") not in rows
-    assert [rows["adam", name]["value"] for name in ("compile_seconds", "peak_bytes", "state_bytes")] == [0.5, 64, 8]
+    once = ("flops_per_step", "compile_seconds", "peak_bytes", "state_bytes")
+    assert [rows["adam", name]["value"] for name in once] == [99, 0.5, 64, 8]
     assert (about["time"], about["cpu"], about["memory_gib"], left) == ("2026-01-01T00:00:00Z", "Some CPU", 16, [])
 
 

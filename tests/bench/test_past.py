@@ -1,0 +1,57 @@
+"""A page's section of what came before."""
+
+import pytest
+
+from bench.history.entries import read_history, write_entry
+from bench.present.page import Figure, Lines, Shaded
+from bench.tables import load
+
+pytest.importorskip("altair")
+
+
+@pytest.fixture
+def history(tmp_path, about, quality, seconds):
+    """Keep twelve entries of the suite of hand-made runs, and one of another; sgd gets slower at the ninth."""
+    place = str(tmp_path / "history")
+    bowl = {"problem": "bowl", "optimizer": "sgd", "batch_size": "4"}
+    for number in range(12):
+        slower = 1.5 if number >= 8 else 1.0
+        rows = [quality([1.0, 2.0], **bowl), seconds(slower * (1 + 0.01 * (number % 3)), **bowl), quality([3.0])]
+        write_entry(place, about(number, suite="handmade"), rows)
+    write_entry(place, about(20, suite="other"), [quality([1.0], **bowl)])
+    return read_history(place)
+
+
+def blocks(run, history):
+    from bench.figures import Options
+    from bench.past import past
+
+    return past(run, history, Options(interactive=True, width=1240))
+
+
+def test_a_run_stands_beside_those_before_it(handmade, history, tmp_path):
+    handmade("sgd", [[3.0, 2.0, 1.0]])
+    lines, changed, figure, table = blocks(load("handmade", tmp_path / "results"), history)
+    assert isinstance(lines, Lines) and isinstance(changed, Shaded) and isinstance(figure, Figure)
+    assert "12 entries of suite handmade" in lines.lines[0] and "of 2 series the level of 1 changed" in lines.lines[0]
+    (row,) = changed.table.to_records()
+    assert row["measure"] == "step_seconds" and "x1.5" in row["changed"]
+    # The problem mlp is none of this run's.
+    assert [variant.choice for variant in figure.variants] == [{"of": "bowl"}]
+    assert isinstance(table, Shaded) and len(table.table.to_records()) == 2
+
+
+def test_one_entry_is_no_history(handmade, tmp_path, about, quality):
+    handmade("sgd", [[3.0, 2.0, 1.0]])
+    write_entry(str(tmp_path / "one"), about(0, suite="handmade"), [quality([1.0], problem="bowl", optimizer="sgd")])
+    assert blocks(load("handmade", tmp_path / "results"), read_history(str(tmp_path / "one"))) == []
+
+
+def test_the_page_has_a_section_of_it(handmade, history, tmp_path):
+    from bench.report import report
+
+    handmade("sgd", [[3.0, 2.0, 1.0]])
+    run = load("handmade", tmp_path / "results")
+    page = report([run], tmp_path / "report.html", history=history)
+    assert ">History<" in page and "Series whose level changed" in page
+    assert ">History<" not in report([run], tmp_path / "report.html")
