@@ -30,12 +30,8 @@ def summary(tmp_path):
 def time_cell(folder: Path, key: str, optimizer: str, device=DEVICE, **fields):
     timing = {"outcome": "finished", "problem": "bowl", "optimizer": optimizer, "batch_size": 4, "dtype": "float32"}
     timing |= {"device": device, "measured": "2026-01-01T00:00:00Z", "step_seconds": [3.0, 4.0, 5.0, 4.0, 4.0, 4.0]}
-    timing |= {
-        "sgd_seconds": [2.0, 2.0, 2.0, 2.0, 2.0, 2.0],
-        "compile_seconds": 0.5,
-        "peak_bytes": 64,
-        "state_bytes": 8,
-    }
+    timing |= {"sgd_seconds": [2.0] * 6, "flops_per_step": 99}
+    timing |= {"compile_seconds": 0.5, "peak_bytes": 64, "state_bytes": 8}
     write_timing(folder, key, timing | fields)
 
 
