@@ -35,9 +35,10 @@ def past(run: Run, history: History, options: Options) -> list[Lines | Shaded | 
     found = trends(history, entries, {noun: _labels(run, noun) for noun in ("problem", "optimizer")})
     rows = [trend_row(trend) for trend in found]
     changed = [row for row in rows if row["changed"]]
-    said = f"{len(entries)} entries of suite {suite} in {history.place}; of {len(rows)} series the level of "
-    said += f"{len(changed)} changed."
-    blocks: list[Lines | Shaded | Figure] = [Lines([said, *torn_notes(history)])]
+    said = (
+        f"{len(entries)} entries of suite {suite} in {history.place}; {len(changed) or 'none'} of {len(rows)} series "
+    )
+    blocks: list[Lines | Shaded | Figure] = [Lines([f"{said}changed their level.", *torn_notes(history)])]
     blocks += [Shaded(Table("Series whose level changed", COLUMNS, changed, (TREND_NOTE,)), ())] if changed else []
     shown = [row for row in rows if row["measure"] in MEASURES]
     figure = Figure("Over time", _variants(run, history, entries, options), trend_caption(history, entries))

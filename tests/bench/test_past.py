@@ -33,7 +33,7 @@ def test_a_run_stands_beside_those_before_it(handmade, history, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])
     lines, changed, figure, table = blocks(load("handmade", tmp_path / "results"), history)
     assert isinstance(lines, Lines) and isinstance(changed, Shaded) and isinstance(figure, Figure)
-    assert "12 entries of suite handmade" in lines.lines[0] and "of 2 series the level of 1 changed" in lines.lines[0]
+    assert "12 entries of suite handmade" in lines.lines[0] and "1 of 2 series changed" in lines.lines[0]
     (row,) = changed.table.to_records()
     assert row["measure"] == "step_seconds" and "x1.5" in row["changed"]
     # The problem mlp is none of this run's.
