@@ -1,5 +1,7 @@
 """Steps scaled or shaped per layer: by the norm of its parameters or gradient, or as a matrix."""
 
+from typing import Any
+
 import optax
 import optax.contrib
 
@@ -19,7 +21,7 @@ def muon(
     consistent_rms: float | None = None,
 ):
     # Older optax, which a history may be filled with, knows no consistent_rms.
-    scaled = {} if consistent_rms is None else {"consistent_rms": consistent_rms}
+    scaled: dict[str, Any] = {} if consistent_rms is None else {"consistent_rms": consistent_rms}
     # Matrices by muon, all else by nadamw at the same rate; decay reaches both.
     return optax.contrib.muon(
         learning_rate,
