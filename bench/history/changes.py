@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp, inf, isfinite, log, nan, sqrt
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,7 +182,7 @@ def _kind(series: Series) -> str:
 
 
 def _middle(rows: Sequence[Row]) -> float:
-    return float(np.median([row["value"] for row in rows]))
+    return float(median(row["value"] for row in rows))
 
 
 def _exp(value: float) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite, sqrt
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,17 @@ def paired_logs(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
 
 
 def _by_seed(rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    seeds = rows[0]["seeds"] or []
+    if all((row["seeds"] or []) == seeds for row in rows):
+        middle = (
+            np.median([row["samples"] or [] for row in rows], axis=0) if len(rows) > 1 else rows[0]["samples"] or []
+        )
+        return dict(zip(seeds, map(float, middle), strict=True))
     found: dict[int, list[float]] = {}
     for row in rows:
         for seed, value in zip(row["seeds"] or (), row["samples"] or (), strict=True):
             found.setdefault(seed, []).append(value)
-    return {seed: float(np.median(values)) for seed, values in found.items()}
+    return {seed: median(values) for seed, values in found.items()}
 
 
 def t_interval(logs: Float[np.ndarray, " seed"], rows: int) -> tuple[float, float, float]:

@@ -6,12 +6,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from bench.history import schema
 from bench.history.change_points import change_points
 from bench.history.entries import Entry, History
-from bench.history.filters import distinct, where
+from bench.history.filters import distinct, grouped, numbers, where, without
 
 
 class Trend(NamedTuple):
@@ -42,21 +43,20 @@ def trends(history: History, entries: Sequence[Entry], chosen: Mapping[str, Sequ
     for column, patterns in chosen.items():
         if patterns:
             rows = where(rows, column, [name for name in distinct(rows, column) if _fits(name or "", patterns)])
-    found: dict[tuple[Any, ...], list[tuple[str, float, float, float]]] = {}
-    names = [*schema.SERIES, "machine", "entry", "value", "low", "high"]
-    for *series, machine, entry, value, low, high in zip(*(rows[name].to_pylist() for name in names), strict=True):
-        kind = schema.measure_of(series[-1]).kind
-        if kind != "failed":
-            found.setdefault((*series, machine if kind in schema.OF_MACHINE else ""), []).append(
-                (entry, value, low, high)
-            )
-    return [_trend(key, values, by_id) for key, values in found.items()]
+    rows = without(rows, "measure", ["failed"])
+    shared = [name for name in distinct(rows, "measure") if schema.measure_of(name).kind not in schema.OF_MACHINE]
+    parts = [(where(rows, "measure", shared), ()), (without(rows, "measure", shared), ("machine",))]
+    return [trend for part, names in parts for trend in _trends(part, (*schema.SERIES, *names), by_id)]
 
 
-def _trend(key: tuple[Any, ...], rows: Sequence[tuple[str, float, float, float]], by_id: Mapping[str, Entry]) -> Trend:
-    series: dict[str, Any] = dict(zip((*schema.SERIES, "machine"), key, strict=True))
-    columns = [np.array([row[place] for row in rows], dtype=float) for place in (1, 2, 3)]
-    return Trend(series, tuple(by_id[row[0]] for row in rows), *columns)
+def _trends(rows: pa.Table, names: Sequence[str], by_id: Mapping[str, Entry]) -> list[Trend]:
+    groups = grouped(rows, names)
+    first = rows.select([*names]).take(pa.array([places[0] for places in groups], pa.int64())).to_pylist()
+    columns, ids = [numbers(rows, name) for name in ("value", "low", "high")], rows["entry"].to_pylist()
+    return [
+        Trend({"machine": ""} | name, tuple(by_id[ids[place]] for place in places), *(one[places] for one in columns))
+        for name, places in zip(first, groups, strict=True)
+    ]
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
