@@ -10,7 +10,7 @@ import numpy as np
 from bench.history import schema
 from bench.history.entries import Entry, History, read_samples
 from bench.history.filters import without
-from bench.history.noise import Noise, noises
+from bench.history.noise import NEEDED, Noise, noises
 from bench.history.paired import paired_logs, t_interval
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ def changes(history: History, before: Sequence[Entry], now: Sequence[Entry], mar
     shared = [series for series in sides[1] if series in sides[0]]
     pairs = {series: (sides[0][series], sides[1][series]) for series in shared}
     # What is judged says nothing of the noise that it has to exceed.
-    rows = without(history.rows, "entry", [entry.id for entry in now])
+    rows = without(history.rows.select(NEEDED), "entry", [entry.id for entry in now])
     timed = noises(rows, ("speed", "compile"), by_machine=True)
     found = [*_quality(pairs, noises(rows, ("quality",), by_machine=False), margins)]
     found += [*_timed(pairs, timed, margins), *_counted(pairs, margins)]

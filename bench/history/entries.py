@@ -55,7 +55,7 @@ def write_entry(place: str, about: Mapping[str, Any], rows: list[dict[str, Any]]
     try:
         if files.exists(path):
             return digest, False
-        content = _content(schema.entry_rows({**about, "entry": digest}, rows))
+        content = _content({**about, "entry": digest}, rows)
         if _is_local(files):
             run_folder.write_file(Path(path), content)
         else:
@@ -66,8 +66,10 @@ def write_entry(place: str, about: Mapping[str, Any], rows: list[dict[str, Any]]
     return digest, True
 
 
-def _content(rows: pa.Table) -> bytes:
-    described = rows.replace_schema_metadata({"optbench_history": json.dumps({"schema": schema.VERSION})})
+def _content(about: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes:
+    """Make a part; what the entry says of itself stands in its footer as well, where it is read at once."""
+    told = {"schema": schema.VERSION, **{name: about.get(name) for name in schema.ENTRY}}
+    described = schema.entry_rows(about, rows).replace_schema_metadata({"optbench_history": json.dumps(told)})
     file = io.BytesIO()
     pq.write_table(described, file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
@@ -79,12 +81,13 @@ def read_history(place: str) -> History:
     tables, entries, torn = [], [], []
     for path in _parts(files, folder):
         try:
-            rows = _read(files, path, schema.LIGHT)
+            about, rows = _read(files, path, schema.LIGHT)
+            entry = _entry(path, about, rows.num_rows)
         except UNREADABLE:
             torn.append(path)
             continue
         tables.append(rows)
-        entries.append(_entry(path, rows))
+        entries.append(entry)
     if not entries:
         said = f"; {len(torn)} parts there can't be read" if torn else ""
         raise StoreError(f"no history in {place}{said}; begin one: optbench history add RUN")
@@ -93,13 +96,15 @@ def read_history(place: str) -> History:
     return History(place, tuple(entries[place] for place in order), rows, tuple(torn))
 
 
-def read_samples(history: History, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Read all columns of some entries' rows. Raises StoreError where a part is damaged where no other read looks."""
+def read_samples(
+    history: History, entries: Sequence[Entry], columns: Mapping[str, pa.DataType] = schema.HEAVY
+) -> list[dict[str, Any]]:
+    """Read some entries' rows with their samples. Raises StoreError for damage where no other read looks."""
     files, _ = _open(history.place)
     found = []
     for entry in entries:
         try:
-            found += _read(files, entry.path, schema.COLUMNS).to_pylist()
+            found += _read(files, entry.path, columns)[1].to_pylist()
         except UNREADABLE as error:
             raise StoreError(f"{entry.path} is torn ({type(error).__name__}); delete it to go on without it") from error
     return found
@@ -143,28 +148,28 @@ def _parts(files: Any, folder: str) -> list[str]:
     return sorted(path for path, name in names if name.endswith(".parquet") and not name.startswith("."))
 
 
-def _read(files: Any, path: str, columns: Mapping[str, pa.DataType]) -> pa.Table:
+def _read(files: Any, path: str, columns: Mapping[str, pa.DataType]) -> tuple[dict[str, Any], pa.Table]:
+    """Read what an entry says of itself, and some columns of its rows."""
     # As a whole, which is one request of object storage.
     content = pa.BufferReader(files.cat_file(path))
     with pq.ParquetFile(content, page_checksum_verification=True) as part:
-        version = json.loads((part.schema_arrow.metadata or {})[b"optbench_history"])["schema"]
-        if version > schema.VERSION:
-            raise StoreError(f"{path} has history schema {version}; this optbench reads {schema.VERSION}")
+        about = json.loads((part.schema_arrow.metadata or {})[b"optbench_history"])
+        if about["schema"] > schema.VERSION:
+            raise StoreError(f"{path} has history schema {about['schema']}; this optbench reads {schema.VERSION}")
         rows = part.read([*columns], use_threads=False).replace_schema_metadata(None).cast(pa.schema(columns))
     if not rows.num_rows:
         raise ValueError("an entry without rows")
-    return rows
+    return about, rows
 
 
-def _entry(path: str, rows: pa.Table) -> Entry:
-    first = {name: rows[name][0].as_py() for name in schema.ENTRY}
-    words = [first["device"], first["cpu"] if first["cpu"] != first["device"] else None]
-    words += [f"{first['cpu_count']} cores" if first["cpu_count"] else None]
+def _entry(path: str, about: Mapping[str, Any], num_rows: int) -> Entry:
+    words = [about["device"], about["cpu"] if about["cpu"] != about["device"] else None]
+    words += [f"{about['cpu_count']} cores" if about["cpu_count"] else None]
     return Entry(
         path=path,
-        id=first["entry"],
-        **{name: first[name] for name in ("time", "label", "suite", "run", "commit", "machine")},
-        versions=dict(first["versions"] or ()),
+        id=about["entry"],
+        **{name: about[name] for name in ("time", "label", "suite", "run", "commit", "machine")},
+        versions=about["versions"] or {},
         device=", ".join(filter(None, words)),
-        num_rows=rows.num_rows,
+        num_rows=num_rows,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bench.history.entries import Entry, History, read_samples
-from bench.history.schema import measure_of
+from bench.history.schema import COLUMNS, measure_of
 from bench.request.errors import RequestError, nearest
 
 Row = Mapping[str, Any]
@@ -24,7 +24,7 @@ def export(history: History, entry: Entry, format: str) -> tuple[str, list[str]]
     """Write an entry as JSON of a format: (the text, what is left out and why). Raises RequestError for no format."""
     if format not in FORMATS:
         raise RequestError(f"format {format!r} is not accepted{nearest(format, FORMATS)}")
-    rows = read_samples(history, [entry])
+    rows = read_samples(history, [entry], COLUMNS)
     kept = [row for row in rows if _is_finite(row)]
     left = Counter(row["measure"] for row in rows if not _is_finite(row))
     said = ", ".join(f"{count} {measure}" for measure, count in left.items())

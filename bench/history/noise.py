@@ -15,6 +15,8 @@ from bench.history.filters import distinct, where
 
 #: Beside a series' own repeats its deviation counts so many of the average series of its measure and machine.
 PRIOR = 4.0
+#: Columns that noise is estimated from.
+NEEDED = ("entry", "machine", "commit", *schema.SERIES, "key", "value", "least")
 #: Chance that any of the rows of a check exceeds its noise by chance, one way or the other: a build fails by it.
 LEVEL = 0.01
 

@@ -42,10 +42,16 @@ MEASURED = {
 }
 
 #: Read of the entries that are compared alone: most of a history's bytes.
+DETAILS = ("best", "n", "start")
 SAMPLES = {"seeds": pa.list_(pa.int32()), "samples": pa.list_(pa.float64())}
 
-LIGHT = ENTRY | dict.fromkeys(SERIES, pa.string()) | MEASURED
-COLUMNS = LIGHT | SAMPLES
+ROWS = dict.fromkeys(SERIES, pa.string()) | MEASURED
+COLUMNS = ENTRY | ROWS | SAMPLES
+#: Read of all entries: of what an entry says of itself no more than rows are told apart by.
+LIGHT = {name: ENTRY[name] for name in ("entry", "commit", "machine")}
+#: Read of the entries that are compared.
+HEAVY = LIGHT | ROWS | SAMPLES
+LIGHT |= {name: kind for name, kind in ROWS.items() if name not in DETAILS}
 
 #: Kinds of measures that are compared on one machine alone.
 OF_MACHINE = ("speed", "compile", "memory")

@@ -14,6 +14,8 @@ from bench.history.change_points import change_points
 from bench.history.entries import Entry, History
 from bench.history.filters import distinct, grouped, numbers, where, without
 
+NEEDED = ("entry", "machine", *schema.SERIES, "value", "low", "high")
+
 
 class Trend(NamedTuple):
     """A series: its name, the entries that hold it, oldest first, and their values."""
@@ -39,7 +41,7 @@ def trends(history: History, entries: Sequence[Entry], chosen: Mapping[str, Sequ
     What depends on the machine is a series for each.
     """
     by_id = {entry.id: entry for entry in entries}
-    rows = where(history.rows, "entry", by_id)
+    rows = where(history.rows.select(NEEDED), "entry", by_id)
     for column, patterns in chosen.items():
         if patterns:
             rows = where(rows, column, [name for name in distinct(rows, column) if _fits(name or "", patterns)])

@@ -98,3 +98,9 @@ def test_a_change_that_was_found_stays_found():
 def test_two_values_at_random_are_one_level():
     rng = np.random.default_rng(7)
     assert sum(bool(change_points(np.where(rng.random(100) < 0.1, 110.0, 100.0))) for _ in range(100)) <= 5
+
+
+def test_what_is_long_past_is_left():
+    values = history([8, 0], 500, 100, step=2.0)
+    values[450:] *= 2
+    assert [abs(place - 450) <= 2 for place in change_points(values)] == [True]
