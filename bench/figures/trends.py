@@ -25,13 +25,17 @@ def trend_figure(history: History, found: Sequence[Trend], options: Options) -> 
 
     panels: dict[tuple[Any, ...], list[Trend]] = {}
     for trend in found:
-        key = tuple(trend.series[name] for name in ("problem", "batch_size", "measure", "machine", "settings"))
-        panels.setdefault(key, []).append(trend)
+        panels.setdefault(panel_of(trend), []).append(trend)
     if len(panels) > MOST_PANELS:
         raise ValueError(f"{len(panels)} panels are too many; accepted: {MOST_PANELS}, chosen by problem and measure")
     place = {entry.id: number for number, entry in enumerate(history.entries, 1)}
     names = sorted({_name(trend) for trend in found}, key=lambda name: -sum(_name(one) == name for one in found))
     return lines([_panel(key, some, place, options) for key, some in panels.items()], look_with(names, options))
+
+
+def panel_of(trend: Trend) -> tuple[Any, ...]:
+    """Say which series share a panel."""
+    return tuple(trend.series[name] for name in ("problem", "batch_size", "measure", "machine", "settings"))
 
 
 def _name(trend: Trend) -> str:

@@ -41,6 +41,16 @@ def test_a_run_stands_beside_those_before_it(handmade, history, tmp_path):
     assert isinstance(table, Shaded) and len(table.table.to_records()) == 2
 
 
+def test_more_panels_than_a_figure_holds_come_in_parts(handmade, tmp_path, about, quality):
+    handmade("sgd", [[3.0, 2.0, 1.0]])
+    bowl = {"problem": "bowl", "optimizer": "sgd"}
+    rows = [quality([1.0], **bowl, batch_size=str(size)) for size in range(20)]
+    for number in range(2):
+        write_entry(str(tmp_path / "wide"), about(number, suite="handmade"), rows)
+    _, figure, _ = blocks(load("handmade", tmp_path / "results"), read_history(str(tmp_path / "wide")))
+    assert [variant.choice["of"] for variant in figure.variants] == ["bowl, part 1 of 2", "bowl, part 2 of 2"]
+
+
 def test_one_entry_is_no_history(handmade, tmp_path, about, quality):
     handmade("sgd", [[3.0, 2.0, 1.0]])
     write_entry(str(tmp_path / "one"), about(0, suite="handmade"), [quality([1.0], problem="bowl", optimizer="sgd")])
