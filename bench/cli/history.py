@@ -18,6 +18,8 @@ Many = list[str] | None
 #: A folder, or a URL of object storage.
 PLACE = "results/history"
 history_app = App(name="history", help="Track convergence and speed over time, and fail when either gets worse.")
+history_app.command("bench.cli.history_look:show", name="show", help="Show series over time.")
+history_app.command("bench.cli.history_look:plot", name="plot", help="Draw series over time as SVG or PNG.")
 history_app.command("bench.cli.history_exchange:export", name="export", help="Write an entry for another tracker.")
 history_app.command("bench.cli.history_exchange:import_", name="import", help="Add a pytest-benchmark JSON.")
 history_app.command(
@@ -71,108 +73,8 @@ def list_(*, history: str = PLACE, format: Format = "plain") -> None:
     print(format_table(list_entries(read_history(history)), format))
 
 
-@history_app.command
-def show(
-    *,
-    problem: Annotated[Many, Parameter(alias="-p")] = None,
-    optimizer: Annotated[Many, Parameter(alias="-o")] = None,
-    measure: Many = None,
-    machine: Many = None,
-    last: Count = None,
-    history: str = PLACE,
-    format: Format = "plain",
-) -> None:
-    """Show series over time, and where their level changed; of one series alone, its values too.
-
-    Parameters
-    ----------
-    problem
-        Look at this problem alone: its label, its family, or a pattern; repeat for several.
-    optimizer
-        Look at this optimizer alone; repeat for several.
-    measure
-        gap, train_loss, test_loss, test_error, steps_to_target, diverged_trials, step_seconds, sgd_ratio,
-        flops_per_step, compile_seconds, peak_bytes or state_bytes; repeat for several; patterns work.
-    machine
-        Look at this machine alone: the beginning of its fingerprint, as `optbench history list` has it.
-    last
-        Look at so many entries, the newest.
-    history
-        Folder of the history, or a URL.
-    format
-        How to render the tables.
-    """
-    from bench.history.entries import read_history
-    from bench.present.table import format_table
-    from bench.request import RequestError
-    from bench.tracking import show as tables
-
-    _check("last", last, 1)
-    try:
-        found = tables(read_history(history), _chosen(problem, optimizer, measure, machine), last)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
-    print("\n\n".join(format_table(table, format) for table in found))
-
-
-@history_app.command
-def plot(
-    *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    problem: Annotated[Many, Parameter(alias="-p")] = None,
-    optimizer: Many = None,
-    measure: Many = None,
-    machine: Many = None,
-    last: Count = None,
-    log: bool | None = None,
-    width: Text = "170mm",
-    history: str = PLACE,
-) -> None:
-    """Draw series over time as SVG or PNG, and print the caption.
-
-    Parameters
-    ----------
-    output
-        File to write: figure.svg or figure.png (300 dots per inch).
-    problem
-        Look at this problem alone: its label, its family, or a pattern; repeat for several.
-    optimizer
-        Look at this optimizer alone; repeat for several.
-    measure
-        A measure as in `optbench history show`; gap, train_loss and step_seconds where not given.
-    machine
-        Look at this machine alone: the beginning of its fingerprint.
-    last
-        Look at so many entries, the newest.
-    log
-        A logarithmic axis of values; where it matters, if not given.
-    width
-        Width of the figure, in mm, cm, in, pt or px.
-    history
-        Folder of the history, or a URL.
-    """
-    from bench.cli.plot import points
-    from bench.figures import Options
-    from bench.figures.trends import MEASURES
-    from bench.history.entries import read_history
-    from bench.request import RequestError
-    from bench.tracking import draw_trends
-
-    _check("last", last, 1)
-    chosen = _chosen(problem, optimizer, measure or [*MEASURES], machine)
-    options = Options(log=log, width=points(width))
-    try:
-        print(draw_trends(read_history(history), chosen, last, output, options))
-    except ValueError as error:
-        raise RequestError(str(error)) from error
-
-
-def _chosen(problem: Many, optimizer: Many, measure: Many, machine: Many) -> dict[str, list[str]]:
-    machines = [f"{name}*" for name in machine or ()]
-    return {"problem": problem or [], "optimizer": optimizer or [], "measure": measure or [], "machine": machines}
-
-
-def _check(name: str, value: float | None, least: float) -> None:
+def check_least(name: str, value: float | None, least: float) -> None:
+    """Refuse a number that is less, or none. Raises RequestError."""
     from bench.request import RequestError
 
     if value is not None and not least <= value < float("inf"):
@@ -200,7 +102,7 @@ class Limits:
         from bench.history.changes import Margins
 
         for name, value in asdict(self).items():
-            _check(name, value, 0)
+            check_least(name, value, 0)
         return Margins(**asdict(self))
 
 
@@ -280,8 +182,8 @@ def check(
     from bench.verdict import verdict
 
     margins = limits.margins()
-    _check("window", window, 1)
-    _check("newest", newest, 1)
+    check_least("window", window, 1)
+    check_least("newest", newest, 1)
     found = read_history(history)
     done = checked(found, baseline, window, margins, newest)
     print(verdict(found, done, "github" if markdown else "plain"))
@@ -314,7 +216,7 @@ def prune(
     from bench.request import RequestError
     from bench.tracking import name_entry
 
-    _check("last", last, 1)
+    check_least("last", last, 1)
     if not keep and last is None:
         raise RequestError("prune needs what to keep: --keep ENTRY, --last N, or both")
     found = read_history(history)

@@ -1,0 +1,104 @@
+"""`optbench history show` and `plot`: series over time, and where their level changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bench.cli.history import PLACE, Format, Many, check_least
+from bench.cli.options import Count, Text
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Which:
+    """Say which series."""
+
+    problem: Annotated[Many, Parameter(alias="-p")] = None
+    """Look at this problem alone: its label, its family, or a pattern; repeat for several."""
+    measure: Many = None
+    """gap, train_loss, test_error, step_seconds, sgd_ratio, ... (`results/README.md` has all); patterns work."""
+    machine: Many = None
+    """Look at this machine alone: the beginning of its fingerprint, as `optbench history list` has it."""
+    last: Count = None
+    """Look at so many entries, the newest."""
+    history: str = PLACE
+    """Folder of the history, or a URL."""
+
+    def chosen(self, optimizer: Many) -> dict[str, list[str]]:
+        """Return the patterns of each column, once they are checked."""
+        check_least("last", self.last, 1)
+        machines = [f"{name}*" for name in self.machine or ()]
+        named = {"problem": self.problem or [], "optimizer": optimizer or [], "measure": self.measure or []}
+        return {**named, "machine": machines}
+
+
+def show(
+    *,
+    optimizer: Annotated[Many, Parameter(alias="-o")] = None,
+    which: Which = Which(),
+    format: Format = "plain",
+) -> None:
+    """Show series over time, and where their level changed; of one series alone, its values too.
+
+    Parameters
+    ----------
+    optimizer
+        Look at this optimizer alone; repeat for several.
+    which
+        Series.
+    format
+        How to render the tables.
+    """
+    from bench.history.entries import read_history
+    from bench.present.table import format_table
+    from bench.request import RequestError
+    from bench.tracking import show as tables
+
+    try:
+        found = tables(read_history(which.history), which.chosen(optimizer), which.last)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    print("\n\n".join(format_table(table, format) for table in found))
+
+
+def plot(
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    optimizer: Many = None,
+    which: Which = Which(),
+    log: bool | None = None,
+    width: Text = "170mm",
+) -> None:
+    """Draw series over time as SVG or PNG, and print the caption.
+
+    Of gap, train_loss and step_seconds, where no measure is named.
+
+    Parameters
+    ----------
+    output
+        File to write: figure.svg or figure.png (300 dots per inch).
+    optimizer
+        Look at this optimizer alone; repeat for several.
+    which
+        Series.
+    log
+        A logarithmic axis of values; where it matters, if not given.
+    width
+        Width of the figure, in mm, cm, in, pt or px.
+    """
+    from bench.cli.plot import points
+    from bench.figures import Options
+    from bench.figures.trends import MEASURES
+    from bench.history.entries import read_history
+    from bench.request import RequestError
+    from bench.tracking import draw_trends
+
+    chosen = which.chosen(optimizer)
+    chosen["measure"] = chosen["measure"] or [*MEASURES]
+    options = Options(log=log, width=points(width))
+    try:
+        print(draw_trends(read_history(which.history), chosen, which.last, output, options))
+    except ValueError as error:
+        raise RequestError(str(error)) from error
