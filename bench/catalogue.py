@@ -39,18 +39,20 @@ class Known(NamedTuple):
 
 def known(suite: Suite | None = None) -> Known:
     """Load the catalogues, and the plug-ins that a suite names."""
+    if suite is None:
+        return known_with((), ())
+    named = [parse_spec(entry.spec).name for entry in suite.problems]
+    return known_with(named, [parse_spec(entry.spec).name for entry in suite.optimizers])
+
+
+def known_with(problem_names: Iterable[str], optimizer_names: Iterable[str]) -> Known:
+    """Load the catalogues, and those of some names that are plug-ins."""
     factories = {name: problems.factory(name) for name in problems.families()}
-    entries = dict(optimizers.catalogue())
-    if suite is not None:
-        named = _plugins(entry.spec for entry in suite.problems)
-        factories |= {name: _signed(load_plugin(name), name, "make(**parameters)") for name in named}
-        named = _plugins(entry.spec for entry in suite.optimizers)
-        entries |= {name: _plugin_optimizer(name, load_plugin(name)) for name in named}
+    factories |= {name: _signed(load_plugin(name), name, "make(**parameters)") for name in problem_names if ":" in name}
+    entries = optimizers.catalogue() | {
+        name: _plugin_optimizer(name, load_plugin(name)) for name in optimizer_names if ":" in name
+    }
     return Known(factories, entries)
-
-
-def _plugins(specs: Iterable[str]) -> list[str]:
-    return [name for name in (parse_spec(spec).name for spec in specs) if ":" in name]
 
 
 def load_plugin(text: str) -> Any:

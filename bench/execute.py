@@ -1,32 +1,21 @@
 """Run a suite: from cells to sweeps to the store. The one module that knows what is asked and how it is measured."""
 
-import os
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
-from bench.measure.devices import Device, memory_limit_bytes, refuse_compile_cache, settings, use_compile_cache
-from bench.measure.sweep import out_of_memory
-from bench.measure.trace import span, traced
-from bench.recipes import preparer
-from bench.request import Suite, one_line
-from bench.rows import failed_rows
+from bench.measure.trace import traced
+from bench.request import RequestError, Suite
 from bench.store import run_folder
 from bench.tables import Run, load
-from bench.timing import time_missing
-from bench.train import Ready, compile_job, train_job
 
-
-class Progress(NamedTuple):
-    """What happened to one cell."""
-
-    job: Job
-    #: "started", "finished", "failed" or "kept" (it was finished before).
-    outcome: str
-    message: str = ""
+#: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
+NO_MACHINE = "none"
 
 
 def run(
@@ -36,13 +25,17 @@ def run(
     name: str | None = None,
     device: str | None = None,
     devices: int = 1,
+    cluster: str | None = None,
+    workers_must_match: bool = False,
+    cell_timeout: float | None = None,
+    max_minutes: float | None = None,
     force: bool = False,
     compile_cache: bool = True,
     throughput: bool = True,
     trace: str | Path | None = None,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: OnProgress = lambda progress: None,
     on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = lambda text: None,
     **overrides: Any,
 ) -> Run:
     """Train every cell of a suite that isn't finished yet, and return the run.
@@ -52,29 +45,42 @@ def run(
     kept as failed, with its message, and tried again by the next run. The points of a cell are shared out over
     `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
     what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
+
+    `cluster` hands the cells to workers, as `bench.cluster.open_crew` says; `workers_must_match` refuses those of
+    other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
+    has to be killed then, it runs in a worker. After `max_minutes` no cell begins any more.
     """
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
-    chosen = pick_devices(device, devices)
-    jobs = plan_jobs(asked, chosen[0])
-    options = {"force": force, "compile_cache": compile_cache, "throughput": throughput, "trace": trace}
-    return run_jobs(asked, jobs, folder, chosen, on_progress=on_progress, on_plan=on_plan, say=say, **options)
+    deadline = Deadline() if max_minutes is None else Deadline(time.monotonic() + 60 * max_minutes)
+    cluster = cluster or ("local:1" if cell_timeout else None)
+    if cluster is None:
+        opened = nullcontext(here(pick_devices(device, devices), compile_cache))
+    else:
+        _check_alone(devices=devices, trace=trace)
+        opened = _open_crew(cluster, asked, folder, device, compile_cache, workers_must_match, cell_timeout, force, say)
+    with opened as crew:
+        jobs = plan_jobs(asked, crew.kind)
+        told = {"on_progress": on_progress, "on_plan": on_plan, "say": say}
+        return run_jobs(
+            asked, jobs, folder, crew, force=force, throughput=throughput, trace=trace, deadline=deadline, **told
+        )
 
 
 def run_jobs(
     asked: Suite,
     jobs: Sequence[Job],
     folder: Path,
-    chosen: Sequence[Device],
+    crew: Crew,
     *,
     force: bool = False,
-    compile_cache: bool = True,
     throughput: bool = True,
     trace: str | Path | None = None,
     tuned: Mapping[str, Any] | None = None,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    deadline: Deadline = Deadline(),  # noqa: B008 (immutable)
+    on_progress: OnProgress = lambda progress: None,
     on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = lambda text: None,
 ) -> Run:
     """Run the jobs of a suite that are not finished in a folder yet, and return the run: `run` tells the rest.
 
@@ -83,11 +89,21 @@ def run_jobs(
     if trace is not None:
         run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
-    cache_note = use_compile_cache() if compile_cache else refuse_compile_cache()
-    manifest = manifest_of(asked, jobs, chosen[0], cache_note, len(chosen)) | ({"tuned": tuned} if tuned else {})
+    manifest = manifest_of(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)
-    waiting = []
+    with traced(trace):
+        crew.train(list(_waiting(jobs, folder, force, on_progress)), folder, on_progress, deadline)
+    # Outside the trace, which slows down what it watches.
+    if throughput and not deadline.passed:
+        crew.time(jobs, folder, say)
+    run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()})
+    return load(folder)
+
+
+def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:
+    """Pick the jobs that are not finished yet, and tell which are."""
+    waiting: list[Waiting] = []
     for job in jobs:
         part = None if force else run_folder.read_part(run_folder.part_path(folder, job.key))
         if part is not None and part.outcome == "finished":
@@ -96,57 +112,23 @@ def run_jobs(
             waiting.append((job, f"part {part.path} is torn: ignored, computed again"))
         else:
             waiting.append((job, ""))
-    with traced(trace):
-        _run_jobs(waiting, folder, chosen, on_progress)
-    # Outside the trace, which slows down what it watches.
-    if throughput:
-        time_missing(jobs, folder, chosen[0], say)
-    run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()})
-    return load(folder)
+    return waiting
 
 
-def _run_jobs(
-    waiting: Sequence[tuple[Job, str]], folder: Path, chosen: Sequence[Device], on_progress: Callable[[Progress], None]
-) -> None:
-    """Run jobs one after another, while a second thread compiles the one that comes next."""
-    prepared = preparer(*chosen)
-    pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
-    try:
-        ahead: Future | None = None
-        for place, (job, note) in enumerate(waiting):
-            current = ahead or pool.submit(compile_job, job, chosen, prepared)
-            following = waiting[place + 1][0] if place + 1 < len(waiting) else None
-            ahead = pool.submit(compile_job, following, chosen, prepared) if following else None
-            on_progress(Progress(job, "started", note))
-            outcome, message = _run_job(job, current, folder, chosen)
-            on_progress(Progress(job, outcome, message))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+def _check_alone(**given: Any) -> None:
+    """Refuse what only one process can do. Raises RequestError."""
+    if given["devices"] != 1:
+        raise RequestError(f"devices: {given['devices']} is not accepted with a cluster, which has a worker per device")
+    if given["trace"] is not None:
+        raise RequestError("trace is not accepted with a cluster; accepted: in one process")
 
 
-def _run_job(job: Job, compiled: Future, folder: Path, chosen: Sequence[Device]) -> tuple[str, str]:
-    """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status."""
-    cell = job.cell
-    footer = {
-        "problem": cell.problem,
-        "optimizer": cell.optimizer,
-        "batch_size": cell.batch_size,
-        "num_points": cell.num_points,
-        "seeds": cell.seeds,
-        "report_seeds": cell.report_seeds,
-    }
-    try:
-        ready: Ready = compiled.result()
-        with settings(cell.dtype, chosen[0]), span(f"run {cell.problem} / {cell.optimizer}"):
-            rows, measured, message = train_job(job, ready, memory_limit_bytes(*chosen))
-        footer |= {"outcome": "finished"} | measured
-    except (KeyboardInterrupt, run_folder.StoreError):
-        raise
-    except (Exception, SystemExit) as error:
-        if os.environ.get("OPTBENCH_TRACEBACK"):
-            raise
-        message = one_line(error)
-        rows = failed_rows(cell, "oom" if out_of_memory(error) else "error", message)
-        footer |= {"outcome": "failed", "message": message}
-    run_folder.write_part(folder, job.key, rows, footer)
-    return footer["outcome"], message
+def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> AbstractContextManager[Crew]:
+    """Open a cluster, once all that can be known before is checked."""
+    # Late: most runs need no cluster, and dask takes half a second to import.
+    from bench.cluster import keep_off_devices, open_crew
+
+    keep_off_devices()
+    plan_jobs(asked, NO_MACHINE)
+    run_folder.check_writable(folder)
+    return open_crew(cluster, folder, *options)

@@ -10,7 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.catalogue import Known, known, make_problem, plugin_file, source_file
+from bench.catalogue import Known, known, known_with, make_problem, plugin_file, source_file
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
 from bench.store import cell_key
@@ -79,8 +79,8 @@ def pick_devices(kind: str | None, num: int) -> tuple[devices.Device, ...]:
         raise RequestError(str(error)) from error
 
 
-def plan_jobs(asked: Suite, device: devices.Device, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> list[Job]:
-    """Expand a suite into jobs with keys; every fault that can be known before any work is raised here.
+def plan_jobs(asked: Suite, kind: str, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> list[Job]:
+    """Expand a suite into jobs for a kind of device; every fault that can be known before any work is raised here.
 
     `reshape` may give a cell, whose batch size and steps are known by then, other points.
     """
@@ -91,9 +91,17 @@ def plan_jobs(asked: Suite, device: devices.Device, reshape: Callable[[Cell], Ce
     for cell in cells:
         if cell.problem not in built:
             built[cell.problem] = _build_problem(cell, everything)
-        job = _job(cell, built[cell.problem], everything, device, reshape)
+        job = _job(cell, built[cell.problem], everything, kind, reshape)
         jobs.setdefault(job.key, job)
     return list(jobs.values())
+
+
+def job_of(cell: Cell, kind: str, built: dict[str, Problem | Exception]) -> Job:
+    """Make the job of a cell that `plan_jobs` settled elsewhere; `built` are the problems that were built before."""
+    everything = known_with([cell.problem_name], [cell.optimizer_name])
+    if cell.problem not in built:
+        built[cell.problem] = _build_problem(cell, everything)
+    return _job(cell, built[cell.problem], everything, kind, lambda same: same)
 
 
 def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
@@ -109,7 +117,7 @@ def _job(
     cell: Cell,
     problem: Problem | Exception,
     everything: Known,
-    device: devices.Device,
+    kind: str,
     reshape: Callable[[Cell], Cell],
 ) -> Job:
     steps, record_every = cell.steps or 1, cell.record_every or 1
@@ -138,7 +146,7 @@ def _job(
         sources.add(cell_key.ROOT / "bench" / "search.py")
         environment["optuna"] = version("optuna")
     # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
-    environment |= {"device": device.device_kind}
+    environment |= {"device": kind}
     key = cell_key.cell_key(canonical(cell), sources, environment)
     return Job(cell, key, problem, everything, steps, record_every)
 

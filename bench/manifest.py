@@ -2,26 +2,23 @@
 
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bench.jobs import Job
-from bench.measure import devices
 from bench.request import Suite
 from bench.store import cell_key, run_folder
 
 
-def manifest_of(
-    asked: Suite, jobs: Sequence[Job], device: devices.Device, cache_note: str | None, num_devices: int = 1
-) -> dict[str, Any]:
-    """Describe a run that begins now, on so many devices like this one."""
+def manifest_of(asked: Suite, jobs: Sequence[Job], device: Mapping[str, Any], cache_note: str | None) -> dict[str, Any]:
+    """Describe a run that begins now on a device."""
     packages = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy", "scipy", "scikit-learn")
     return {
         "suite": asked.model_dump(mode="json"),
         "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
-        "device": devices.describe(device) | {"devices": num_devices},
+        "device": dict(device),
         "compile_cache": cache_note or "on",
         "git_commit": _git_commit(),
         "started": run_folder.now(),

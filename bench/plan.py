@@ -39,7 +39,7 @@ def plan(
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
     chosen = pick_devices(device, devices)
-    jobs = plan_jobs(asked, chosen[0])
+    jobs = plan_jobs(asked, chosen[0].device_kind)
     use_compile_cache() if compile_cache else refuse_compile_cache()
     groups: dict[tuple[str, Any], list[Job]] = {}
     for job in jobs:

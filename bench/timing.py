@@ -1,7 +1,7 @@
 """Time the cells of a suite: one unbatched trial each, all optimizers of a problem in turns, kept beside the run."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,10 @@ def throughput(
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
     chosen = pick_device(device)
-    jobs = plan_jobs(asked, chosen)
+    jobs = plan_jobs(asked, chosen.device_kind)
     run_folder.check_writable(folder)
     note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
-    _ensure_manifest(folder, manifest_of(asked, jobs, chosen, note))
+    _ensure_manifest(folder, manifest_of(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
     time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
     return load(folder).table("throughput")
 
@@ -70,11 +70,21 @@ def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say: Callable[[str], None]) -> None:
     """Time the cells of which this machine has kept no timing; with them the others they are compared with."""
-    timings = read_timings(folder, (job.key for job in jobs))
-    here = devices.describe(device)
-    kept = {key for key, timing in timings.items() if timing["outcome"] == "finished" and timing["device"] == here}
-    groups = [group for group in _groups(jobs) if not {job.key for job in group} <= kept]
+    groups = missing_groups(jobs, folder, [devices.describe(device)])
     time_jobs([job for group in groups for job in group], folder, device, SHORT, say)
+
+
+def missing_groups(jobs: Sequence[Job], folder: Path, machines: Sequence[Mapping[str, Any]]) -> list[list[Job]]:
+    """Gather the jobs that differ by their optimizer alone and weren't all timed by the same one of some machines."""
+    timings = read_timings(folder, (job.key for job in jobs))
+
+    def kept(group: Sequence[Job]) -> bool:
+        found = [timings.get(job.key, {}) for job in group]
+        return all(timing.get("outcome") == "finished" for timing in found) and any(
+            all(timing["device"] == machine for timing in found) for machine in machines
+        )
+
+    return [group for group in _groups(jobs) if not kept(group)]
 
 
 def time_jobs(
@@ -83,12 +93,34 @@ def time_jobs(
     """Time jobs and write what was measured, one problem and batch size after another."""
     prepared = preparer(device)
     for group in _groups(jobs):
-        cell = group[0].cell
-        say(f"timing {len(group)} optimizers on {cell.problem}, batch size {cell.batch_size}")
-        with devices.settings(cell.dtype, device):
-            timings = _time_group(group, device, prepared, effort)
-        for job, timing in zip(group, timings, strict=True):
-            write_timing(folder, job.key, _names(job, device) | timing)
+        say(said_of(group))
+        time_group(group, folder, device, prepared, effort)
+
+
+def said_of(group: Sequence[Job]) -> str:
+    """Say what is being timed."""
+    return f"timing {len(group)} optimizers on {group[0].cell.problem}, batch size {group[0].cell.batch_size}"
+
+
+def time_group(
+    group: Sequence[Job],
+    folder: Path,
+    device: devices.Device,
+    prepared: Callable[[Problem, str], Prepared],
+    effort: Effort,
+) -> None:
+    """Time jobs that differ by their optimizer alone, in turns, and write what was measured."""
+    with devices.settings(group[0].cell.dtype, device):
+        timings = _time_group(group, device, prepared, effort)
+    for job, timing in zip(group, timings, strict=True):
+        write_timing(folder, job.key, _names(job) | {"device": devices.describe(device)} | timing)
+
+
+def write_failures(group: Sequence[Job], folder: Path, machine: Mapping[str, Any], message: str) -> None:
+    """Keep that jobs could not be timed on a machine."""
+    for job in group:
+        failed = {"device": dict(machine), "outcome": "failed", "message": message}
+        write_timing(folder, job.key, _names(job) | failed)
 
 
 def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -99,10 +131,10 @@ def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _names(job: Job, device: devices.Device) -> dict[str, Any]:
+def _names(job: Job) -> dict[str, Any]:
     cell = job.cell
     named = {"problem": cell.problem, "optimizer": cell.optimizer, "batch_size": cell.batch_size, "dtype": cell.dtype}
-    return named | {"device": devices.describe(device), "measured": run_folder.now()}
+    return named | {"measured": run_folder.now()}
 
 
 def _time_group(

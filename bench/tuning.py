@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from bench import search as searches
 from bench.best_suite import check_output, write_suite
-from bench.execute import Progress, run_jobs
+from bench.crew import Progress, here
+from bench.execute import run_jobs
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.request import Cell, RequestError, Suite, nearest, parse_spec
 from bench.store import run_folder
@@ -80,7 +81,7 @@ def tune(
     num_points = _num_points(trials, asked.seeds)
     _check(search, auto_extend)
     folder = run_place(results, name or _run_name(asked, trials, search, auto_extend), suite, asked)
-    chosen = pick_devices(device, devices)
+    crew = here(pick_devices(device, devices), compile_cache)
     explicit = ["*"] if overrides.get("learning_rate") else _names_with_rates(asked)
 
     tuned = {"search": search, "trials": num_points * asked.seeds, "auto_extend": auto_extend}
@@ -90,7 +91,7 @@ def tune(
             found = wider.get(_identity(cell))
             return _shape(cell, search, num_points, explicit) if found is None else _with(cell, search, found)
 
-        return plan_jobs(asked, chosen[0], reshape)
+        return plan_jobs(asked, crew.kind, reshape)
 
     def start(jobs: Sequence[Job], known: Sequence[Job]) -> Run:
         before = {job.key for job in known}
@@ -100,8 +101,7 @@ def tune(
                 on_progress(progress)
 
         on_plan([*known, *(job for job in jobs if job.key not in before)])
-        options = {"compile_cache": compile_cache, "throughput": False, "tuned": tuned}
-        return run_jobs(asked, jobs, folder, chosen, on_progress=tell, say=say, **options)
+        return run_jobs(asked, jobs, folder, crew, throughput=False, tuned=tuned, on_progress=tell, say=say)
 
     jobs = plan({})
     if output is not None:

@@ -37,7 +37,10 @@ FORBIDDEN = {
     "bench.kinds": JAX,
 }
 #: The only modules of bench that may import jax.
-WITH_JAX = ("bench.measure", *(f"bench.{name}" for name in ("execute", "jobs", "rows", "plan", "doctor", "catalogue")))
+WITH_JAX = (
+    "bench.measure",
+    *(f"bench.{name}" for name in ("cluster", "crew", "jobs", "rows", "plan", "doctor", "catalogue")),
+)
 #: What measure may import of this project.
 MEASURE_MAY = ("bench.measure", "problems.problem", "optimizers.optimizer", "optimizers.weight_decay")
 

@@ -35,7 +35,7 @@ def test_suite_expands_to_distinct_cells(cells, name):
 
 @pytest.mark.parametrize("name", ["smoke", "quick", "leaderboard", "landscape", "networks"])
 def test_suite_fits_its_problems(name):
-    jobs = plan_jobs(load_suite(name), pick_device(None))
+    jobs = plan_jobs(load_suite(name), pick_device(None).device_kind)
     assert len({job.key for job in jobs}) == len(jobs)
     assert [job for job in jobs if isinstance(job.problem, Exception)] == []
 

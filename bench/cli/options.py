@@ -21,6 +21,7 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
 Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=whole)]
 Whole = Annotated[int, Parameter(allow_leading_hyphen=True, converter=whole)]
+Seconds = Annotated[float | None, Parameter(allow_leading_hyphen=True)]
 
 
 @Parameter(name="*")

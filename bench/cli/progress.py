@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.execute import Progress
+    from bench.crew import Progress
     from bench.jobs import Job
 
 

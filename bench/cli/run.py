@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.options import Options, Whole
+from bench.cli.options import Options, Seconds, Whole
 
 if TYPE_CHECKING:
     from bench.tables import Run
@@ -20,6 +20,11 @@ def run(
     force: bool = False,
     throughput: bool = True,
     trace: Path | None = None,
+    cluster: str | None = None,
+    workers_must_match: Annotated[bool, Parameter(negative=())] = False,
+    cell_timeout: Seconds = None,
+    max_minutes: Seconds = None,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Train every cell of a suite that isn't finished yet, time it, and print the convergence and throughput tables.
@@ -36,9 +41,21 @@ def run(
         Time the cells that are not timed yet, and end with what a step costs.
     trace
         Folder for a trace of the training, which ui.perfetto.dev opens.
+    cluster
+        Hand the cells to workers: local:N, tcp://host:port, tls://host:port (a dask scheduler), or slurm:FILE.toml.
+    workers_must_match
+        Refuse workers that have other versions of optbench, jax or optax; they are left out else.
+    cell_timeout
+        Seconds after which a cell fails; it then runs in a worker, which is killed.
+    max_minutes
+        Begin no cell after so many minutes; the same command goes on from there.
+    dry_run
+        With slurm:FILE.toml: print the script of a job, and run nothing.
     json
         Print the convergence table as JSON, and nothing else, on stdout.
     """
+    if dry_run:
+        return _dry_run(cluster)
     from bench.cli.progress import Reporter, say_trace
     from bench.execute import run as execute
     from bench.present.table import format_table
@@ -53,6 +70,10 @@ def run(
             force=force,
             throughput=throughput,
             trace=trace,
+            cluster=cluster,
+            workers_must_match=workers_must_match,
+            cell_timeout=cell_timeout,
+            max_minutes=max_minutes,
             compile_cache=options.compile_cache is not False,
             on_plan=reporter.plan,
             on_progress=reporter.progress,
@@ -67,6 +88,20 @@ def run(
     if not json:
         print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best{_comparison(done)}")
     return 1 if done.failed else 0
+
+
+def _dry_run(cluster: str | None) -> int:
+    from bench.request import RequestError
+
+    kind, _, path = (cluster or "").partition(":")
+    if kind != "slurm":
+        raise RequestError(
+            f"dry-run is not accepted with cluster {cluster!r}; accepted: with --cluster slurm:FILE.toml"
+        )
+    from bench.cluster.slurm import job_script
+
+    print(job_script(path))
+    return 0
 
 
 def _comparison(run: "Run") -> str:

@@ -12,7 +12,7 @@ SYNTHETIC = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
 
 
 def jobs(**overrides):
-    return plan_jobs(resolve_suite(None, **PLAIN | overrides), pick_device("cpu"))
+    return plan_jobs(resolve_suite(None, **PLAIN | overrides), pick_device("cpu").device_kind)
 
 
 def key(**overrides):
@@ -80,7 +80,9 @@ def test_batch_size_counts_where_there_is_data():
 def test_epochs_are_steps():
     """16 training rows in batches of 8 are two updates an epoch; 50 records of four steps are one a step."""
     given = {"problems": [SYNTHETIC], "batch_size": 8}
-    (job,) = plan_jobs(resolve_suite(None, **PLAIN | given | {"steps": None, "epochs": 2}), pick_device("cpu"))
+    (job,) = plan_jobs(
+        resolve_suite(None, **PLAIN | given | {"steps": None, "epochs": 2}), pick_device("cpu").device_kind
+    )
     assert (job.steps, job.record_every) == (4, 1)
     assert job.key == key(**given)
 
@@ -192,6 +194,6 @@ class TestAsked:
         path = Path(tmp_path / "three.toml")
         path.write_text('problems = ["quadratc"]\noptimizers = ["sgd"]\nsteps = 0\nsede = 1\n')
         with pytest.raises(RequestError) as caught:
-            plan_jobs(resolve_suite(str(path)), pick_device("cpu"))
+            plan_jobs(resolve_suite(str(path)), pick_device("cpu").device_kind)
         for fault in ("quadratc", "steps", "sede"):
             assert fault in str(caught.value)

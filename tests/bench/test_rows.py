@@ -17,7 +17,9 @@ LINE = "linear_regression[data=synthetic,rows=20,dim=2]"
 def job(problem=BOWL, optimizer="sgd_momentum[momentum=0.5,0.9]", **asked):
     """Plan a cell of 4 points, or 2 where there is no momentum, and 3 seeds."""
     asked |= {"learning_rate": "0.1", "schedule": "constant,cosine", "seeds": 3}
-    (planned,) = plan_jobs(resolve_suite(None, problems=[problem], optimizers=[optimizer], **asked), pick_device("cpu"))
+    (planned,) = plan_jobs(
+        resolve_suite(None, problems=[problem], optimizers=[optimizer], **asked), pick_device("cpu").device_kind
+    )
     return planned
 
 

@@ -311,7 +311,7 @@ class TestFailures:
 def timed_loop(**request):
     """Compile the loop that a request of one cell times."""
     device = jax.devices()[0]
-    (job,) = plan_jobs(resolve_suite(None, **REQUEST | request), device)
+    (job,) = plan_jobs(resolve_suite(None, **REQUEST | request), device.device_kind)
     with devices.settings(job.cell.dtype, device):
         return _compile(job, preparer(device)(job.problem, job.cell.dtype), device)
 

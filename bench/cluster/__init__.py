@@ -1,0 +1,159 @@
+"""Hand a run's cells to the workers of a dask cluster: each trains its cells and writes their parts itself.
+
+dask.distributed starts, watches and restarts workers, and carries what is asked and how it ended. What is measured
+stays where it is measured, and is written from there.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from bench.cluster import worker
+from bench.cluster.feed import Errand, Feed, KilledError, LateError
+from bench.cluster.order import Order
+from bench.cluster.places import open_place
+from bench.cluster.team import Team
+from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
+from bench.jobs import Job
+from bench.store import run_folder
+from bench.timing import missing_groups, said_of, write_failures
+
+
+def keep_off_devices() -> None:
+    """Leave this machine's accelerators to the workers: whoever looks at a GPU takes its memory."""
+    jax.config.update("jax_platforms", "cpu")
+
+
+@contextmanager
+def open_crew(
+    text: str,
+    folder: Path,
+    device: str | None = None,
+    compile_cache: bool = True,
+    must_match: bool = False,
+    cell_timeout: float | None = None,
+    force: bool = False,
+    say: Say = lambda text: None,
+) -> Iterator[Crew]:
+    """Work on a cluster: `local:N` workers on this machine, those of a scheduler at tcp://host:port or tls://host:port,
+    or those that SLURM starts for slurm:FILE.toml.
+
+    `folder` is the run's, which all workers see. Waits for the first worker. Raises RequestError where there is no such
+    cluster, and for workers that don't fit: with `must_match` also those of other versions, which are left out else.
+    """
+    orders = worker.Orders(uuid.uuid4().hex[:12], _absolute(folder), os.getcwd(), device, compile_cache, force)
+    probe = worker.probe(orders)
+    with open_place(text, device) as connect:
+        probe.write_text("")
+        team = Team(connect, connect(), orders, must_match, say)
+        try:
+            _wait(team, text, say)
+            facts = next(iter(team.facts.values()))
+            yield Crew(
+                device=team.summary() | {"cluster": text},
+                cache_note=facts["cache_note"],
+                train=partial(_train, team, cell_timeout),
+                time=partial(_time, team),
+            )
+        finally:
+            probe.unlink(missing_ok=True)
+            team.client.close(timeout=5)
+
+
+def _absolute(folder: Path) -> str:
+    return str(folder.resolve())
+
+
+def _wait(team: Team, text: str, say: Say) -> None:
+    """Wait for the first worker that fits."""
+    team.look()
+    if not team.facts:
+        say(f"waiting for a worker of {text} that offers {team.resource}=1 and fits")
+    while not team.facts:
+        time.sleep(0.2)
+        team.look()
+
+
+def _train(
+    team: Team,
+    cell_timeout: float | None,
+    waiting: Sequence[Waiting],
+    folder: Path,
+    on_progress: OnProgress,
+    deadline: Deadline,
+) -> None:
+    """Train jobs on the workers; the one that hands them out holds no curves."""
+    order, jobs = Order(), {job.key: (job, note) for job, note in waiting}
+    order.add(waiting)
+
+    def take(place: str) -> Errand | None:
+        taken = None if deadline.passed else order.take(place)
+        return taken and Errand(taken[0].key, worker.train, (worker.Task(taken[0].key, taken[0].cell),))
+
+    def began(errand: Errand) -> None:
+        on_progress(Progress(jobs[errand.key][0], "started", jobs[errand.key][1]))
+
+    def ended(errand: Errand, result: Any) -> None:
+        job = jobs[errand.key][0]
+        outcome, message, footer = result if isinstance(result, tuple) else _failed(job, folder, result, cell_timeout)
+        order.learn(job, footer)
+        on_progress(Progress(job, outcome, message))
+
+    places = lambda: {address: [address] for address in team.facts}  # noqa: E731
+    Feed(team, take, ended, places, began=began, timeout=cell_timeout or float("inf")).run()
+
+
+def _failed(
+    job: Job, folder: Path, error: BaseException, cell_timeout: float | None
+) -> tuple[str, str, dict[str, Any]]:
+    """Keep a cell that came to nothing on its worker; what isn't the cell's doing is raised."""
+    part = run_folder.read_part(run_folder.part_path(folder, job.key))
+    if part is not None and part.outcome == "finished" and isinstance(error, KilledError | LateError):
+        # It was written all the same, just before.
+        return "finished", "", part.footer
+    if isinstance(error, KilledError):
+        status, message = "error", "killed its worker 3 times: out of memory, or a crash in compiled code"
+    elif isinstance(error, LateError):
+        status, message = "timeout", f"took longer than {cell_timeout:g} s"
+    else:
+        raise error
+    write_failure(folder, job, status, message)
+    return "failed", message, {}
+
+
+def _time(team: Team, jobs: Sequence[Job], folder: Path, say: Say) -> None:
+    """Time what isn't timed yet: one group at a time on a host, a whole problem on machines of one kind."""
+    machines = {told["host"]: told["device"] for told in team.facts.values()}
+    kinds = list({repr(machine): machine for machine in machines.values()}.values())
+    waiting: list[tuple[dict[str, Any], list[Job]]] = []
+    for problem in dict.fromkeys(job.cell.problem for job in jobs):
+        some = [job for job in jobs if job.cell.problem == problem]
+        groups, machine = min(
+            ((missing_groups(some, folder, kind), kind) for kind in kinds), key=lambda found: len(found[0])
+        )
+        waiting += [(machine, group) for group in groups]
+    named = {group[0].key: (machine, group) for machine, group in waiting}
+
+    def take(host: str) -> Errand | None:
+        for place, (machine, group) in enumerate(waiting):
+            if machines.get(host, machine) == machine:
+                del waiting[place]
+                tasks = [worker.Task(job.key, job.cell) for job in group]
+                return Errand(group[0].key, worker.time, (tasks,))
+        return None
+
+    def ended(errand: Errand, result: Any) -> None:
+        machine, group = named[errand.key]
+        if isinstance(result, KilledError):
+            write_failures(group, folder, machine, "killed its worker 3 times")
+        elif isinstance(result, BaseException):
+            raise result
+
+    Feed(team, take, ended, team.hosts, movable=False, began=lambda errand: say(said_of(named[errand.key][1]))).run()

@@ -1,0 +1,123 @@
+"""Where workers are: on this machine, at a scheduler's address, or behind SLURM."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import dask
+import distributed
+from distributed.system import MEMORY_LIMIT
+
+from bench.cluster.slurm import start_slurm
+from bench.request import RequestError
+
+#: Settings of schedulers and workers that are started here; a user's own dask configuration goes before them.
+DEFAULTS = {
+    "distributed": {
+        "scheduler": {
+            # A cell that killed so many workers is not given to a third one more.
+            "allowed-failures": 2,
+            # A worker that says nothing for so long is given up. Tracing holds Python's lock for a second at most.
+            "worker-ttl": "60s",
+        },
+        # Nothing is kept on workers that could be spilled; what a cell allocates can't be. At 95 % a worker is killed.
+        "worker": {"memory": {"target": False, "spill": False, "pause": False}},
+    }
+}
+#: Seconds to find a scheduler in.
+CONNECT_SECONDS = 10
+
+Connect = Callable[[], distributed.Client]
+
+
+@contextmanager
+def open_place(text: str, device: str | None) -> Iterator[Connect]:
+    """Start what `text` asks for: local:N, tcp://host:port, tls://host:port, slurm:FILE.toml. Gives what connects.
+
+    Raises RequestError for anything else, and where there is no scheduler.
+    """
+    dask.config.update_defaults(DEFAULTS)
+    kind, _, rest = text.partition(":")
+    if kind in ("tcp", "tls") and rest.startswith("//"):
+        yield lambda: _connect(text)
+        return
+    if kind == "local" and rest:
+        cluster = _start_local(_whole(rest), device)
+    elif kind == "slurm" and rest:
+        cluster = start_slurm(rest)
+    else:
+        accepted = "local:N, tcp://host:port, tls://host:port, slurm:FILE.toml"
+        raise RequestError(f"cluster: {text!r} is not accepted; accepted: {accepted}")
+    try:
+        yield lambda: distributed.Client(cluster, set_as_default=False)
+    finally:
+        cluster.close(timeout=10)
+
+
+def _connect(address: str) -> distributed.Client:
+    security = None
+    if address.startswith("tls:"):
+        security = distributed.Security()
+        if not security.tls_ca_file:
+            raise RequestError(
+                f"cluster: {address} needs certificates: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+                "..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
+            )
+    try:
+        return distributed.Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RequestError(f"cluster: no scheduler at {address}: {reason}") from error
+
+
+def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluster:
+    """Start workers on this machine, each a process with one thread; on one with GPUs each has one of its own."""
+    gpus = [] if device == "cpu" else gpu_ids()
+    if gpus and num_workers > len(gpus):
+        raise RequestError(f"cluster: local:{num_workers} is not accepted; accepted: up to {len(gpus)}, one a GPU")
+    if device == "gpu" and not gpus:
+        raise RequestError("device 'gpu' is not here; accepted: cpu")
+    options = {
+        "nthreads": 1,
+        "resources": {"GPU" if gpus else "CPU": 1},
+        "memory_limit": MEMORY_LIMIT // num_workers,
+        "host": "127.0.0.1",
+        "dashboard": False,
+        "silence_logs": "CRITICAL",
+    }
+    workers = {
+        place: {
+            "cls": distributed.Nanny,
+            "options": options | {"env": {"CUDA_VISIBLE_DEVICES": gpus[place]} if gpus else {}},
+        }
+        for place in range(num_workers)
+    }
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": None},
+    }
+    # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+        return distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs="CRITICAL")
+
+
+def gpu_ids() -> list[str]:
+    """Name the GPUs that jax could use here, without touching them: a process that does takes their memory."""
+    if not any(find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin")):
+        return []
+    if not (program := shutil.which("nvidia-smi")):
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name]
+    listed = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False).stdout
+    return [str(place) for place in range(len(listed.splitlines()))]
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise RequestError(f"cluster: local:{text} is not accepted; accepted: local:1 to local:1024")
+    return int(text)

@@ -1,0 +1,167 @@
+"""The workers of a cluster that compute what is asked, and the line to their scheduler."""
+
+import queue
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import distributed
+
+from bench.cluster import worker
+from bench.cluster.places import Connect
+from bench.crew import Say
+from bench.request import RequestError
+
+#: How long a scheduler that went away is waited for, and how often workers are looked at.
+PATIENCE_SECONDS = 300
+LOOK_SECONDS = 1.0
+
+
+@dataclass
+class Team:
+    """Workers that offer what is asked and agree with this optbench; others are left out, and named."""
+
+    connect: Connect
+    client: distributed.Client
+    orders: worker.Orders
+    must_match: bool
+    say: Say
+    #: "GPU" or "CPU".
+    resource: str = "CPU"
+    #: Address -> what that worker says of itself.
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
+    #: Whether the cluster has no other workers.
+    alone: bool = True
+    events: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
+    looked: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._listen()
+
+    def _listen(self) -> None:
+        self.client.subscribe_topic(self.topic, lambda event: self.events.put(("began", *event[1])))
+
+    @property
+    def topic(self) -> str:
+        """Where workers tell that they began."""
+        return f"optbench-{self.orders.run}"
+
+    @property
+    def kind(self) -> str:
+        """The kind of device of the workers."""
+        return next(iter(self.facts.values()))["device"]["device"]
+
+    def look(self) -> None:
+        """Bring `facts` up to date: workers come and go. Raises RequestError for those that may not be left out."""
+        if time.monotonic() < self.looked + LOOK_SECONDS:
+            return
+        self.looked = time.monotonic()
+        try:
+            there: dict[str, Any] = dict(self.client.scheduler_info(n_workers=-1))["workers"]
+        except OSError:
+            return
+        for address in [address for address in self.facts if address not in there]:
+            del self.facts[address]
+        self.left_out &= {*there}
+        offers = [address for address, told in there.items() if self.resource in told["resources"]]
+        for address in offers:
+            if address not in self.facts and address not in self.left_out:
+                self._meet(address)
+        self.alone = self.facts.keys() == there.keys()
+
+    def _meet(self, address: str) -> None:
+        """Ask a worker what it is, and take it in where it fits."""
+        try:
+            told = self.client.run(worker.describe, self.orders, workers=[address], on_error="return")[address]
+        except (OSError, KeyError):
+            # It went away meanwhile.
+            return
+        if (unfit := self._unfit(told)) is None:
+            self.facts[address] = told
+        elif self.must_match or not self._is_other_version(told):
+            raise RequestError(f"cluster: worker {address} {unfit}")
+        else:
+            self.left_out.add(address)
+            self.say(f"worker {address} is left out: it {unfit}")
+
+    def _unfit(self, told: Any) -> str | None:
+        """Say why a worker can't be used."""
+        if isinstance(told, BaseException):
+            return f"can't run optbench: {type(told).__name__}: {(str(told).splitlines() or [''])[0]}"
+        ours = worker.versions()
+        if other := {name: told["versions"][name] for name in ours if told["versions"].get(name) != ours[name]}:
+            return f"has {', '.join(f'{name} {version} for {ours[name]}' for name, version in other.items())}"
+        if not told["sees_folder"]:
+            return f"sees no {self.orders.folder}: results need a folder that all workers share, or object storage"
+        if self.facts and told["device"]["device"] != self.kind:
+            return f"has a {told['device']['device']}, the others a {self.kind}: numbers of a run are of one kind"
+        return None
+
+    def _is_other_version(self, told: Any) -> bool:
+        return isinstance(told, BaseException) or told["sees_folder"]
+
+    def hosts(self) -> dict[str, list[str]]:
+        """Gather the workers by host."""
+        found: dict[str, list[str]] = {}
+        for address, told in self.facts.items():
+            found.setdefault(told["host"], []).append(address)
+        return found
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the line to the scheduler broke."""
+        return self.client.status != "running"
+
+    def submit(
+        self, key: str, call: Callable[..., Any], arguments: tuple[Any, ...], wanted: list[str], movable: bool
+    ) -> Any:
+        """Hand something to one of some workers; whatever becomes of it is an event."""
+        future = self.client.submit(
+            call,
+            self.orders,
+            *arguments,
+            self.topic,
+            key=f"{key}-{time.monotonic_ns()}",
+            resources={self.resource: 1},
+            workers=wanted,
+            # Where they die another one takes over, unless there are some that may not.
+            allow_other_workers=movable and self.alone,
+            pure=False,
+        )
+        future.add_done_callback(lambda done: self.events.put(("ended", key, done)))
+        return future
+
+    def restart(self, address: str) -> None:
+        """Kill a worker that is stuck, and start it anew."""
+        with suppress(Exception):
+            self.client.restart_workers([address], timeout=30, raise_for_error=False)
+
+    def reconnect(self) -> None:
+        """Find the scheduler again, once its line broke. Raises RequestError where it doesn't come back."""
+        self.say(f"lost the scheduler; waiting up to {PATIENCE_SECONDS / 60:.0f} minutes for it")
+        end = time.monotonic() + PATIENCE_SECONDS
+        with suppress(Exception):
+            self.client.close(timeout=1)
+        while True:
+            try:
+                self.client = self.connect()
+                break
+            except (RequestError, OSError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1)
+        self.facts.clear()
+        self.left_out.clear()
+        self.looked = 0.0
+        self._listen()
+
+    def summary(self) -> dict[str, Any]:
+        """Describe the workers for a manifest."""
+        devices = [told["device"] for told in self.facts.values()]
+        machines = Counter((told["host"], told["device"]["cpu"]) for told in self.facts.values())
+        workers = [{"host": host, "cpu": cpu, "workers": count} for (host, cpu), count in machines.items()]
+        return devices[0] | {"devices": len(devices), "workers": workers}

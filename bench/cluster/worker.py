@@ -1,0 +1,142 @@
+"""What a worker does: say what it is, train a cell, time a group. Only these functions run there."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from distributed import get_worker
+
+from bench.crew import run_job
+from bench.jobs import Job, job_of, pick_device
+from bench.measure import devices
+from bench.recipes import preparer
+from bench.request import Cell, RequestError
+from bench.store import run_folder
+from bench.store.cell_key import ROOT
+from bench.timing import SHORT, time_group
+from bench.train import compile_job
+
+#: What workers have to share with the one that hands out the cells, or they would compute something else.
+PACKAGES = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
+
+
+class Orders(NamedTuple):
+    """What holds for all cells of a run."""
+
+    #: One run's problems are built once; the next one's may have other files.
+    run: str
+    folder: str
+    #: Where plug-ins and data files lie, as they were typed.
+    current: str
+    device: str | None
+    compile_cache: bool
+    force: bool
+
+
+class Task(NamedTuple):
+    """A cell as it travels: its key says what it has to come to on the worker too."""
+
+    key: str
+    cell: Cell
+
+
+def versions() -> dict[str, str]:
+    """Name the versions that determine numbers, and a digest of optbench's own source."""
+    digest = sha256()
+    for package in ("bench", "optimizers", "problems"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            digest.update(f"{path.relative_to(ROOT)}".encode() + path.read_bytes())
+    return {name: version(name) for name in PACKAGES} | {"source": digest.hexdigest()[:12]}
+
+
+def describe(orders: Orders) -> dict[str, Any]:
+    """Describe this worker: host, versions, device, and whether it sees the folder of the run."""
+    note = devices.use_compile_cache() if orders.compile_cache else devices.refuse_compile_cache()
+    return {
+        "host": socket.gethostname(),
+        "versions": versions(),
+        "device": devices.describe(pick_device(orders.device)),
+        "cache_note": note,
+        "sees_folder": probe(orders).exists(),
+    }
+
+
+def probe(orders: Orders) -> Path:
+    """Locate a file that is there while the run goes on, so that workers can tell whether they see its folder."""
+    return place(orders) / f".{orders.run}.tmp"
+
+
+def place(orders: Orders) -> Path:
+    """Locate the run's folder."""
+    return Path(orders.folder)
+
+
+def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, Any]]:
+    """Train a cell and write its part: outcome, message, and the part's footer."""
+    _tell(topic, task.key)
+    with _as_asked(orders):
+        folder, device = place(orders), pick_device(orders.device)
+        path = run_folder.part_path(folder, task.key)
+        part = None if orders.force else run_folder.read_part(path)
+        if part is not None and part.outcome == "finished":
+            # Another worker was given up too early, or another run was faster.
+            return "finished", "", part.footer
+        job = _job(orders, task)
+        prepared = _prepared(orders.run, orders.device)
+        outcome, message = run_job(job, lambda: compile_job(job, [device], prepared), folder, [device])
+        part = run_folder.read_part(path)
+        return outcome, message, {} if part is None else part.footer
+
+
+def time(orders: Orders, tasks: Sequence[Task], topic: str) -> None:
+    """Time cells that differ by their optimizer alone, and write what was measured."""
+    _tell(topic, tasks[0].key)
+    with _as_asked(orders):
+        jobs = [_job(orders, task) for task in tasks]
+        time_group(jobs, place(orders), pick_device(orders.device), _prepared(orders.run, orders.device), SHORT)
+
+
+def _tell(topic: str, key: str) -> None:
+    worker = get_worker()
+    worker.log_event(topic, [key, worker.address])
+
+
+def _as_asked(orders: Orders) -> redirect_stdout:
+    """Look for files where they were asked for; what plug-ins print is no table of ours."""
+    if os.path.isdir(orders.current):
+        os.chdir(orders.current)
+    devices.use_compile_cache() if orders.compile_cache else devices.refuse_compile_cache()
+    return redirect_stdout(sys.stderr)
+
+
+class WrongWorkerError(RequestError):
+    """A worker would compute something else than what was asked."""
+
+
+def _job(orders: Orders, task: Task) -> Job:
+    kind = pick_device(orders.device).device_kind
+    job = job_of(task.cell, kind, _problems(orders.run))
+    if job.key != task.key:
+        raise WrongWorkerError(
+            f"cluster: {task.cell.problem} / {task.cell.optimizer} is something else on worker {get_worker().address}: its "
+            "plug-in, its data file or its optbench is another one"
+        )
+    return job
+
+
+@lru_cache(maxsize=1)
+def _problems(run: str) -> dict[str, Any]:
+    """Keep the problems of one run: the latest."""
+    return {}
+
+
+@lru_cache(maxsize=1)
+def _prepared(run: str, device: str | None) -> Callable[..., Any]:
+    return preparer(pick_device(device))

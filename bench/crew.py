@@ -1,0 +1,133 @@
+"""Who does the work: this process, with its devices, or the workers of a cluster (`bench.cluster`)."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.jobs import Job
+from bench.measure.devices import (
+    Device,
+    describe,
+    memory_limit_bytes,
+    refuse_compile_cache,
+    settings,
+    use_compile_cache,
+)
+from bench.measure.sweep import out_of_memory
+from bench.measure.trace import span
+from bench.recipes import preparer
+from bench.request import Cell, one_line
+from bench.rows import failed_rows
+from bench.store import run_folder
+from bench.timing import time_missing
+from bench.train import Ready, compile_job, train_job
+
+
+class Progress(NamedTuple):
+    """What happened to one cell."""
+
+    job: Job
+    #: "started", "finished", "failed" or "kept" (it was finished before).
+    outcome: str
+    message: str = ""
+
+
+class Deadline(NamedTuple):
+    """When to begin no more cells, by `time.monotonic`."""
+
+    at: float = float("inf")
+
+    @property
+    def passed(self) -> bool:
+        return time.monotonic() >= self.at
+
+
+#: A job that is to be run, with a note of why it was not kept.
+Waiting = tuple[Job, str]
+Say = Callable[[str], None]
+OnProgress = Callable[[Progress], None]
+
+
+class Crew(NamedTuple):
+    """How jobs are trained and timed, and on what."""
+
+    #: What stands in the manifest: the kind of device in `device`, which determines keys, and its machine.
+    device: Mapping[str, Any]
+    #: Why compiled programs are not kept; None where they are.
+    cache_note: str | None
+    train: Callable[[Sequence[Waiting], Path, OnProgress, Deadline], None]
+    time: Callable[[Sequence[Job], Path, Say], None]
+
+    @property
+    def kind(self) -> str:
+        """The kind of device, which determines keys."""
+        return self.device["device"]
+
+
+def here(chosen: Sequence[Device], compile_cache: bool) -> Crew:
+    """Work in this process: the points of a cell are shared out over some devices, timed is on the first."""
+    return Crew(
+        device=describe(chosen[0]) | {"devices": len(chosen)},
+        cache_note=use_compile_cache() if compile_cache else refuse_compile_cache(),
+        train=partial(_train, chosen),
+        time=lambda jobs, folder, say: time_missing(jobs, folder, chosen[0], say),
+    )
+
+
+def _train(
+    chosen: Sequence[Device], waiting: Sequence[Waiting], folder: Path, on_progress: OnProgress, deadline: Deadline
+) -> None:
+    """Run jobs one after another, while a second thread compiles the one that comes next."""
+    prepared = preparer(*chosen)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
+    try:
+        ahead: Future | None = None
+        for place, (job, note) in enumerate(waiting):
+            if deadline.passed:
+                break
+            current = ahead or pool.submit(compile_job, job, chosen, prepared)
+            following = waiting[place + 1][0] if place + 1 < len(waiting) else None
+            ahead = pool.submit(compile_job, following, chosen, prepared) if following else None
+            on_progress(Progress(job, "started", note))
+            outcome, message = run_job(job, current.result, folder, chosen)
+            on_progress(Progress(job, outcome, message))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_job(job: Job, compiled: Callable[[], Ready], folder: Path, chosen: Sequence[Device]) -> tuple[str, str]:
+    """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status."""
+    try:
+        ready = compiled()
+        with settings(job.cell.dtype, chosen[0]), span(f"run {job.cell.problem} / {job.cell.optimizer}"):
+            rows, measured, message = train_job(job, ready, memory_limit_bytes(*chosen))
+    except (KeyboardInterrupt, run_folder.StoreError):
+        raise
+    except (Exception, SystemExit) as error:
+        if os.environ.get("OPTBENCH_TRACEBACK"):
+            raise
+        write_failure(folder, job, "oom" if out_of_memory(error) else "error", one_line(error))
+        return "failed", one_line(error)
+    run_folder.write_part(folder, job.key, rows, _names(job.cell) | {"outcome": "finished"} | measured)
+    return "finished", message
+
+
+def write_failure(folder: Path, job: Job, status: str, message: str) -> None:
+    """Keep a cell that failed, with the status and message of its trials."""
+    footer = _names(job.cell) | {"outcome": "failed", "message": message}
+    run_folder.write_part(folder, job.key, failed_rows(job.cell, status, message), footer)
+
+
+def _names(cell: Cell) -> dict[str, Any]:
+    return {
+        "problem": cell.problem,
+        "optimizer": cell.optimizer,
+        "batch_size": cell.batch_size,
+        "num_points": cell.num_points,
+        "seeds": cell.seeds,
+        "report_seeds": cell.report_seeds,
+    }
