@@ -1,5 +1,6 @@
 """Where workers are: on this machine, at a scheduler's address, or behind SLURM."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -7,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-import dask
+import dask.config
 import distributed
 from distributed.system import MEMORY_LIMIT
+from distributed.utils import silence_logging_cmgr
 
 from bench.cluster.slurm import start_slurm
 from bench.request import RequestError
@@ -40,6 +42,13 @@ def open_place(text: str, device: str | None) -> Iterator[Connect]:
     Raises RequestError for anything else, and where there is no scheduler.
     """
     dask.config.update_defaults(DEFAULTS)
+    # What it warns of is told by the run, in its own words.
+    with silence_logging_cmgr(logging.CRITICAL), _open(text, device) as connect:
+        yield connect
+
+
+@contextmanager
+def _open(text: str, device: str | None) -> Iterator[Connect]:
     kind, _, rest = text.partition(":")
     if kind in ("tcp", "tls") and rest.startswith("//"):
         yield lambda: _connect(text)
@@ -86,7 +95,7 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
         "memory_limit": MEMORY_LIMIT // num_workers,
         "host": "127.0.0.1",
         "dashboard": False,
-        "silence_logs": "CRITICAL",
+        "silence_logs": logging.CRITICAL,
     }
     workers = {
         place: {
@@ -101,7 +110,7 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
     }
     # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
-        return distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs="CRITICAL")
+        return distributed.SpecCluster(workers=workers, scheduler=scheduler)
 
 
 def gpu_ids() -> list[str]:

@@ -77,7 +77,7 @@ def job_script(path: str) -> str:
 
 def _cluster(asked: Slurm) -> Any:
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise RequestError("cluster: slurm needs the extra cluster: pip install 'optbench[cluster]'") from error
     options: dict[str, Any] = {"python": asked.python} if asked.python else {}

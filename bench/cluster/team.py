@@ -61,9 +61,10 @@ class Team:
             return
         self.looked = time.monotonic()
         try:
-            there: dict[str, Any] = dict(self.client.scheduler_info(n_workers=-1))["workers"]
+            info: Any = self.client.scheduler_info(n_workers=-1)
         except OSError:
             return
+        there = info["workers"]
         for address in [address for address in self.facts if address not in there]:
             del self.facts[address]
         self.left_out &= {*there}

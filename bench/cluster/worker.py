@@ -125,8 +125,8 @@ def _job(orders: Orders, task: Task) -> Job:
     job = job_of(task.cell, kind, _problems(orders.run))
     if job.key != task.key:
         raise WrongWorkerError(
-            f"cluster: {task.cell.problem} / {task.cell.optimizer} is something else on worker {get_worker().address}: its "
-            "plug-in, its data file or its optbench is another one"
+            f"cluster: {task.cell.problem} / {task.cell.optimizer} is something else on worker {get_worker().address}: "
+            "its plug-in, its data file or its optbench is another one"
         )
     return job
 
