@@ -7,7 +7,7 @@ stays where it is measured, and is written from there.
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ def open_crew(
     probe = worker.probe(orders)
     with open_place(text, device) as connect:
         probe.write_text("")
-        team = Team(connect, connect(), orders, must_match, say)
+        team = Team(connect, connect(), orders, must_match, say, device and device.upper())
         try:
             _wait(team, text, say)
             facts = next(iter(team.facts.values()))
@@ -73,12 +73,14 @@ def _absolute(folder: Path) -> str:
 
 def _wait(team: Team, text: str, say: Say) -> None:
     """Wait for the first worker that fits."""
-    team.look()
-    if not team.facts:
-        say(f"waiting for a worker of {text} that offers {team.resource}=1 and fits")
+    began = time.monotonic()
     while not team.facts:
-        time.sleep(0.2)
         team.look()
+        for _ in team.wait():
+            pass
+        if began and time.monotonic() > began + 10:
+            say(f"waiting for a worker of {text} that offers --resources {team.resource or 'CPU'}=1")
+            began = 0
 
 
 def _train(

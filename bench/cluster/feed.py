@@ -1,17 +1,18 @@
 """Hand work to the workers, one piece to each that is free, and gather what became of it."""
 
-import queue
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from distributed.scheduler import KilledWorker
 
-from bench.cluster.team import LOOK_SECONDS, Team
+from bench.cluster.team import Team
+from bench.cluster.worker import WrongWorkerError
 
-#: Deaths of workers that had an errand: then it is the errand's doing.
+#: Deaths of workers that had an errand: then it is the errand's doing. One that only waited on a worker, beside another
+#: that killed it, is done again.
 MAX_DEATHS = 3
 
 
@@ -71,7 +72,7 @@ class Feed:
                 self._hand_out()
                 if not self.flying and not self.again:
                     return
-                for event in self._events():
+                for event in self.team.wait():
                     self._note(*event)
                 self._end_late()
                 self._recall()
@@ -90,15 +91,6 @@ class Feed:
                 continue
             future = self.team.submit(errand.key, errand.call, errand.arguments, [*workers], self.movable)
             self.flying[errand.key] = Flight(errand, future, place, workers)
-
-    def _events(self) -> Iterator[tuple[str, str, Any]]:
-        """Wait a while for something to happen: what happened, to which errand, and where or how."""
-        try:
-            yield self.team.events.get(timeout=LOOK_SECONDS)
-            while True:
-                yield self.team.events.get_nowait()
-        except queue.Empty:
-            return
 
     def _note(self, what: str, key: str, told: Any) -> None:
         flight = self.flying.get(key)
@@ -123,19 +115,21 @@ class Feed:
         elif status == "error":
             error = flight.future.exception()
             if isinstance(error, KilledWorker):
-                self._died(flight)
+                self._died(flight, KilledError())
+            elif isinstance(error, WrongWorkerError):
+                self._died(flight, error)
             else:
                 self.ended(flight.errand, error)
         else:
             self.again.append(flight.errand)
 
-    def _died(self, flight: Flight) -> None:
-        """Give up an errand whose workers died; one that only waited beside another that killed them begins again."""
+    def _died(self, flight: Flight, error: Exception) -> None:
+        """Do an errand again whose worker died or was a wrong one, unless that happened too often."""
         self.deaths[flight.errand.key] += 1
         if self.deaths[flight.errand.key] < MAX_DEATHS:
             self.again.append(flight.errand)
         else:
-            self.ended(flight.errand, KilledError())
+            self.ended(flight.errand, error)
 
     def _end_late(self) -> None:
         """Stop what takes longer than it may, by killing its worker."""
@@ -158,4 +152,4 @@ class Feed:
             if stuck and not flight.future.done():
                 flight.future.cancel()
                 del self.flying[flight.errand.key]
-                self._died(flight)
+                self._died(flight, KilledError())

@@ -4,9 +4,11 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from types import ModuleType
 
 import dask.config
 import distributed
@@ -43,8 +45,19 @@ def open_place(text: str, device: str | None) -> Iterator[Connect]:
     """
     dask.config.update_defaults(DEFAULTS)
     # What it warns of is told by the run, in its own words.
-    with silence_logging_cmgr(logging.CRITICAL), _open(text, device) as connect:
+    with silence_logging_cmgr(logging.CRITICAL), _no_main(), _open(text, device) as connect:
         yield connect
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Hide the script that runs: workers here would import it, and one that asks for a cluster would ask again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
@@ -106,7 +119,7 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
     }
     scheduler = {
         "cls": distributed.Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": None},
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
     # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):

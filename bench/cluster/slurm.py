@@ -95,6 +95,6 @@ def _cluster(asked: Slurm) -> Any:
         worker_extra_args=["--resources", "GPU=1" if asked.gpus else "CPU=1"],
         interface=asked.interface,
         log_directory=asked.logs,
-        scheduler_options={"dashboard": False, "dashboard_address": None},
+        scheduler_options={"dashboard": False, "dashboard_address": ":0"},
         **options,
     )

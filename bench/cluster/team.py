@@ -1,12 +1,14 @@
 """The workers of a cluster that compute what is asked, and the line to their scheduler."""
 
 import queue
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import distributed
 
@@ -29,11 +31,13 @@ class Team:
     orders: worker.Orders
     must_match: bool
     say: Say
-    #: "GPU" or "CPU".
-    resource: str = "CPU"
+    #: What its workers offer: "GPU" or "CPU"; None as long as there is none to tell which.
+    resource: str | None
     #: Address -> what that worker says of itself.
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
+    #: Those that were asked what they are and haven't answered yet.
+    asked: set[str] = field(default_factory=set)
     #: Whether the cluster has no other workers.
     alone: bool = True
     events: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
@@ -61,29 +65,50 @@ class Team:
             return
         self.looked = time.monotonic()
         try:
-            info: Any = self.client.scheduler_info(n_workers=-1)
+            there: dict[str, Any] = cast(Any, self.client.scheduler_info(n_workers=-1))["workers"]
         except OSError:
             return
-        there = info["workers"]
         for address in [address for address in self.facts if address not in there]:
             del self.facts[address]
         self.left_out &= {*there}
-        offers = [address for address, told in there.items() if self.resource in told["resources"]]
-        for address in offers:
-            if address not in self.facts and address not in self.left_out:
-                self._meet(address)
         self.alone = self.facts.keys() == there.keys()
+        if self.resource is None and there:
+            self.resource = "GPU" if any("GPU" in told["resources"] for told in there.values()) else "CPU"
+        offers = {address for address, told in there.items() if self.resource in told["resources"]}
+        for address in offers - self.facts.keys() - self.left_out - self.asked:
+            self.asked.add(address)
+            threading.Thread(target=self._ask, args=[address], daemon=True).start()
 
-    def _meet(self, address: str) -> None:
-        """Ask a worker what it is, and take it in where it fits."""
+    def _ask(self, address: str) -> None:
+        """Ask a worker what it is; in a thread, since one that dies meanwhile is waited for for half a minute."""
         try:
-            told = self.client.run(worker.describe, self.orders, workers=[address], on_error="return")[address]
-        except (OSError, KeyError):
-            # It went away meanwhile.
+            answers = self.client.run(worker.describe, self.orders, workers=[address], on_error="return")
+            told = cast(Any, answers)[address]
+        except (Exception, CancelledError):
+            told = None
+        self.events.put(("met", address, told))
+
+    def wait(self) -> Iterator[tuple[str, str, Any]]:
+        """Wait a while for something to happen: what happened, to which errand, and where or how."""
+        timeout = LOOK_SECONDS
+        with suppress(queue.Empty):
+            while True:
+                what, key, told = self.events.get(timeout=timeout)
+                timeout = 0
+                if what == "met":
+                    self._meet(key, told)
+                else:
+                    yield what, key, told
+
+    def _meet(self, address: str, told: Any) -> None:
+        """Take a worker in where it fits. Raises RequestError where it may not be left out."""
+        self.asked.discard(address)
+        # It went away meanwhile.
+        if told is None:
             return
         if (unfit := self._unfit(told)) is None:
             self.facts[address] = told
-        elif self.must_match or not self._is_other_version(told):
+        elif self.must_match or not _is_other_version(told):
             raise RequestError(f"cluster: worker {address} {unfit}")
         else:
             self.left_out.add(address)
@@ -101,9 +126,6 @@ class Team:
         if self.facts and told["device"]["device"] != self.kind:
             return f"has a {told['device']['device']}, the others a {self.kind}: numbers of a run are of one kind"
         return None
-
-    def _is_other_version(self, told: Any) -> bool:
-        return isinstance(told, BaseException) or told["sees_folder"]
 
     def hosts(self) -> dict[str, list[str]]:
         """Gather the workers by host."""
@@ -155,8 +177,8 @@ class Team:
                 if time.monotonic() > end:
                     raise
                 time.sleep(1)
-        self.facts.clear()
-        self.left_out.clear()
+        for known in (self.facts, self.left_out, self.asked):
+            known.clear()
         self.looked = 0.0
         self._listen()
 
@@ -166,3 +188,7 @@ class Team:
         machines = Counter((told["host"], told["device"]["cpu"]) for told in self.facts.values())
         workers = [{"host": host, "cpu": cpu, "workers": count} for (host, cpu), count in machines.items()]
         return devices[0] | {"devices": len(devices), "workers": workers}
+
+
+def _is_other_version(told: Any) -> bool:
+    return isinstance(told, BaseException) or told["sees_folder"]

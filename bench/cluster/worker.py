@@ -5,7 +5,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +47,7 @@ class Task(NamedTuple):
     cell: Cell
 
 
+@cache
 def versions() -> dict[str, str]:
     """Name the versions that determine numbers, and a digest of optbench's own source."""
     digest = sha256()
