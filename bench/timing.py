@@ -70,21 +70,15 @@ def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say: Callable[[str], None]) -> None:
     """Time the cells of which this machine has kept no timing; with them the others they are compared with."""
-    groups = missing_groups(jobs, folder, [devices.describe(device)])
+    groups = missing_groups(jobs, folder, devices.describe(device))
     time_jobs([job for group in groups for job in group], folder, device, SHORT, say)
 
 
-def missing_groups(jobs: Sequence[Job], folder: Path, machines: Sequence[Mapping[str, Any]]) -> list[list[Job]]:
-    """Gather the jobs that differ by their optimizer alone and weren't all timed by the same one of some machines."""
+def missing_groups(jobs: Sequence[Job], folder: Path, machine: Mapping[str, Any]) -> list[list[Job]]:
+    """Gather the jobs that differ by their optimizer alone, and of which not all were timed by a machine."""
     timings = read_timings(folder, (job.key for job in jobs))
-
-    def kept(group: Sequence[Job]) -> bool:
-        found = [timings.get(job.key, {}) for job in group]
-        return all(timing.get("outcome") == "finished" for timing in found) and any(
-            all(timing["device"] == machine for timing in found) for machine in machines
-        )
-
-    return [group for group in _groups(jobs) if not kept(group)]
+    kept = {key for key, timing in timings.items() if timing["outcome"] == "finished" and timing["device"] == machine}
+    return [group for group in _groups(jobs) if not {job.key for job in group} <= kept]
 
 
 def time_jobs(

@@ -72,15 +72,16 @@ def _absolute(folder: Path) -> str:
 
 
 def _wait(team: Team, text: str, say: Say) -> None:
-    """Wait for the first worker that fits."""
+    """Wait for the first worker that fits, and some seconds for others that are there too."""
     began = time.monotonic()
-    while not team.facts:
+    told = False
+    while not team.facts or (team.asked and time.monotonic() < began + 5):
         team.look()
         for _ in team.wait():
             pass
-        if began and time.monotonic() > began + 10:
+        if not told and not team.facts and time.monotonic() > began + 10:
             say(f"waiting for a worker of {text} that offers --resources {team.resource or 'CPU'}=1")
-            began = 0
+            told = True
 
 
 def _train(
