@@ -15,7 +15,7 @@ from bench.recipes import preparer
 from bench.request import Suite, one_line
 from bench.rows import failed_rows
 from bench.store import run_folder
-from bench.tables import Run, load
+from bench.tables import Run, assemble
 from bench.timing import time_missing
 from bench.train import Ready, compile_job, train_job
 
@@ -93,7 +93,7 @@ def run_jobs(
         if part is not None and part.outcome == "finished":
             on_progress(Progress(job, "kept"))
         elif part is not None and part.outcome == "torn":
-            waiting.append((job, f"part {part.path} is torn: ignored, computed again"))
+            waiting.append((job, run_folder.set_aside(part)))
         else:
             waiting.append((job, ""))
     with traced(trace):
@@ -101,8 +101,7 @@ def run_jobs(
     # Outside the trace, which slows down what it watches.
     if throughput:
         time_missing(jobs, folder, chosen[0], say)
-    run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()})
-    return load(folder)
+    return assemble(folder, run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()}))
 
 
 def _run_jobs(
