@@ -184,7 +184,7 @@ def measured_columns(part: Part) -> list[str]:
     with _reading(part.path) as file:
         groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
     chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-    filled = [chunk for chunk in chunks if chunk.statistics is None or chunk.statistics.null_count < chunk.num_values]
+    filled = [chunk for chunk in chunks if not (told := chunk.statistics) or (told.null_count or 0) < chunk.num_values]
     names = dict.fromkeys(chunk.path_in_schema.rpartition(".list.")[0] for chunk in filled)
     return [name for name in names if name]
 
