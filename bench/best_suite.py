@@ -8,6 +8,7 @@ from typing import Any
 from bench.jobs import Job
 from bench.request import RequestError, format_spec, format_value
 from bench.store import run_folder
+from bench.store.places import write_file
 
 
 def check_output(path: Path, jobs: Sequence[Job]) -> None:
@@ -27,7 +28,7 @@ def check_output(path: Path, jobs: Sequence[Job]) -> None:
 
 def write_suite(path: Path, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]], description: str) -> None:
     """Write the best settings, by job key, in one move."""
-    run_folder.write_file(path, suite_text(path.stem, description, jobs, best).encode())
+    write_file(path, suite_text(path.stem, description, jobs, best).encode())
 
 
 def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]]) -> str:

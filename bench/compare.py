@@ -14,6 +14,7 @@ from bench.analyse.throughput import step_seconds
 from bench.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
 from bench.present.table import Table
 from bench.request import RequestError, Suite, nearest
+from bench.store.places import place
 from bench.tables import Run
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
@@ -41,14 +42,14 @@ def compare_optimizers(
     Each word names an optimizer of the newest run that has it, RUN:OPTIMIZER, a whole run, or a plug-in, which `runner`
     runs first. Raises RequestError for what isn't there, or can't be compared unless `anyway`.
     """
-    rules, results, runner = rules or Rules(), Path(results), runner or partial(_run_quietly, Path(results))
+    rules, runner = rules or Rules(), runner or partial(_run_quietly, results)
     if len(words) < 2:
         raise RequestError("two are needed to compare: an optimizer, RUN:OPTIMIZER, a run, or ./file.py:make each")
     if rules.metric is not None and rules.metric not in METRICS:
         raise RequestError(f"unknown metric {rules.metric!r}{nearest(rules.metric, METRICS)}")
     if rules.budget is not None and (rules.budget < 1 or (rules.metric or "").endswith("_to_target")):
         raise RequestError(f"budget: {rules.budget} is not accepted; accepted: integers >= 1, with losses and accuracy")
-    operands = run_plugins(find_operands(words, results), rules.metric == "time_to_target", runner)
+    operands = run_plugins(find_operands(words, place(results)), rules.metric == "time_to_target", runner)
     return compare_operands(operands, rules, anyway=anyway)
 
 

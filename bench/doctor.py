@@ -14,7 +14,8 @@ from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
 from bench.measure.sweep import Points, compile_sweep, sweep
 from bench.present.table import Table
-from bench.store.run_folder import StoreError, check_writable
+from bench.store.places import StoreError, place
+from bench.store.run_folder import check_writable
 from optimizers.optimizer import Optimizer
 from problems.problem import Problem
 
@@ -22,7 +23,7 @@ from problems.problem import Problem
 Check = tuple[str, str, bool | None]
 
 
-def examine(device_kind: str | None, results: Path) -> list[Check]:
+def examine(device_kind: str | None, results: str | Path) -> list[Check]:
     """Look at everything a run depends on."""
     device = pick_device(device_kind)
     described = devices.describe(device)
@@ -89,9 +90,9 @@ def product_error(device: devices.Device) -> float:
     return float(np.abs(product - a @ b).max() / np.abs(a @ b).max())
 
 
-def _writable(results: Path) -> tuple[str, bool]:
+def _writable(results: str | Path) -> tuple[str, bool]:
     try:
-        check_writable(results)
+        check_writable(place(results))
     except StoreError as error:
         return str(error), False
     return f"{results} can be written", True

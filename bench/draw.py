@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.figures import FIGURES, Options
 from bench.present.table import check_name
-from bench.store.run_folder import write_file
+from bench.store.places import write_file
 
 if TYPE_CHECKING:
     from bench.tables import Run

@@ -12,7 +12,7 @@ from bench.manifest import manifest_of
 from bench.measure.trace import traced
 from bench.request import RequestError, Suite
 from bench.store import run_folder
-from bench.tables import Run, load
+from bench.tables import Run, assemble
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
 NO_MACHINE = "none"
@@ -97,8 +97,7 @@ def run_jobs(
     # Outside the trace, which slows down what it watches.
     if throughput and not deadline.passed:
         crew.time(jobs, folder, say)
-    run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()})
-    return load(folder)
+    return assemble(folder, run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()}))
 
 
 def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:
@@ -109,7 +108,7 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
         if part is not None and part.outcome == "finished":
             on_progress(Progress(job, "kept"))
         elif part is not None and part.outcome == "torn":
-            waiting.append((job, f"part {part.path} is torn: ignored, computed again"))
+            waiting.append((job, run_folder.set_aside(part)))
         else:
             waiting.append((job, ""))
     return waiting

@@ -14,6 +14,7 @@ from bench.catalogue import Known, known, known_with, make_problem, plugin_file,
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
 from bench.store import cell_key
+from bench.store.places import place
 from problems.data_files import files_of
 from problems.problem import Problem
 
@@ -60,10 +61,10 @@ def run_name(suite: str | Suite | None, asked: Suite) -> str:
 def run_place(results: str | Path, name: str | None, suite: str | Suite | None, asked: Suite) -> Path:
     """Locate a run's folder. Raises RequestError for a name that isn't one."""
     if name is None:
-        return Path(results) / run_name(suite, asked)
+        return place(results) / run_name(suite, asked)
     if not re.fullmatch(r"\w[\w.+=-]*", name) or name == "latest":
         raise RequestError(f"name {name!r} is not accepted; accepted: letters, digits and . _ + = -, but not 'latest'")
-    return Path(results) / name
+    return place(results) / name
 
 
 def pick_device(kind: str | None) -> devices.Device:

@@ -26,7 +26,7 @@ Row = dict[str, Any]
 def _cell_notes(run: "Run") -> list[str]:
     """Name the cells that failed, are torn or are missing."""
     notes = [f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in run.failed]
-    notes += [f"{path} is torn and left out; `optbench run` computes it again" for path in run.torn]
+    notes += [f"{part.path} {part.message}: left out; `optbench run` computes it again" for part in run.torn]
     if run.missing:
         notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
     if not any(part.outcome == "finished" for part in run.parts):

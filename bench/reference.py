@@ -8,6 +8,7 @@ from bench.tables import Run
 
 def keep_reference(run: Run, folder: Path) -> None:
     """Write a run without its selection trials and its timings, which are of one machine. Raises StoreError."""
+    run_folder.check_writable(folder)
     for part in run.parts:
         rows = run_folder.read_rows([part], phase="report")
         if part.outcome == "finished" and len(rows):

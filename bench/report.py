@@ -79,7 +79,7 @@ def _failures(run: Run) -> list[Block]:
         for part in run.failed
     ]
     table = Table(f"{run.folder.name}: cells that failed", ("problem", "optimizer", "batch_size", "message"), rows)
-    lines = [f"{path.name} is torn and left out; optbench run computes it again." for path in run.torn]
+    lines = [f"{part.path.name} {part.message}: left out; optbench run computes it again." for part in run.torn]
     if run.missing:
         lines.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished.")
     return [*([Shaded(table)] if rows else []), *([Lines(lines)] if lines else [])]

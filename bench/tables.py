@@ -12,18 +12,19 @@ from bench.analyse.outcomes import Slice
 from bench.kinds import KINDS
 from bench.present.table import Table, check_name, select
 from bench.store import run_folder
+from bench.store.places import place
 from bench.store.run_folder import Part
 from bench.store.timings import read_timings
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as it is stored. `torn` names parts that are no whole part of this schema, and are left out."""
+    """One run as it is stored. `torn` are parts that are no whole part of this schema, and are left out."""
 
     folder: Path
     manifest: dict[str, Any]
     parts: tuple[Part, ...]
-    torn: tuple[Path, ...]
+    torn: tuple[Part, ...]
     missing: int
 
     @cached_property
@@ -88,7 +89,7 @@ class Run:
                 cells = [cell for cell in cells if cell[noun] in kept]
         keys = {cell["key"] for cell in cells}
         parts = tuple(part for part in self.parts if part.path.stem in keys)
-        torn = tuple(path for path in self.torn if path.stem in keys)
+        torn = tuple(part for part in self.torn if part.path.stem in keys)
         return Run(self.folder, self.manifest | {"cells": cells}, parts, torn, len(keys) - len(parts) - len(torn))
 
 
@@ -112,9 +113,13 @@ def _labels(text: str, labels: Sequence[str], noun: str) -> list[str]:
 
 def load(run: str | Path = "latest", results: str | Path = "results") -> Run:
     """Load a run by name, path, or "latest". Raises StoreError that names the runs there are."""
-    folder = run if isinstance(run, Path) else run_folder.find_run(Path(results), run)
-    manifest = run_folder.read_manifest(folder)
+    folder = run_folder.find_run(place(results), run) if isinstance(run, str) else run
+    return assemble(folder, run_folder.read_manifest(folder))
+
+
+def assemble(folder: Path, manifest: dict[str, Any]) -> Run:
+    """Make a run of what is stored of the cells that a manifest names; the one that is stored may be another's."""
     found = [run_folder.read_part(run_folder.part_path(folder, cell["key"])) for cell in manifest["cells"]]
     parts = tuple(part for part in found if part is not None and part.outcome != "torn")
-    torn = tuple(part.path for part in found if part is not None and part.outcome == "torn")
+    torn = tuple(part for part in found if part is not None and part.outcome == "torn")
     return Run(folder, manifest, parts, torn, found.count(None))

@@ -21,7 +21,7 @@ from bench.request import Cell, Suite, check_repeats, one_line
 from bench.rows import examples_per_step
 from bench.store import run_folder
 from bench.store.timings import read_timings, write_timing
-from bench.tables import load
+from bench.tables import assemble
 from optimizers import catalogue
 from problems.problem import Problem
 
@@ -53,19 +53,19 @@ def throughput(
     jobs = plan_jobs(asked, chosen.device_kind)
     run_folder.check_writable(folder)
     note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
-    _ensure_manifest(folder, manifest_of(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
+    manifest = _ensure_manifest(folder, manifest_of(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
     time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
-    return load(folder).table("throughput")
+    return assemble(folder, manifest).table("throughput")
 
 
-def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Keep the manifest of a run of these very cells: it says when they were trained."""
+def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Keep the manifest of a run of these very cells, which says when they were trained, and return what is stored."""
     try:
         kept = run_folder.read_manifest(folder)
     except run_folder.StoreError:
         kept = {}
-    if kept.get("cells") != manifest["cells"]:
-        run_folder.write_manifest(folder, manifest)
+    same = kept.get("cells") == manifest["cells"]
+    return kept if same else run_folder.write_manifest(folder, manifest)
 
 
 def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say: Callable[[str], None]) -> None:

@@ -74,6 +74,7 @@ def _handmade(
     said |= {"examples_per_step": 4, "steps": step[-1]} | footer
     rows = [row | {"problem": said["problem"], "batch_size": str(said["batch_size"])} for row in rows]
     key = f"{said['problem']}-{optimizer}-{said['batch_size']}".replace("/", "_")
+    run_folder.check_writable(folder)
     run_folder.write_part(folder, key, trial_rows(rows), said)
     parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]
     names = ("problem", "optimizer", "batch_size")

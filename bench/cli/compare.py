@@ -2,7 +2,6 @@
 
 import sys
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -27,7 +26,7 @@ def compare(
     fail_if_worse: Annotated[bool, Parameter(negative=())] = False,
     format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
     json: Annotated[bool, Parameter(negative=())] = False,
-    results: Path = Path("results"),
+    results: str = "results",
 ) -> int:
     """Say whether the first optimizer is better than each of the others, on which problems, and how sure that is.
 
@@ -58,7 +57,7 @@ def compare(
     json
         Short for --format json.
     results
-        Folder of all runs.
+        Folder of all runs, or a URL such as s3://bucket/results.
     """
     from bench.analyse.comparison import Rules
     from bench.analyse.outcomes import Slice
@@ -78,7 +77,7 @@ def compare(
     return 1 if fail_if_worse and compared.worse else 0
 
 
-def _run(suite: "Suite", timed: bool, results: Path) -> "Run":
+def _run(suite: "Suite", timed: bool, results: str) -> "Run":
     from bench.cli.progress import Reporter
     from bench.execute import run
 

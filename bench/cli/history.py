@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -28,7 +27,7 @@ history_app.command(
 
 
 @history_app.command
-def add(*runs: str, label: Text = None, history: str = PLACE, results: Path = Path("results")) -> None:
+def add(*runs: str, label: Text = None, history: str = PLACE, results: str = "results") -> None:
     """Add what runs came to; adding one twice changes nothing.
 
     Parameters
@@ -40,7 +39,7 @@ def add(*runs: str, label: Text = None, history: str = PLACE, results: Path = Pa
     history
         Folder of the history, or a URL such as s3://bucket/history.
     results
-        Folder of all runs.
+        Folder of all runs, or a URL such as s3://bucket/results.
     """
     from bench.history.entries import write_entry
     from bench.history.summary import summarise

@@ -32,7 +32,7 @@ def export(
     from bench.history.entries import read_history
     from bench.history.exports import export as exported
     from bench.history.refs import find_entries
-    from bench.store.run_folder import write_file
+    from bench.store.places import write_file
 
     kept = read_history(history)
     text, notes = exported(kept, find_entries(kept, entry)[-1], format)
@@ -81,7 +81,7 @@ def backfill(
     versions: str,
     label: str | None = None,
     history: str = "results/history",
-    results: Path = Path("results"),
+    results: str = "results",
 ) -> int:
     """Run a suite under each of several versions of a package, and add each run to a history.
 
@@ -103,7 +103,7 @@ def backfill(
     history
         Folder or URL of the history.
     results
-        Folder of all runs; those of the versions are called backfill-PACKAGE-VERSION.
+        Folder of all runs, or a URL; those of the versions are called backfill-PACKAGE-VERSION.
     """
     from bench.history.backfill import Asked, check
     from bench.history.backfill import backfill as fill

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
@@ -63,8 +62,8 @@ class Options:
     """Base of all seeds."""
     name: str | None = None
     """Name of the run's folder."""
-    results: Path = Path("results")
-    """Folder of all runs."""
+    results: str = "results"
+    """Folder of all runs, or a URL such as s3://bucket/results."""
     compile_cache: bool | None = None
     """Keep compiled programs in the user's cache folder: yes, but for throughput, which times compilation."""
 

@@ -29,7 +29,7 @@ def plot(
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
     optimizer: list[str] | None = None,
     width: Text = "85mm",
-    results: Path = Path("results"),
+    results: str = "results",
 ) -> None:
     """Draw a figure of a run as SVG or PNG, and print its caption.
 
@@ -62,7 +62,7 @@ def plot(
     width
         Width of the figure, in mm, cm, in, pt or px; a paper's column is about 85mm.
     results
-        Folder of all runs.
+        Folder of all runs, or a URL such as s3://bucket/results.
     """
     from bench.analyse.outcomes import Slice
     from bench.draw import draw

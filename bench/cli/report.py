@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def report(
     *runs: str,
     output: Annotated[Path, Parameter(alias="-o")] = Path("report.html"),
-    results: Path = Path("results"),
+    results: str = "results",
     history: str | None = None,
 ) -> None:
     """Write one page of a run, or of several beside each other, that opens in any browser without a network.
@@ -27,12 +27,12 @@ def report(
     output
         The page's file.
     results
-        Folder of all runs.
+        Folder of all runs, or a URL such as s3://bucket/results.
     history
         Folder or URL of their history, which the page then has a section of; results/history where there is one.
     """
     from bench.request import RequestError
-    from bench.store.run_folder import write_file
+    from bench.store.places import write_file
     from bench.tables import load
 
     if any(find_spec(name) is None for name in ("altair", "vl_convert")):
@@ -48,12 +48,13 @@ def report(
     print(f"{output}: {len(text.encode()) / 1e6:.2f} MB")
 
 
-def _history(given: str | None, results: Path) -> "History | None":
+def _history(given: str | None, results: str) -> "History | None":
     """Read the history that is named, or the usual one where it is there."""
     from bench.history.entries import read_history
+    from bench.store.places import children, place
 
-    usual = results / "history"
-    if given is None and not any(usual.glob("*.parquet")):
+    usual = place(results) / "history"
+    if given is None and not any(path.suffix == ".parquet" for path in children(usual)):
         return None
     return read_history(str(usual) if given is None else given)
 

@@ -3,7 +3,6 @@
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -101,22 +100,25 @@ def suites(*, json: Json = False) -> None:
 
 
 @list_app.command
-def runs(*, results: Path = Path("results"), json: Json = False) -> None:
+def runs(*, results: str = "results", json: Json = False) -> None:
     """List the runs in a results folder, newest first."""
     from bench.present.table import Table
     from bench.store import run_folder
+    from bench.store.places import children, place
 
     rows, faults = [], []
-    for folder in run_folder.list_runs(results):
+    for folder in run_folder.list_runs(place(results)):
         try:
             manifest = run_folder.read_manifest(folder)
         except run_folder.StoreError as error:
             faults.append(str(error))
             continue
-        parts = {path.stem for path in (folder / "parts").glob("*.parquet")}
+        parts = {path.stem for path in children(folder / "parts") if path.suffix == ".parquet"}
         stored = sum(cell["key"] in parts for cell in manifest["cells"])
         device = manifest["device"]["device"]
-        rows.append((folder.name, manifest["started"], manifest["ended"], stored, len(manifest["cells"]), device))
+        rows.append(
+            (folder.name, manifest.get("started"), manifest.get("ended"), stored, len(manifest["cells"]), device)
+        )
     notes = tuple(faults) if rows or faults else ("none yet; make one: optbench run smoke",)
     _print(
         Table(f"runs in {results}", ("run", "started", "ended", "stored", "cells", "device"), tuple(rows), notes), json
@@ -135,7 +137,7 @@ def table(
     optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None,
     columns: str | None = None,
     sort: Text = None,
-    results: Path = Path("results"),
+    results: str = "results",
 ) -> None:
     """Print a table of a run.
 
@@ -163,7 +165,7 @@ def table(
     sort
         Column to sort by; -COLUMN for descending.
     results
-        Folder of all runs.
+        Folder of all runs, or a URL such as s3://bucket/results.
     """
     from bench.present.table import write_table
     from bench.request import RequestError

@@ -13,7 +13,7 @@ new_app = App(name="new", help="Write a template of your own optimizer or proble
 def doctor(
     *,
     device: Literal["cpu", "gpu"] | None = None,
-    results: Path = Path("results"),
+    results: str = "results",
     limits: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -24,7 +24,7 @@ def doctor(
     device
         Device; jax's own choice where not given.
     results
-        Folder of all runs.
+        Folder of all runs, or a URL such as s3://bucket/results.
     limits
         Measure how fast the device moves memory and multiplies matrices, in place of the checks.
     json

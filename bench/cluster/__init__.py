@@ -23,6 +23,7 @@ from bench.cluster.team import Team
 from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from bench.jobs import Job
 from bench.store import run_folder
+from bench.store.places import write_file
 from bench.timing import missing_groups, said_of, write_failures
 
 
@@ -51,7 +52,7 @@ def open_crew(
     orders = worker.Orders(uuid.uuid4().hex[:12], _absolute(folder), os.getcwd(), device, compile_cache, force)
     probe = worker.probe(orders)
     with open_place(text, device) as connect:
-        probe.write_text("")
+        write_file(probe, b"")
         team = Team(connect, connect(), orders, must_match, say, device and device.upper())
         try:
             _wait(team, text, say)
@@ -68,7 +69,7 @@ def open_crew(
 
 
 def _absolute(folder: Path) -> str:
-    return str(folder.resolve())
+    return str(folder.resolve()) if isinstance(folder, Path) else str(folder)
 
 
 def _wait(team: Team, text: str, say: Say) -> None:

@@ -20,6 +20,7 @@ from bench.recipes import preparer
 from bench.request import Cell, RequestError
 from bench.store import run_folder
 from bench.store.cell_key import ROOT
+from bench.store.places import place
 from bench.timing import SHORT, time_group
 from bench.train import compile_job
 
@@ -71,19 +72,14 @@ def describe(orders: Orders) -> dict[str, Any]:
 
 def probe(orders: Orders) -> Path:
     """Locate a file that is there while the run goes on, so that workers can tell whether they see its folder."""
-    return place(orders) / f".{orders.run}.tmp"
-
-
-def place(orders: Orders) -> Path:
-    """Locate the run's folder."""
-    return Path(orders.folder)
+    return place(orders.folder) / f".{orders.run}.tmp"
 
 
 def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, Any]]:
     """Train a cell and write its part: outcome, message, and the part's footer."""
     _tell(topic, task.key)
     with _as_asked(orders):
-        folder, device = place(orders), pick_device(orders.device)
+        folder, device = place(orders.folder), pick_device(orders.device)
         path = run_folder.part_path(folder, task.key)
         part = None if orders.force else run_folder.read_part(path)
         if part is not None and part.outcome == "finished":
@@ -101,7 +97,7 @@ def time(orders: Orders, tasks: Sequence[Task], topic: str) -> None:
     _tell(topic, tasks[0].key)
     with _as_asked(orders):
         jobs = [_job(orders, task) for task in tasks]
-        time_group(jobs, place(orders), pick_device(orders.device), _prepared(orders.run, orders.device), SHORT)
+        time_group(jobs, place(orders.folder), pick_device(orders.device), _prepared(orders.run, orders.device), SHORT)
 
 
 def _tell(topic: str, key: str) -> None:

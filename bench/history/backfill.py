@@ -47,7 +47,7 @@ class Asked:
 
     package: str
     suite: str
-    results: Path
+    results: str | Path
     history: str
     words: tuple[str, ...] = ()
     label: str | None = None

@@ -4,18 +4,15 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.history import schema
-from bench.store import run_folder
-from bench.store.run_folder import StoreError
-
-#: What reading a part that is no whole one comes to.
-UNREADABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError)
+from bench.store.places import StoreError, children, one_line, read_bytes, write_file
+from bench.store.places import place as locate
+from bench.store.run_folder import UNREADABLE
 
 
 class Entry(NamedTuple):
@@ -49,20 +46,11 @@ def write_entry(place: str, about: Mapping[str, Any], rows: list[dict[str, Any]]
     """Write an entry under the digest of what it holds: (its id, whether it is new). Raises StoreError."""
     held = {name: value for name, value in about.items() if name != "label"}
     digest = hashlib.sha256(json.dumps([held, rows], sort_keys=True, default=str).encode()).hexdigest()[:12]
-    files, folder = _open(place)
-    name = f"{about['time'].replace('-', '').replace(':', '')}-{digest}.parquet"
-    path = f"{folder}/{name}"
-    try:
-        if files.exists(path):
+    path = locate(place) / f"{about['time'].replace('-', '').replace(':', '')}-{digest}.parquet"
+    with one_line("write", path):
+        if path.exists():
             return digest, False
-        content = _content({**about, "entry": digest}, rows)
-        if _is_local(files):
-            run_folder.write_file(Path(path), content)
-        else:
-            # One object is put whole or not at all.
-            files.pipe_file(path, content)
-    except OSError as error:
-        raise StoreError(f"can't write {place}: {error}") from error
+    write_file(path, _content({**about, "entry": digest}, rows))
     return digest, True
 
 
@@ -77,11 +65,12 @@ def _content(about: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes:
 
 def read_history(place: str) -> History:
     """Read all entries. Raises StoreError where there are none, and where a newer optbench wrote one."""
-    files, folder = _open(place)
     tables, entries, torn = [], [], []
-    for path in _parts(files, folder):
+    # A part under way begins with a dot.
+    found = (path for path in children(locate(place)) if path.suffix == ".parquet" and not path.name.startswith("."))
+    for path in map(str, found):
         try:
-            about, rows = _read(files, path, schema.LIGHT)
+            about, rows = _read(path, schema.LIGHT)
             entry = _entry(path, about, rows.num_rows)
         except UNREADABLE:
             torn.append(path)
@@ -100,11 +89,10 @@ def read_samples(
     history: History, entries: Sequence[Entry], columns: Mapping[str, pa.DataType] = schema.HEAVY
 ) -> list[dict[str, Any]]:
     """Read some entries' rows with their samples. Raises StoreError for damage where no other read looks."""
-    files, _ = _open(history.place)
     found = []
     for entry in entries:
         try:
-            found += _read(files, entry.path, columns)[1].to_pylist()
+            found += _read(entry.path, columns)[1].to_pylist()
         except UNREADABLE as error:
             raise StoreError(f"{entry.path} is torn ({type(error).__name__}); delete it to go on without it") from error
     return found
@@ -112,46 +100,14 @@ def read_samples(
 
 def remove(history: History, entries: Sequence[Entry]) -> None:
     """Delete some entries. Raises StoreError."""
-    files, _ = _open(history.place)
-    try:
-        for entry in entries:
-            files.rm_file(entry.path)
-    except OSError as error:
-        raise StoreError(f"can't write {history.place}: {error}") from error
+    for path in (locate(entry.path) for entry in entries):
+        with one_line("write", path):
+            path.unlink()
 
 
-def _open(place: str) -> tuple[Any, str]:
-    """Open a folder or a URL such as s3://bucket/history: (file system, its folder)."""
-    from fsspec.core import url_to_fs
-
-    try:
-        # Listings are not cached: another process may have added an entry.
-        files, folder = url_to_fs(place, use_listings_cache=False)
-        return files, folder.rstrip("/")
-    except (ImportError, ValueError) as error:
-        raise StoreError(f"can't open {place}: {error}") from error
-
-
-def _is_local(files: Any) -> bool:
-    return "file" in (files.protocol if isinstance(files.protocol, tuple | list) else (files.protocol,))
-
-
-def _parts(files: Any, folder: str) -> list[str]:
-    try:
-        found = files.ls(folder, detail=False)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"can't read {folder}: {error}") from error
-    names = ((path, path.rpartition("/")[2]) for path in found)
-    # A part under way begins with a dot.
-    return sorted(path for path, name in names if name.endswith(".parquet") and not name.startswith("."))
-
-
-def _read(files: Any, path: str, columns: Mapping[str, pa.DataType]) -> tuple[dict[str, Any], pa.Table]:
+def _read(path: str, columns: Mapping[str, pa.DataType]) -> tuple[dict[str, Any], pa.Table]:
     """Read what an entry says of itself, and some columns of its rows."""
-    # As a whole, which is one request of object storage.
-    content = pa.BufferReader(files.cat_file(path))
+    content = pa.BufferReader(read_bytes(locate(path)))
     with pq.ParquetFile(content, page_checksum_verification=True) as part:
         about = json.loads((part.schema_arrow.metadata or {})[b"optbench_history"])
         if about["schema"] > schema.VERSION:

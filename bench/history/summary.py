@@ -30,7 +30,7 @@ def summarise(run: "Run", label: str | None = None) -> tuple[dict[str, Any], lis
     rows = [row for part in run.parts for row in _cell_rows(part, run.manifest["suite"], here.get(part.path.stem))]
     if not rows:
         raise StoreError(f"{run.folder} has no finished cell to add to a history")
-    left = [f"{path} is torn and left out" for path in run.torn]
+    left = [f"{part.path} {part.message}: left out" for part in run.torn]
     left += [f"{run.missing} of {len(run.manifest['cells'])} cells are not finished"] if run.missing else []
     left += [f"{len(timings) - len(here)} cells were timed on another machine"] if len(here) < len(timings) else []
     left += [] if here else ["no cell is timed, so this entry holds no speed"]

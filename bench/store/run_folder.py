@@ -1,33 +1,47 @@
 """A run's folder: `manifest.json` and one Parquet part per cell, each written whole or not at all."""
 
+import itertools
 import json
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.store import schema
 from bench.store.cell_key import ROOT
+from bench.store.manifest_shape import fault
+from bench.store.places import (
+    StoreError,
+    children,
+    has_folders,
+    make_folder,
+    one_line,
+    place,
+    read_bytes,
+    replace,
+    said,
+)
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256
 
 
-class StoreError(Exception):
-    """Tell in one line what can't be read or written."""
+#: What reading a file that is no whole part comes to.
+UNREADABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError)
 
 
 class Part(NamedTuple):
-    """What the footer of a part says; `outcome` is "finished", "failed" or "torn"."""
+    """What the footer of a part says; `outcome` is "finished", "failed" or "torn", and `message` why it is torn."""
 
     path: Path
     outcome: str
     footer: dict[str, Any]
+    message: str = ""
 
 
 def part_path(folder: Path, key: str) -> Path:
@@ -36,20 +50,22 @@ def part_path(folder: Path, key: str) -> Path:
 
 
 def write_part(folder: Path, key: str, rows: pa.Table, footer: Mapping[str, Any]) -> None:
-    """Write a cell's part; one that exists is replaced in one move."""
+    """Write a cell's part; one that exists is replaced in one move. Raises StoreError."""
     described = {"optbench": json.dumps({"schema": schema.VERSION, "key": key, **footer})}
-    path = part_path(folder, key)
-    with _one_line(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _put(folder, part_path(folder, key), lambda file: _write_rows(file, rows.replace_schema_metadata(described)))
+
+
+def _put(folder: Path, path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file of a run, whose folder is not made again: somebody took it away."""
+    with one_line("write", path):
         try:
-            with temporary.open("wb") as file:
-                _write_rows(file, rows.replace_schema_metadata(described))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+            if path.parent != folder and has_folders(path):
+                path.parent.mkdir(exist_ok=True)
+            replace(path, write)
+        except FileNotFoundError as error:
+            if not isinstance(folder, Path) or folder.is_dir():
+                raise
+            raise StoreError(f"can't write {path}: the run's folder is gone") from error
 
 
 def _write_rows(file: IO[bytes], rows: pa.Table) -> None:
@@ -67,19 +83,60 @@ def _write_rows(file: IO[bytes], rows: pa.Table) -> None:
 def read_part(path: Path) -> Part | None:
     """Read a part's footer; None where there is none, "torn" where it is no whole part of this schema.
 
-    Its pages are read too, against their checksums: a footer may outlive what stood before it.
+    Its pages are read too, against their checksums: a footer may outlive what stood before it. Raises StoreError for
+    what can't be opened, which may be whole.
     """
-    if not path.exists():
-        return None
+    with one_line("read", path):
+        try:
+            source = _open(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with source, pq.ParquetFile(source, page_checksum_verification=True) as file:
             footer = json.loads((file.schema_arrow.metadata or {})[b"optbench"])
+            version, outcome = footer["schema"], footer["outcome"]
+            if version != schema.VERSION:
+                return Part(path, "torn", {}, f"has schema {version}; this optbench reads {schema.VERSION}")
             # Reads and keeps nothing: 20,000 trials of 1000 steps take 0.1 s and 25 MB, with `read` 1.2 s and 550 MB.
             file.scan_contents()
-        whole = footer["schema"] == schema.VERSION and footer["outcome"] in ("finished", "failed")
-        return Part(path, footer["outcome"] if whole else "torn", footer)
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
-        return Part(path, "torn", {})
+            sound = _is_consistent(file)
+        if sound and outcome in ("finished", "failed"):
+            return Part(path, outcome, footer)
+    except UNREADABLE:
+        pass
+    return Part(path, "torn", {}, "is torn")
+
+
+def _is_consistent(file: pq.ParquetFile) -> bool:
+    """Compare the two places that name each column: where types differ, pyarrow's statistics end the process."""
+    columns = [file.metadata.schema.column(place) for place in range(file.metadata.num_columns)]
+    named = [(column.path, column.physical_type) for column in columns]
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    chunks = [[group.column(place) for place in range(group.num_columns)] for group in groups]
+    return all([(chunk.path_in_schema, chunk.physical_type) for chunk in group] == named for group in chunks)
+
+
+def _open(path: Path) -> pa.NativeFile:
+    # Of object storage the whole: one request, where a reader of columns makes many.
+    return pa.OSFile(str(path)) if isinstance(path, Path) else pa.BufferReader(read_bytes(path))
+
+
+def set_aside(part: Part) -> str:
+    """Move a torn part out of the way, where nothing replaces it, and say so in one line. Raises StoreError."""
+    path, aside = part.path, _free_name(part.path)
+    with one_line("write", path):
+        # Another process may have moved it since, or put a whole one there.
+        found = read_part(path)
+        if found is not None and found.outcome == "torn":
+            with suppress(FileNotFoundError):
+                path.rename(aside)
+    return f"part {path} {part.message}: kept as {aside.name}, computed again"
+
+
+def _free_name(path: Path) -> Path:
+    """Name what nothing has the name of yet: key.torn, key.2.torn, ..."""
+    names = itertools.chain([f"{path.stem}.torn"], (f"{path.stem}.{number}.torn" for number in itertools.count(2)))
+    return next(one for name in names if not (one := path.with_name(name)).exists())
 
 
 def read_rows(parts: Iterable[Part], columns: Sequence[str] | None = None, phase: str | None = None) -> pa.Table:
@@ -94,11 +151,21 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Read the trials of a part some hundred at a time, all columns or some, of both phases or one."""
     # Not `pq.read_table` nor a filter: both import pandas where it is installed, 0.15 s of a table's 0.4 s.
-    with pq.ParquetFile(part.path) as file:
+    with _reading(part.path) as file:
         groups = [group for group in range(file.num_row_groups) if phase is None or phase in _phases(file, group)]
         wanted = None if columns is None else [*columns]
         for batch in file.iter_batches(BATCH_TRIALS, groups, wanted) if groups else ():
             yield batch if phase is None else _of_phase(batch, phase)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a part for reading. Raises StoreError, also for what is damaged since it was looked at."""
+    try:
+        with _open(path) as source, pq.ParquetFile(source) as file:
+            yield file
+    except UNREADABLE as error:
+        raise StoreError(f"can't read {path}: {said(error)}") from error
 
 
 def _phases(file: pq.ParquetFile, group: int) -> list[str]:
@@ -114,62 +181,65 @@ def _of_phase(batch: pa.RecordBatch, phase: str) -> pa.RecordBatch:
 
 def measured_columns(part: Part) -> list[str]:
     """Name a part's lists that hold anything, by what its footer counts."""
-    with pq.ParquetFile(part.path) as file:
+    with _reading(part.path) as file:
         groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
     chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-    filled = [chunk for chunk in chunks if chunk.statistics is None or chunk.statistics.null_count < chunk.num_values]
+    filled = [chunk for chunk in chunks if not (told := chunk.statistics) or (told.null_count or 0) < chunk.num_values]
     names = dict.fromkeys(chunk.path_in_schema.rpartition(".list.")[0] for chunk in filled)
     return [name for name in names if name]
 
 
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write `manifest.json` in one move."""
-    write_json(folder / "manifest.json", {"schema": schema.VERSION, **manifest})
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Write `manifest.json` in one move, and return it as it would be read. Raises StoreError."""
+    written = {"schema": schema.VERSION, **manifest}
+    write_json(folder, folder / "manifest.json", written)
+    return written
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a small file in one move, in a folder that is made where it is missing."""
-    write_file(path, f"{json.dumps(value, indent=2, allow_nan=False)}\n".encode())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file in one move, in a folder that is made where it is missing. Raises StoreError."""
-    with _one_line(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+def write_json(folder: Path, path: Path, value: Mapping[str, Any]) -> None:
+    """Write a small file of a run in one move. Raises StoreError, also where the run's folder is gone."""
+    content = f"{json.dumps(value, indent=2, allow_nan=False)}\n".encode()
+    _put(folder, path, lambda file: file.write(content))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read a run's manifest. Raises StoreError where it is missing, torn or of another schema."""
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(read_bytes(path))
         version = manifest["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is no manifest of a run ({type(error).__name__})") from error
     if version != schema.VERSION:
-        raise StoreError(f"{path} has schema version {version}; this optbench reads {schema.VERSION}")
+        raise StoreError(f"{path} has schema version {version!r}; this optbench reads {schema.VERSION}")
+    if lacking := fault(manifest):
+        raise StoreError(f"{path} is no manifest of a run ({lacking})")
     return manifest
 
 
 def check_writable(folder: Path) -> None:
     """Make the folder and try it, so that a run that can't be kept fails before it computes anything."""
-    with _one_line(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}.tmp"
-        probe.write_text("")
+    with one_line("write", folder):
+        make_folder(folder)
+        probe = folder / f".probe.{uuid4().hex}.tmp"
+        probe.write_bytes(b"")
         probe.unlink()
 
 
 def list_runs(results: Path) -> list[Path]:
-    """List the run folders under a results folder, newest manifest first."""
-    manifests = sorted(results.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [path.parent for path in manifests]
+    """List the run folders under a results folder, newest manifest first. Raises StoreError."""
+    written = [(_written(folder / "manifest.json"), folder) for folder in children(results)]
+    found = [(when, folder) for when, folder in written if when is not None]
+    return [folder for _, folder in sorted(found, key=lambda one: one[0], reverse=True)]
+
+
+def _written(path: Path) -> float | None:
+    """Tell when a file was written; None where there is none."""
+    with one_line("read", path):
+        try:
+            return path.stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def find_run(results: Path, run: str) -> Path:
@@ -177,26 +247,16 @@ def find_run(results: Path, run: str) -> Path:
 
     Raises StoreError that names the runs there are.
     """
-    runs = list_runs(results)
-    if run == "latest" and runs:
+    if run == "latest" and (runs := list_runs(results)):
         return runs[0]
     kept = f"{run}/quick" if run == "reference" else run
-    for folder in (results / kept, Path(run), *([ROOT / "results" / kept] if kept.startswith("reference/") else ())):
+    for folder in (results / kept, place(run), *([ROOT / "results" / kept] if kept.startswith("reference/") else ())):
         if run and (folder / "manifest.json").is_file():
             return folder
-    names = ", ".join(folder.name for folder in runs[:8]) or "none yet (make one: optbench run smoke)"
+    names = ", ".join(folder.name for folder in list_runs(results)[:8]) or "none yet (make one: optbench run smoke)"
     raise StoreError(f"no run {run!r} under {results}; there are: {names}")
 
 
 def now() -> str:
     """Tell the time, in UTC to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn an OSError into a StoreError that says which path and why."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"can't write {path}: {error.strerror or error}") from error

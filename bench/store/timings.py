@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.store import schema
+from bench.store.places import read_bytes
 from bench.store.run_folder import write_json
 
 
 def write_timing(folder: Path, key: str, timing: Mapping[str, Any]) -> None:
     """Write a cell's timing; one that exists is replaced in one move."""
-    write_json(_path(folder, key), {"schema": schema.VERSION, "key": key, **timing})
+    write_json(folder, _path(folder, key), {"schema": schema.VERSION, "key": key, **timing})
 
 
 def read_timings(folder: Path, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -26,7 +27,7 @@ def _path(folder: Path, key: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        timing = json.loads(path.read_text())
+        timing = json.loads(read_bytes(path))
         return timing if timing["schema"] == schema.VERSION else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -1,12 +1,14 @@
 """What tests of whole runs share: a request that takes half a second, and what it stored."""
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -92,6 +94,29 @@ def stamps() -> Callable[[Path], dict[str, tuple[int, bytes]]]:
     return lambda folder: {
         path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted((folder / "parts").iterdir())
     }
+
+
+@pytest.fixture
+def bucket(monkeypatch) -> Iterator[str]:
+    """Serve object storage on this machine, and name a bucket of it."""
+    moto = pytest.importorskip("moto.server", reason="needs moto")
+    s3fs = pytest.importorskip("s3fs", reason="needs s3fs")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    # What an earlier server of this process held is forgotten.
+    urlopen(Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")).close()
+    s3fs.S3FileSystem.clear_instance_cache()
+    s3fs.S3FileSystem().mkdir("bench")
+    yield "s3://bench"
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
 
 
 #: The machine that histories written by hand are of.

@@ -9,6 +9,7 @@ import pytest
 
 import bench
 from bench.present.table import format_table
+from bench.store import schema
 
 
 def outcomes(progress):
@@ -163,7 +164,9 @@ class TestTorn:
         torn.write_bytes(tear(torn.read_bytes()))
 
         loaded = bench.load(first.folder)
-        assert loaded.torn == (torn,)
+        assert [(part.path, part.message) for part in loaded.torn] == [(torn, "is torn")]
+        assert torn.exists()
+        damaged = torn.read_bytes()
         for kind in ("convergence", "trials", "curves", "best"):
             assert {row["optimizer"] for row in loaded.table(kind).to_records()} == {"adam"}
         assert any(str(torn) in note for note in loaded.convergence().notes)
@@ -173,7 +176,23 @@ class TestTorn:
         assert sorted(outcomes(progress)) == [("adam", "kept"), ("sgd", "finished")]
         assert [str(torn) in one.message for one in progress if one.outcome == "started"] == [True]
         assert rows(again) == expected
+        assert torn.with_suffix(".torn").read_bytes() == damaged
         assert stamps(first.folder)[whole.name] == before
+
+    def test_a_part_of_a_newer_optbench_is_named_and_set_aside(self, tiny, rows, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "VERSION", schema.VERSION + 1)
+            newer = tiny().parts[0].path
+        (newer.parents[1] / "manifest.json").unlink()
+        kept, progress = newer.read_bytes(), []
+        run = tiny(on_progress=progress.append)
+        said = f"part {newer} has schema 2; this optbench reads 1: kept as {newer.stem}.torn, computed again"
+        assert [one.message for one in progress if one.outcome == "started"] == [said]
+        assert newer.with_suffix(".torn").read_bytes() == kept
+        assert rows(run) == rows(tiny("other"))
+        newer.write_bytes(kept)
+        (note,) = [note for note in bench.load(run.folder).convergence().notes if str(newer) in note]
+        assert "has schema 2; this optbench reads 1: left out" in note
 
 
 class TestPlugins:

@@ -146,7 +146,7 @@ class TestSlices:
 def test_missing_and_failed_cells_are_noted(run, handmade):
     handmade("lion", [], outcome="failed", message="ValueError: boom")
     manifest = run_folder.read_manifest(run.folder)
-    manifest["cells"].append({"key": "never-run", "problem": "bowl"})
+    manifest["cells"].append({"key": "never-run", "problem": "bowl", "optimizer": "adam"})
     run_folder.write_manifest(run.folder, manifest)
     again = bench.load(run.folder)
     assert [part.footer["optimizer"] for part in again.failed] == ["lion"]
@@ -182,7 +182,8 @@ def large(tmp_path_factory):
     said |= {"num_points": 5000, "seeds": 4, "report_seeds": 0, "best_point": 2, "best": {"learning_rate": 0.1}}
     said |= {"targets": {"train_loss": 0.5}, "optimum": None, "examples_per_step": 1, "steps": steps}
     run_folder.write_part(folder, "key", trial_columns(named | counted | losses, trials), said)
-    manifest = {"cells": [{"key": "key"}], "suite": {"dtype": "float32", "report_seeds": 0}}
+    cells = [{"key": "key", "problem": "bowl", "optimizer": "sgd"}]
+    manifest = {"cells": cells, "suite": {"dtype": "float32", "report_seeds": 0}}
     run_folder.write_manifest(folder, manifest | {"device": {"device": "cpu"}})
     return folder
 

@@ -1,6 +1,5 @@
 """A history's parts: written once, read whole, on a disk and in object storage."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -123,30 +122,8 @@ def test_processes_that_add_at_the_same_moment_lose_nothing(place):
     assert {entry.label for entry in history.entries} == {"0", "1", "2", "3"} and history.torn == ()
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    """Serve object storage on this machine, and name a folder in it."""
-    moto = pytest.importorskip("moto.server", reason="needs moto")
-    pytest.importorskip("s3fs", reason="needs s3fs")
-    import s3fs
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdir("bench")
-    yield "s3://bench/history"
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.stop()
-
-
 def test_object_storage_is_the_same(bucket, about, quality):
+    bucket = f"{bucket}/history"
     with pytest.raises(StoreError, match="no history"):
         read_history(bucket)
     for number in range(3):

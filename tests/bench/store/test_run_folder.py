@@ -1,5 +1,6 @@
 """Parts and manifests: written whole or not at all, read back as they were, and told in one line where they are not."""
 
+import json
 import math
 import os
 
@@ -16,12 +17,22 @@ from bench.store.run_folder import (
     read_manifest,
     read_part,
     read_rows,
+    set_aside,
     write_manifest,
     write_part,
 )
 from bench.store.schema import trial_rows
+from bench.store.timings import write_timing
 
 FOOTER = {"outcome": "finished", "problem": "bowl", "best": {"learning_rate": 0.1}}
+CELL = {"key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": 4}
+MANIFEST = {
+    "suite": {"dtype": "float32", "report_seeds": 1, "problems": [], "optimizers": []},
+    "device": {"device": "cpu"},
+    "started": "2025",
+    "ended": None,
+    "cells": [CELL],
+}
 TRIAL = {
     "phase": "select",
     "problem": "bowl[dim=3]",
@@ -96,8 +107,9 @@ def test_one_phase_is_read_without_the_other(grouped):
         whole[:start] + bytes(losses.total_compressed_size) + whole[start + losses.total_compressed_size :]
     )
     assert [row["seed"] for row in read_rows([part], phase="report").to_pylist()] == [0, 1]
-    with pytest.raises(OSError):
+    with pytest.raises(StoreError, match=r"can't read .*key\.parquet: ") as caught:
         read_rows([part])
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("group", range(4))
@@ -188,15 +200,15 @@ def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypa
 
 
 def test_a_failing_manifest_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
-    write_manifest(tmp_path, {"name": "old"})
+    write_manifest(tmp_path, MANIFEST)
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(StoreError, match="No space left on device"):
-        write_manifest(tmp_path, {"name": "new"})
-    assert read_manifest(tmp_path)["name"] == "old"
+        write_manifest(tmp_path, MANIFEST | {"ended": "later"})
+    assert read_manifest(tmp_path)["ended"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
 
@@ -221,12 +233,59 @@ def test_a_part_of_another_schema_is_torn(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(schema, "VERSION", schema.VERSION + 1)
         write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
-    assert read_part(part_path(tmp_path, "key")).outcome == "torn"
+    part = read_part(part_path(tmp_path, "key"))
+    assert (part.outcome, part.message) == ("torn", "has schema 2; this optbench reads 1")
+
+
+def test_torn_parts_are_set_aside_beside_each_other(tmp_path):
+    for number, said in ((1, "key.torn"), (2, "key.2.torn"), (3, "key.3.torn")):
+        write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+        part_path(tmp_path, "key").write_text(f"torn {number}")
+        part = read_part(part_path(tmp_path, "key"))
+        assert set_aside(part) == f"part {part.path} is torn: kept as {said}, computed again"
+        assert (tmp_path / "parts" / said).read_text() == f"torn {number}"
+        assert read_part(part.path) is None
+    assert (tmp_path / "parts" / "key.torn").read_text() == "torn 1"
+    assert list((tmp_path / "parts").glob("*.parquet")) == []
+
+
+def test_what_another_process_made_whole_is_not_set_aside(tmp_path):
+    path = part_path(tmp_path, "key")
+    path.parent.mkdir()
+    path.write_text("torn")
+    part = read_part(path)
+    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    set_aside(part)
+    assert read_part(path).outcome == "finished"
+    path.unlink()
+    set_aside(part)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_part_that_cannot_be_opened_is_not_torn(tmp_path):
+    part_path(tmp_path, "key").mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"can't read .*key\.parquet: ") as caught:
+        read_part(part_path(tmp_path, "key"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: write_part(folder, "key", trial_rows([TRIAL]), FOOTER),
+        lambda folder: write_manifest(folder, MANIFEST),
+        lambda folder: write_timing(folder, "key", {}),
+    ],
+    ids=["part", "manifest", "timing"],
+)
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path, write):
+    with pytest.raises(StoreError, match=r"can't write .*gone.*: the run's folder is gone$"):
+        write(tmp_path / "gone")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_manifest_is_read_as_it_was(tmp_path):
-    write_manifest(tmp_path, {"suite": {"steps": 4}, "ended": None})
-    assert read_manifest(tmp_path) == {"schema": schema.VERSION, "suite": {"steps": 4}, "ended": None}
+    assert write_manifest(tmp_path, MANIFEST) == read_manifest(tmp_path) == {"schema": schema.VERSION} | MANIFEST
 
 
 @pytest.mark.parametrize(
@@ -238,8 +297,19 @@ def test_a_manifest_is_read_as_it_was(tmp_path):
         ("[]", "no manifest"),
         ("{}", "no manifest"),
         ('{"schema": 99}', "has schema version 99; this optbench reads 1"),
+        ('{"schema": 1}', r"no manifest of a run \(suite is missing\)"),
+        (json.dumps({"schema": 1} | MANIFEST | {"cells": [3]}), r"\(cells\[0\]: no object\)"),
+        (
+            json.dumps({"schema": 1} | MANIFEST | {"cells": [CELL | {"key": "../key"}]}),
+            r"\(cells\[0\]: key is no name\)",
+        ),
+        (json.dumps({"schema": 1} | MANIFEST | {"device": {"device": 3}}), r"\(device: device is no str\)"),
+        ("[" * 100_000, "no manifest"),
     ],
-    ids=["missing", "empty", "torn", "list", "no-version", "newer"],
+    ids=[
+        *("missing", "empty", "torn", "list", "no-version", "newer"),
+        *("no-suite", "strange-cell", "strange-key", "strange-device", "deep"),
+    ],
 )
 def test_a_bad_manifest_is_told_in_one_line(tmp_path, text, said):
     if text is not None:
@@ -265,7 +335,8 @@ class TestFind:
     @pytest.fixture
     def results(self, tmp_path):
         for age, name in enumerate(("new", "middle", "old")):
-            write_manifest(tmp_path / name, {})
+            (tmp_path / name).mkdir()
+            write_manifest(tmp_path / name, MANIFEST)
             os.utime(tmp_path / name / "manifest.json", (1e9 - age, 1e9 - age))
         (tmp_path / "no-run").mkdir()
         return tmp_path

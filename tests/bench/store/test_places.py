@@ -1,0 +1,116 @@
+"""Results in object storage are what they are on a disk, and what can't be opened is told in one line."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench.store import run_folder
+from bench.store.places import StoreError, children, place, read_bytes, replace
+from bench.store.timings import read_timings, write_timing
+
+ASKED = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["sgd", "adam"], "learning_rate": "0.1,0.5"}
+ASKED |= {"steps": 4, "seeds": 1, "report_seeds": 1, "records": 2, "throughput": False}
+
+
+def test_a_path_is_a_path(tmp_path):
+    assert place("results/x") == place(Path("results/x")) == Path("results/x")
+    assert place(f"file://{tmp_path}") == tmp_path
+    assert isinstance(place(f"file://{tmp_path}"), Path)
+
+
+@pytest.mark.parametrize(
+    "text", ["nosuch://bucket/x", "://x", "x://y", "github://x", "gs://bucket/x", "s3:x://y", "\0://x"]
+)
+def test_what_cannot_be_opened_is_one_line(text, monkeypatch):
+    # A package that speaks to a cloud, where it isn't installed.
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(StoreError, match="can't open") as caught:
+        place(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_temporary_names_differ_between_machines(tmp_path, monkeypatch):
+    """Two machines that share a folder may have processes of the same number."""
+    seen = []
+    move = os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: (seen.append(source), move(source, target)))
+    for _ in range(2):
+        replace(tmp_path / "key", lambda file: file.write(b"x"))
+    assert len({*seen}) == 2 and all(path.name.startswith(".key.") for path in seen)
+
+
+def test_any_file_system_will_do(handmade, tmp_path):
+    """In memory there are folders, and one that is taken away is not made again."""
+    part = handmade("sgd", [[3.0, 2.0, 1.0]])
+    results = place("memory://results")
+    folder = results / "handmade"
+    run_folder.check_writable(folder)
+    run_folder.write_part(folder, part.path.stem, run_folder.read_rows([part]), part.footer)
+    run_folder.write_manifest(folder, run_folder.read_manifest(part.path.parents[1]))
+    assert run_folder.list_runs(results) == [folder] and [path.name for path in children(folder)]
+    there, here = (bench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))
+    assert there.to_records() == here.to_records()
+    assert children(results / "nowhere") == []
+
+
+@pytest.mark.parametrize("address", ["s3://nobucket/results", "s3://bench/results"])
+def test_no_run_is_said(bucket, address):
+    with pytest.raises(StoreError, match=f"no run 'latest' under {address}; there are: none yet"):
+        bench.load("latest", address)
+
+
+def test_a_bucket_is_not_made(bucket):
+    with pytest.raises(StoreError, match="can't write s3://nobucket/results/x: The specified bucket does not exist"):
+        bench.run(results="s3://nobucket/results", name="x", **ASKED)
+
+
+def test_a_run_is_kept_and_resumed(bucket, rows, tmp_path):
+    results, progress = f"{bucket}/results", []
+    first = bench.run(results=results, name="mine", **ASKED)
+    assert str(first.folder) == f"{results}/mine"
+    again = bench.run(results=results, name="mine", on_progress=progress.append, **ASKED)
+    assert [one.outcome for one in progress] == ["kept", "kept"]
+    local = bench.run(results=tmp_path, name="mine", **ASKED)
+    assert rows(first) == rows(again) == rows(bench.load("latest", results)) == rows(local)
+    for kind in ("convergence", "best", "trials", "curves"):
+        there, here = (one.table(kind).to_records() for one in (bench.load(f"{results}/mine"), local))
+        # As text, in which NaN equals itself.
+        assert repr(there) == repr(here)
+    assert run_folder.list_runs(place(results)) == [place(f"{results}/mine")]
+    names = {path.name for folder in ("mine", "mine/parts") for path in children(place(results) / folder)}
+    assert names == {"manifest.json", "parts"} | {part.path.name for part in local.parts}
+
+
+def test_a_torn_object_is_set_aside_and_computed_again(bucket, rows):
+    results, progress = f"{bucket}/results", []
+    first = bench.run(results=results, name="mine", **ASKED)
+    expected, torn = rows(first), first.parts[0].path
+    half = read_bytes(torn)[:-100]
+    torn.write_bytes(half)
+    loaded = bench.load("mine", results)
+    assert [part.path for part in loaded.torn] == [torn] and len(loaded.parts) == 1
+    again = bench.run(results=results, name="mine", on_progress=progress.append, **ASKED)
+    said = [one.message for one in progress if one.outcome == "started"]
+    assert said == [f"part {torn} is torn: kept as {torn.stem}.torn, computed again"]
+    assert rows(again) == expected
+    assert read_bytes(torn.with_name(f"{torn.stem}.torn")) == half
+
+
+def test_timings_come_back(bucket):
+    folder = place(f"{bucket}/results/mine")
+    write_timing(folder, "key", {"outcome": "finished"})
+    assert read_timings(folder, ["key", "other"]) == {"key": {"schema": 1, "key": "key", "outcome": "finished"}}
+
+
+def test_no_network_is_one_line(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    folder = place(f"{bucket}/nowhere")
+    folder.fs.retries = 1  # pyright: ignore[reportAttributeAccessIssue]
+    for call in (run_folder.check_writable, run_folder.read_manifest, run_folder.list_runs):
+        with pytest.raises(StoreError, match="Could not connect") as caught:
+            call(folder)
+        assert "\n" not in str(caught.value)
