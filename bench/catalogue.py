@@ -15,6 +15,7 @@ import optax
 
 import optimizers
 import problems
+from bench.apart import apart
 from bench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
 from optimizers.optimizer import Optimizer
 from problems.problem import Problem
@@ -60,7 +61,8 @@ def load_plugin(text: str) -> Any:
     """
     place, _, name = text.rpartition(":")
     try:
-        module = _module(place)
+        with apart():
+            module = _module(place)
     except RequestError:
         raise
     except (Exception, SystemExit) as error:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.apart import apart, remember
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
 from bench.measure.devices import Device, memory_limit_bytes, refuse_compile_cache, settings, use_compile_cache
@@ -96,7 +97,7 @@ def run_jobs(
             waiting.append((job, f"part {part.path} is torn: ignored, computed again"))
         else:
             waiting.append((job, ""))
-    with traced(trace):
+    with traced(trace), apart():
         _run_jobs(waiting, folder, chosen, on_progress)
     # Outside the trace, which slows down what it watches.
     if throughput:
@@ -111,12 +112,17 @@ def _run_jobs(
     """Run jobs one after another, while a second thread compiles the one that comes next."""
     prepared = preparer(*chosen)
     pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
+    # In the thread that plug-ins are compiled in, where nothing is set for the thread alone.
+    before = pool.submit(remember).result()
+    compile_apart = apart(before)(compile_job)
+    # A plug-in that is being compiled may stand in another folder for a while.
+    folder = folder.absolute()
     try:
         ahead: Future | None = None
         for place, (job, note) in enumerate(waiting):
-            current = ahead or pool.submit(compile_job, job, chosen, prepared)
+            current = ahead or pool.submit(compile_apart, job, chosen, prepared)
             following = waiting[place + 1][0] if place + 1 < len(waiting) else None
-            ahead = pool.submit(compile_job, following, chosen, prepared) if following else None
+            ahead = pool.submit(compile_apart, following, chosen, prepared) if following else None
             on_progress(Progress(job, "started", note))
             outcome, message = _run_job(job, current, folder, chosen)
             on_progress(Progress(job, outcome, message))

@@ -10,6 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.apart import apart
 from bench.catalogue import Known, known, make_problem, plugin_file, source_file
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
@@ -98,7 +99,8 @@ def plan_jobs(asked: Suite, device: devices.Device, reshape: Callable[[Cell], Ce
 
 def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
     try:
-        return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
+        with apart():
+            return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
     except RequestError:
         raise
     except Exception as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.apart import apart
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.measure.devices import Device, refuse_compile_cache, settings, use_compile_cache
 from bench.measure.sweep import sweep
@@ -89,7 +90,8 @@ def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], 
     say(f"calibrating on {job.cell.problem} / {job.cell.optimizer}, {steps} steps")
     try:
         began = time.perf_counter()
-        ready = compile_job(short, chosen, preparer(*chosen))
+        with apart():
+            ready = compile_job(short, chosen, preparer(*chosen))
         compiled = time.perf_counter()
         with settings(job.cell.dtype, chosen[0]):
             sweep(ready.select, ready.points)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.apart import apart
 from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
 from bench.measure import devices
@@ -85,7 +86,7 @@ def time_jobs(
     for group in _groups(jobs):
         cell = group[0].cell
         say(f"timing {len(group)} optimizers on {cell.problem}, batch size {cell.batch_size}")
-        with devices.settings(cell.dtype, device):
+        with apart(), devices.settings(cell.dtype, device):
             timings = _time_group(group, device, prepared, effort)
         for job, timing in zip(group, timings, strict=True):
             write_timing(folder, job.key, _names(job, device) | timing)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from bench.analyse.statistics import median, median_rank_interval
+from bench.apart import apart
 from bench.catalogue import known
 from bench.jobs import pick_device, resolve_suite
 from bench.measure import devices, updates
@@ -73,7 +74,7 @@ def update_throughput(
     entries = {label: everything.optimizers[cell.optimizer_name] for label, cell in cells.items()}
     timed = {label: (entry, _settings(cells[label])) for label, entry in entries.items() if _runs_alone(entry)}
     devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
-    with devices.settings(asked.dtype, chosen):
+    with apart(), devices.settings(asked.dtype, chosen):
         _check_memory(timed, parameters, shape, asked.dtype, chosen)
         rows: list[dict[str, Any]] = []
         notes: list[str] = []
