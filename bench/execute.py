@@ -84,6 +84,7 @@ def run_jobs(
     if trace is not None:
         run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
+    run_folder.remove_stale(folder)
     cache_note = use_compile_cache() if compile_cache else refuse_compile_cache()
     manifest = manifest_of(asked, jobs, chosen[0], cache_note, len(chosen)) | ({"tuned": tuned} if tuned else {})
     run_folder.write_manifest(folder, manifest)

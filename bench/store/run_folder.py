@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -16,6 +16,8 @@ from bench.store.cell_key import ROOT
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256
+#: A file is written in seconds: one that is still temporary after so long belongs to nobody.
+STALE_SECONDS = 86_400
 
 
 class StoreError(Exception):
@@ -164,6 +166,14 @@ def check_writable(folder: Path) -> None:
         probe = folder / f".probe.{os.getpid()}.tmp"
         probe.write_text("")
         probe.unlink()
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what killed runs were writing a day ago or longer: younger files may be another run's, also elsewhere."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
 
 
 def list_runs(results: Path) -> list[Path]:
