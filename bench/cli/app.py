@@ -43,8 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns the exit code: 0 done, 1 some cells failed, 2 a mistake, 130 interrupted, 143 terminated, 129 hung up.
     """
-    if arguments is None:
-        heed_signals()
+    if arguments is not None:
+        return _call(arguments)
+    heed_signals()
+    code = _call(None)
+    if code > 1:
+        # Python itself would wait for the thread that compiles, for minutes where a network is large.
+        end_now(code)
+    return code
+
+
+def _call(arguments: list[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -52,9 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         with suppress(OSError):
             print(f"\n{INTERRUPTED}", file=sys.stderr)
-        if arguments is None:
-            # Python itself would wait for the thread that compiles, for minutes where a network is large.
-            end_now(exit_code(error))
         return exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has had enough (`optbench table ... | head`).

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from select import select
 from threading import Thread
 from typing import NoReturn
 
@@ -11,10 +12,15 @@ INTERRUPTED = "interrupted: finished cells are kept, the same command goes on fr
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def heed_signals() -> None:
-    """Let SIGTERM and SIGHUP interrupt a command as Ctrl-C does, and a second signal end it at once.
+#: For open files, traces and clusters to be closed; schedulers kill half a minute after they asked.
+GRACE_SECONDS = 5.0
 
-    At once, because Python sees a signal only when the call that it is in returns, and one into XLA may take minutes.
+
+def heed_signals() -> None:
+    """Let SIGTERM and SIGHUP interrupt a command as Ctrl-C does; the process ends soon, and at a second signal at once.
+
+    Also where no interrupt gets through: Python sees a signal only when the call that it is in returns, one into XLA
+    may take minutes, and what is raised while a plug-in's callback runs is taken for an error of the plug-in's.
     """
     for number in _ENDING[1:]:
         # `nohup` has it ignored.
@@ -23,7 +29,7 @@ def heed_signals() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    Thread(target=_end_at_second, args=(reading,), daemon=True).start()
+    Thread(target=_watch, args=(reading,), daemon=True).start()
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
@@ -43,13 +49,20 @@ def _interrupt(number: int, _: object) -> NoReturn:
     raise KeyboardInterrupt(number)
 
 
-def _end_at_second(reading: int) -> NoReturn:
-    """Wait for two signals; the second comes from somebody who doesn't want to wait."""
-    numbers: list[int] = []
-    while len(numbers) < 2:
-        numbers += [number for number in os.read(reading, 1) if number in _ENDING]
+def _watch(reading: int) -> NoReturn:
+    """Wait for a signal; end the process a while after it, or at the second one."""
+    number = _next_signal(reading, None)
+    number = _next_signal(reading, GRACE_SECONDS) or number
     # The progress bar hides the cursor.
     shown = "\x1b[?25h" if sys.stderr.isatty() else ""
     with suppress(OSError):
         os.write(2, f"{shown}\n{INTERRUPTED}\n".encode())
-    os._exit(128 + numbers[-1])
+    os._exit(128 + number)
+
+
+def _next_signal(reading: int, seconds: float | None) -> int:
+    """Wait for a signal that ends a process; 0 where none comes in so many seconds."""
+    while select([reading], [], [], seconds)[0]:
+        if (number := os.read(reading, 1)[0]) in _ENDING:
+            return number
+    return 0

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
@@ -19,12 +20,20 @@ RATES = ("--learning-rate", "0.1,0.5")
 SHORT = ("--steps", "20", "--seeds", "2", "--report-seeds", "2", "--records", "2", "--no-throughput", *RATES)
 
 
-def _start(folder: Path, *words: str, before: str = "", env: dict[str, str | None] | None = None, **options: Any):
+def _start(
+    folder: Path,
+    *words: str,
+    before: str = "",
+    env: dict[str, str | None] | None = None,
+    within: Sequence[str] = (),
+    **options: Any,
+):
     merged = {name: value for name, value in (os.environ | (env or {})).items() if value is not None}
     # Python finds this checkout, whatever its folder is.
     merged["PYTHONPATH"] = str(Path(__file__).parents[2])
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8", "cwd": folder}
-    return subprocess.Popen([sys.executable, "-c", f"{dedent(before)}\n{MAIN}", *words], env=merged, **piped | options)
+    command = [*within, sys.executable, "-c", f"{dedent(before)}\n{MAIN}", *words]
+    return subprocess.Popen(command, env=merged, **piped | options)
 
 
 def _run(folder: Path, *words: str, **options: Any) -> subprocess.CompletedProcess:
@@ -34,12 +43,20 @@ def _run(folder: Path, *words: str, **options: Any) -> subprocess.CompletedProce
 
 
 @pytest.fixture
-def start(tmp_path) -> Callable[..., subprocess.Popen]:
+def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Start `optbench` in `tmp_path`: start(*words, before=code to run first, env=more variables) -> Popen.
 
-    A variable that is None is taken away.
+    A variable that is None is taken away; `within` is a command that takes another one as its last words.
     """
-    return partial(_start, tmp_path)
+    with ExitStack() as stack:
+
+        def call(*words: str, **options: Any) -> subprocess.Popen:
+            process = stack.enter_context(_start(tmp_path, *words, **options))
+            # Where a test failed it may wait for ever.
+            stack.callback(process.kill)
+            return process
+
+        yield call
 
 
 @pytest.fixture
@@ -79,7 +96,7 @@ def two() -> list[str]:
 class Kept(NamedTuple):
     """All that is kept of a run, to the last bit."""
 
-    #: Every stored row as text, by the cell's key: repr tells floats apart to the last bit, and NaN equals itself in it.
+    #: Every stored row as text, by the cell's key: repr tells floats apart to the last bit, and NaN equals itself.
     rows: dict[str, str]
     convergence: list[dict[str, Any]]
     trials: list[dict[str, Any]]

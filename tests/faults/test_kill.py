@@ -12,10 +12,15 @@ import bench
 from bench.store import run_folder
 
 
-def wait_for(happened, process):
-    """Wait until something happened, or the process is over."""
+def begun(folder):
+    """Say which writing of its manifest a run is at: it writes one when its work begins, and one at the end."""
+    path = folder / "manifest.json"
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def wait_until_begun(process, folder, before):
     deadline = time.monotonic() + 60
-    while not happened() and process.poll() is None and time.monotonic() < deadline:
+    while begun(folder) == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
 
 
@@ -28,10 +33,9 @@ def test_killed_twenty_times_at_random_moments(start, optbench, six, whole, kept
     moments = set()
     while kills < 20:
         folder = tmp_path / "results" / f"killed-{round_}"
-        before = (folder / "manifest.json").stat().st_mtime_ns if folder.exists() else None
+        before = begun(folder)
         process = start(*six, "--name", folder.name)
-        manifest = folder / "manifest.json"
-        wait_for(lambda: manifest.exists() and manifest.stat().st_mtime_ns != before, process)
+        wait_until_begun(process, folder, before)
         for _ in range(chance.choice([0, 0, 1, 2])):
             process.stderr.readline()
         time.sleep(chance.random() * 0.3)
