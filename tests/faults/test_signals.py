@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -112,7 +113,8 @@ def test_ctrl_c_on_a_terminal(start, waiting, named, kept, whole, two, tmp_path)
     while b"2/3 cells" not in said:
         said += os.read(ours, 4096)
     process.send_signal(signal.SIGINT)
-    with pytest.raises(OSError, match="Input/output"):
+    # Reading from a terminal that nobody holds any more is an error.
+    with suppress(OSError):
         while True:
             said += os.read(ours, 4096)
     process.wait(timeout=60)
