@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.apart import apart, remember
-from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
+from bench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
-from bench.measure.devices import Device, memory_limit_bytes, refuse_compile_cache, settings, use_compile_cache
+from bench.measure.devices import Device, memory_limit_bytes, settings
 from bench.measure.sweep import out_of_memory
 from bench.measure.trace import span, traced
 from bench.recipes import preparer
@@ -85,7 +85,7 @@ def run_jobs(
         run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
     run_folder.remove_stale(folder)
-    cache_note = use_compile_cache() if compile_cache else refuse_compile_cache()
+    cache_note = choose_compile_cache(compile_cache)
     manifest = manifest_of(asked, jobs, chosen[0], cache_note, len(chosen)) | ({"tuned": tuned} if tuned else {})
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)

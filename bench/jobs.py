@@ -80,6 +80,15 @@ def pick_devices(kind: str | None, num: int) -> tuple[devices.Device, ...]:
         raise RequestError(str(error)) from error
 
 
+def choose_compile_cache(wanted: bool) -> str | None:
+    """Turn the compilation cache on or off; return why it is off, where it is."""
+    try:
+        return devices.use_compile_cache() if wanted else devices.refuse_compile_cache()
+    except RuntimeError as error:
+        # A user without a home, as in some containers.
+        return f"compilation cache is off: {error}"
+
+
 def plan_jobs(asked: Suite, device: devices.Device, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> list[Job]:
     """Expand a suite into jobs with keys; every fault that can be known before any work is raised here.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.apart import apart
-from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
+from bench.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
 from bench.measure import devices
 from bench.measure.limits import limits
@@ -53,7 +53,7 @@ def throughput(
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen)
     run_folder.check_writable(folder)
-    note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
+    note = choose_compile_cache(compile_cache)
     _ensure_manifest(folder, manifest_of(asked, jobs, chosen, note))
     time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
     return load(folder).table("throughput")

@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib.metadata import version
+from io import TextIOWrapper
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
@@ -46,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is not None:
         return _call(arguments)
     heed_signals()
+    # What a terminal can't show is shown as on stderr: \xe4 for an umlaut.
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _call(None)
     if code > 1:
         # Python itself would wait for the thread that compiles, for minutes where a network is large.

@@ -49,8 +49,19 @@ def at(place, what):
     return MAKE.format(**dict.fromkeys(PLACES, "None") | {place: what})
 
 
-#: A problem with random numbers in it, networks and batches: the first and the last of a run.
-NEIGHBOURS = ("-p", "mlp[width=8]", "-o", "sgd", "-o", "noisy_sgd", "-o", "adam", "--batch-size", "32")
+#: A problem with batches, and an optimizer with noise.
+NEIGHBOURS = (
+    "-p",
+    "linear_regression[rows=64,dim=3]",
+    "-o",
+    "sgd",
+    "-o",
+    "noisy_sgd",
+    "-o",
+    "adam",
+    "--batch-size",
+    "8",
+)
 WORDS = ("--learning-rate", "0.1,1e6", "--steps", "6", "--seeds", "1", "--report-seeds", "1", "--records", "2")
 
 
@@ -106,4 +117,4 @@ def test_what_a_plugin_prints_goes_to_stderr(optbench, plugin, two):
         said = optbench(*words, "-o", spec, "-o", "sign_sgd")
         assert said.returncode == 0, said.stderr
         assert {type(row) for row in json.loads(said.stdout)} == {dict}
-        assert {*PLACES, "debugged"} <= {*said.stderr.split()} or words[0] == "plan" and "imported" in said.stderr
+        assert {*PLACES, "debugged"} <= {*said.stderr.split()} or (words[0] == "plan" and "imported" in said.stderr)
