@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
@@ -94,7 +95,7 @@ def _module(place: str) -> ModuleType:
 @cache
 def _execute(path: Path, source: bytes) -> ModuleType:
     """Run a file as a module: once as long as its text is the same, anew when it has been edited."""
-    name = f"optbench_plugin_{path.stem}_{sha256(str(path).encode() + source).hexdigest()[:12]}"
+    name = f"optbench_plugin_{path.stem}_{sha256(os.fsencode(path) + source).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
