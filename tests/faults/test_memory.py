@@ -16,7 +16,7 @@ def test_cells_that_do_not_fit_into_memory_are_split(optbench, two, tmp_path):
         assert said.returncode == 0
         assert said.stderr.count("points split into 2 parts of 1 to fit into memory") == (2 if before else 0)
     whole, split = (bench.load(tmp_path / "results" / name).trials().to_records() for name in ("whole", "split"))
-    assert [row["point"] for row in split] == [row["point"] for row in whole]
+    assert [row["learning_rate"] for row in split] == [row["learning_rate"] for row in whole]
     losses = np.array([[row["train_loss"] for row in rows] for rows in (whole, split)])
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     same = [place for place, row in enumerate(whole) if row["optimizer"] == "sgd"]
