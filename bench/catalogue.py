@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
@@ -15,6 +16,7 @@ import optax
 
 import optimizers
 import problems
+from bench.apart import apart
 from bench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
 from optimizers.optimizer import Optimizer
 from problems.problem import Problem
@@ -62,7 +64,8 @@ def load_plugin(text: str) -> Any:
     """
     place, _, name = text.rpartition(":")
     try:
-        module = _module(place)
+        with apart():
+            module = _module(place)
     except RequestError:
         raise
     except (Exception, SystemExit) as error:
@@ -94,7 +97,7 @@ def _module(place: str) -> ModuleType:
 @cache
 def _execute(path: Path, source: bytes) -> ModuleType:
     """Run a file as a module: once as long as its text is the same, anew when it has been edited."""
-    name = f"optbench_plugin_{path.stem}_{sha256(str(path).encode() + source).hexdigest()[:12]}"
+    name = f"optbench_plugin_{path.stem}_{sha256(os.fsencode(path) + source).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

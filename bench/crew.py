@@ -8,15 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.jobs import Job
-from bench.measure.devices import (
-    Device,
-    describe,
-    memory_limit_bytes,
-    refuse_compile_cache,
-    settings,
-    use_compile_cache,
-)
+from bench.apart import apart, remember
+from bench.jobs import Job, choose_compile_cache
+from bench.measure.devices import Device, describe, memory_limit_bytes, settings
 from bench.measure.sweep import out_of_memory
 from bench.measure.trace import span
 from bench.recipes import preparer
@@ -72,26 +66,31 @@ def here(chosen: Sequence[Device], compile_cache: bool) -> Crew:
     """Work in this process: the points of a cell are shared out over some devices, timed is on the first."""
     return Crew(
         device=describe(chosen[0]) | {"devices": len(chosen)},
-        cache_note=use_compile_cache() if compile_cache else refuse_compile_cache(),
+        cache_note=choose_compile_cache(compile_cache),
         train=partial(_train, chosen),
         time=lambda jobs, folder, say: time_missing(jobs, folder, chosen[0], say),
     )
 
 
+@apart()
 def _train(
     chosen: Sequence[Device], waiting: Sequence[Waiting], folder: Path, on_progress: OnProgress, deadline: Deadline
 ) -> None:
     """Run jobs one after another, while a second thread compiles the one that comes next."""
     prepared = preparer(*chosen)
     pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
+    # In the thread that plug-ins are compiled in, where nothing is set for the thread alone.
+    compile_apart = apart(pool.submit(remember).result())(compile_job)
+    # A plug-in that is being compiled may stand in another folder for a while.
+    folder = folder.absolute()
     try:
         ahead: Future | None = None
         for place, (job, note) in enumerate(waiting):
             if deadline.passed:
                 break
-            current = ahead or pool.submit(compile_job, job, chosen, prepared)
+            current = ahead or pool.submit(compile_apart, job, chosen, prepared)
             following = waiting[place + 1][0] if place + 1 < len(waiting) else None
-            ahead = pool.submit(compile_job, following, chosen, prepared) if following else None
+            ahead = pool.submit(compile_apart, following, chosen, prepared) if following else None
             on_progress(Progress(job, "started", note))
             outcome, message = run_job(job, current.result, folder, chosen)
             on_progress(Progress(job, outcome, message))

@@ -89,6 +89,7 @@ def run_jobs(
     if trace is not None:
         run_folder.check_writable(Path(trace))
     run_folder.check_writable(folder)
+    run_folder.remove_stale(folder)
     manifest = manifest_of(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)

@@ -10,6 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.apart import apart
 from bench.catalogue import Known, known, known_with, make_problem, plugin_file, source_file
 from bench.measure import devices
 from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
@@ -80,6 +81,15 @@ def pick_devices(kind: str | None, num: int) -> tuple[devices.Device, ...]:
         raise RequestError(str(error)) from error
 
 
+def choose_compile_cache(wanted: bool) -> str | None:
+    """Turn the compilation cache on or off; return why it is off, where it is."""
+    try:
+        return devices.use_compile_cache() if wanted else devices.refuse_compile_cache()
+    except RuntimeError as error:
+        # A user without a home, as in some containers.
+        return f"compilation cache is off: {error}"
+
+
 def plan_jobs(asked: Suite, kind: str, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> list[Job]:
     """Expand a suite into jobs for a kind of device; every fault that can be known before any work is raised here.
 
@@ -107,7 +117,8 @@ def job_of(cell: Cell, kind: str, built: dict[str, Problem | Exception]) -> Job:
 
 def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
     try:
-        return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
+        with apart():
+            return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
     except RequestError:
         raise
     except Exception as error:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
-from bench.measure.devices import Device, refuse_compile_cache, settings, use_compile_cache
+from bench.apart import apart
+from bench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
+from bench.measure.devices import Device, settings
 from bench.measure.sweep import sweep
 from bench.present.table import Table
 from bench.recipes import preparer
@@ -40,7 +41,7 @@ def plan(
     folder = run_place(results, name, suite, asked)
     chosen = pick_devices(device, devices)
     jobs = plan_jobs(asked, chosen[0].device_kind)
-    use_compile_cache() if compile_cache else refuse_compile_cache()
+    choose_compile_cache(compile_cache)
     groups: dict[tuple[str, Any], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
@@ -89,7 +90,8 @@ def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], 
     say(f"calibrating on {job.cell.problem} / {job.cell.optimizer}, {steps} steps")
     try:
         began = time.perf_counter()
-        ready = compile_job(short, chosen, preparer(*chosen))
+        with apart():
+            ready = compile_job(short, chosen, preparer(*chosen))
         compiled = time.perf_counter()
         with settings(job.cell.dtype, chosen[0]):
             sweep(ready.select, ready.points)

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.jobs import Job, pick_device, plan_jobs, resolve_suite, run_place
+from bench.apart import apart
+from bench.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
 from bench.manifest import manifest_of
 from bench.measure import devices
 from bench.measure.limits import limits
@@ -52,7 +53,7 @@ def throughput(
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen.device_kind)
     run_folder.check_writable(folder)
-    note = devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
+    note = choose_compile_cache(compile_cache)
     manifest = _ensure_manifest(folder, manifest_of(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
     time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
     return assemble(folder, manifest).table("throughput")
@@ -104,7 +105,7 @@ def time_group(
     effort: Effort,
 ) -> None:
     """Time jobs that differ by their optimizer alone, in turns, and write what was measured."""
-    with devices.settings(group[0].cell.dtype, device):
+    with apart(), devices.settings(group[0].cell.dtype, device):
         timings = _time_group(group, device, prepared, effort)
     for job, timing in zip(group, timings, strict=True):
         write_timing(folder, job.key, _names(job) | {"device": devices.describe(device)} | timing)

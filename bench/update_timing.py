@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from bench.analyse.statistics import median, median_rank_interval
+from bench.apart import apart
 from bench.catalogue import known
-from bench.jobs import pick_device, resolve_suite
+from bench.jobs import choose_compile_cache, pick_device, resolve_suite
 from bench.measure import devices, updates
 from bench.measure.limits import Limit, limits
 from bench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
@@ -72,8 +73,8 @@ def update_throughput(
     cells = {cell.optimizer: cell for cell in expand(asked, *everything.catalogue())}
     entries = {label: everything.optimizers[cell.optimizer_name] for label, cell in cells.items()}
     timed = {label: (entry, _settings(cells[label])) for label, entry in entries.items() if _runs_alone(entry)}
-    devices.use_compile_cache() if compile_cache else devices.refuse_compile_cache()
-    with devices.settings(asked.dtype, chosen):
+    choose_compile_cache(compile_cache)
+    with apart(), devices.settings(asked.dtype, chosen):
         _check_memory(timed, parameters, shape, asked.dtype, chosen)
         rows: list[dict[str, Any]] = []
         notes: list[str] = []

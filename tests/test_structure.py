@@ -37,10 +37,8 @@ FORBIDDEN = {
     "bench.kinds": JAX,
 }
 #: The only modules of bench that may import jax.
-WITH_JAX = (
-    "bench.measure",
-    *(f"bench.{name}" for name in ("cluster", "crew", "jobs", "rows", "plan", "doctor", "catalogue")),
-)
+MAY_JAX = ("apart", "catalogue", "cluster", "crew", "doctor", "jobs", "plan", "rows")
+WITH_JAX = ("bench.measure", *(f"bench.{name}" for name in MAY_JAX))
 #: What measure may import of this project.
 MEASURE_MAY = ("bench.measure", "problems.problem", "optimizers.optimizer", "optimizers.weight_decay")
 

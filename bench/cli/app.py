@@ -2,10 +2,14 @@
 
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
+from io import TextIOWrapper
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
+
+from bench.cli.signals import INTERRUPTED, end_now, exit_code, heed_signals
 
 app = App(
     name="optbench",
@@ -36,14 +40,32 @@ for _name, (_place, _help) in COMMANDS.items():
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line. Returns the exit code: 0 done, 1 some cells failed, 2 a mistake, 130 interrupted."""
+    """Run a command line, the process's own where none is given.
+
+    Returns the exit code: 0 done, 1 some cells failed, 2 a mistake, 130 interrupted, 143 terminated, 129 hung up.
+    """
+    if arguments is not None:
+        return _call(arguments)
+    heed_signals()
+    # What a terminal can't show is shown as on stderr: \xe4 for an umlaut.
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+    code = _call(None)
+    if code > 1:
+        # Python itself would wait for the thread that compiles, for minutes where a network is large.
+        end_now(code)
+    return code
+
+
+def _call(arguments: list[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _fail(f"{error} (see: optbench --help)")
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished cells are kept, the same command goes on from there", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        with suppress(OSError):
+            print(f"\n{INTERRUPTED}", file=sys.stderr)
+        return exit_code(error)
     except BrokenPipeError:
         # Whoever read our output has had enough (`optbench table ... | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

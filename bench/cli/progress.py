@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,26 @@ if TYPE_CHECKING:
 _TEXT = "{task.completed}/{task.total} cells  {task.description}"
 
 
+def prints_aside() -> AbstractContextManager:
+    """Send what plug-ins print to stderr: on stdout are tables and nothing else."""
+    return redirect_stdout(sys.stderr)
+
+
 class Reporter:
-    """Show cells done, trials per second and the time left. A context: the bar goes when it ends."""
+    """Show cells done, trials per second and the time left, and what plug-ins print, on stderr.
+
+    A context: the bar goes when it ends.
+    """
 
     def __init__(self) -> None:
+        self._aside = prints_aside()
         self._began = time.monotonic()
         self._total = self._done = self._kept = self._trials = 0
         self._bar: Any = None
         self._task: Any = None
 
     def __enter__(self) -> "Reporter":
+        self._aside.__enter__()
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
@@ -37,6 +48,7 @@ class Reporter:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+        self._aside.__exit__(None, None, None)
         computed = self._done - self._kept
         took = time.monotonic() - self._began
         if self._total:

@@ -134,18 +134,19 @@ def plan(
     json
         Print JSON.
     """
-    from bench.cli.progress import say
+    from bench.cli.progress import prints_aside, say
     from bench.plan import plan as estimate
     from bench.present.table import format_table
 
-    table = estimate(
-        suite,
-        results=options.results,
-        name=options.name,
-        device=options.device,
-        devices=devices,
-        compile_cache=options.compile_cache is not False,
-        say=say,
-        **options.overrides(),
-    )
+    with prints_aside():
+        table = estimate(
+            suite,
+            results=options.results,
+            name=options.name,
+            device=options.device,
+            devices=devices,
+            compile_cache=options.compile_cache is not False,
+            say=say,
+            **options.overrides(),
+        )
     print(format_table(table, "json" if json else "plain"))

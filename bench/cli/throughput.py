@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from bench.cli.options import Options, Text, whole
-from bench.cli.progress import say
+from bench.cli.progress import prints_aside, say
 
 
 def throughput(
@@ -53,14 +53,16 @@ def throughput(
             raise RequestError("--update-only takes no problem and no batch size; accepted: --parameters, --shape, -o")
         counts = parse_counts("1e6,1e7" if parameters is None else parameters, "parameters")
         shaped = {"parameters": counts, "shape": "transformer" if shape is None else shape}
-        table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
+        with prints_aside():
+            table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
     else:
         from bench.timing import throughput as measure
 
         if parameters is not None or shape is not None:
             raise RequestError("--parameters and --shape go with --update-only")
         place = {"results": options.results, "name": options.name}
-        table = measure(suite, **place, **effort, **shared, **options.overrides())
+        with prints_aside():
+            table = measure(suite, **place, **effort, **shared, **options.overrides())
     print(format_table(table, "json" if json else format))
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0

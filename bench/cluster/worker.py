@@ -3,8 +3,8 @@
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from distributed import get_worker
 
+from bench.apart import apart
 from bench.crew import run_job
-from bench.jobs import Job, job_of, pick_device
+from bench.jobs import Job, choose_compile_cache, job_of, pick_device
 from bench.measure import devices
 from bench.recipes import preparer
 from bench.request import Cell, RequestError
@@ -60,7 +61,7 @@ def versions() -> dict[str, str]:
 
 def describe(orders: Orders) -> dict[str, Any]:
     """Describe this worker: host, versions, device, and whether it sees the folder of the run."""
-    note = devices.use_compile_cache() if orders.compile_cache else devices.refuse_compile_cache()
+    note = choose_compile_cache(orders.compile_cache)
     return {
         "host": socket.gethostname(),
         "versions": versions(),
@@ -105,12 +106,14 @@ def _tell(topic: str, key: str) -> None:
     worker.log_event(topic, [key, worker.address])
 
 
-def _as_asked(orders: Orders) -> redirect_stdout:
-    """Look for files where they were asked for; what plug-ins print is no table of ours."""
-    if os.path.isdir(orders.current):
-        os.chdir(orders.current)
-    devices.use_compile_cache() if orders.compile_cache else devices.refuse_compile_cache()
-    return redirect_stdout(sys.stderr)
+@contextmanager
+def _as_asked(orders: Orders) -> Iterator[None]:
+    """Look for files where they were asked for, and leave the worker as it was; what plug-ins print is no table."""
+    choose_compile_cache(orders.compile_cache)
+    with apart(), redirect_stdout(sys.stderr):
+        if os.path.isdir(orders.current):
+            os.chdir(orders.current)
+        yield
 
 
 class WrongWorkerError(RequestError):

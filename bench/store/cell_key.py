@@ -52,7 +52,7 @@ def problem_sources(file: Path) -> tuple[Path, ...]:
 
 def _imported_problem_files(path: Path) -> list[Path]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

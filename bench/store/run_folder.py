@@ -29,6 +29,8 @@ from bench.store.places import (
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256
+#: A file is written in seconds: one that is still temporary after so long belongs to nobody.
+STALE_SECONDS = 86_400
 
 
 #: What reading a file that is no whole part comes to.
@@ -224,6 +226,14 @@ def check_writable(folder: Path) -> None:
         probe = folder / f".probe.{uuid4().hex}.tmp"
         probe.write_bytes(b"")
         probe.unlink()
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what killed runs were writing a day ago or longer: younger files may be another run's, also elsewhere."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
 
 
 def list_runs(results: Path) -> list[Path]:
