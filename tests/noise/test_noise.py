@@ -1,5 +1,6 @@
 """10,000 damaged or random inputs: each is refused in one line or read, and nothing else comes out."""
 
+import io
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from bench.request.grid import parse_batch_sizes, points
 from bench.request.schedule import parse_schedules
 from bench.store.places import StoreError
 from bench.store.run_folder import measured_columns, part_path, read_manifest, read_part, read_rows
-from bench.store.timings import read_timings, write_timing
+from bench.store.timings import read_timings
 from bench.tables import load
 from problems import data_files
 
@@ -50,6 +51,22 @@ TEXTS += ["cosine[warmup=0.1],wsd", "32,128,full", "1e6,1e7", "1:2:1000000000", 
 PIECES = st.sampled_from([*"[]=,:\"'\\.eE+-*?0123456789 \n\0é", "inf", "nan", "1e999", "9" * 400, "default:", "true"])
 #: Where, what is done there, and with what.
 CHANGES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5), st.binary(max_size=8)), min_size=1, max_size=4)
+
+TIMING = b'{"schema": 1, "key": "key", "outcome": "finished", "step_seconds": [0.5]}'
+
+
+def _npz() -> bytes:
+    np.savez(file := io.BytesIO(), x=np.ones((3, 2)), y=np.arange(3.0))
+    return file.getvalue()
+
+
+#: How a file's name ends -> what it holds.
+DATA = {
+    ".csv": b"a,b,y\n1,2,0\n3,4,1\n",
+    ".libsvm": b"1 1:2 3:4\n0 2:1\n",
+    ".npz": _npz(),
+    "-images-idx3-ubyte": bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4]),
+}
 
 
 def noise(cases: int):
@@ -133,9 +150,9 @@ def test_a_damaged_manifest(whole_manifest, changes, other, kind):
 @noise(1000)
 @given(CHANGES, st.binary(max_size=64), st.booleans())
 def test_a_damaged_timing(tmp_path, changes, other, whole):
-    write_timing(tmp_path, "key", {"outcome": "finished", "step_seconds": [0.5]})
     path = tmp_path / "timings" / "key.json"
-    path.write_bytes(damage(path.read_bytes(), changes) if whole else other)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(damage(TIMING, changes) if whole else other)
     assert set(read_timings(tmp_path, ["key"])) <= {"key"}
 
 
@@ -150,18 +167,11 @@ def test_a_damaged_entry(whole_entry, changes, other, kind):
 
 
 @noise(1500)
-@given(
-    st.sampled_from([".csv", ".libsvm", ".npz", "-images-idx3-ubyte"]), CHANGES, st.binary(max_size=64), st.booleans()
-)
+@given(st.sampled_from([*DATA]), CHANGES, st.binary(max_size=64), st.booleans())
 def test_damaged_data(tmp_path, kind, changes, other, whole):
     path = tmp_path / f"data{kind}"
-    if kind == ".npz":
-        np.savez(path, x=np.ones((3, 2)), y=np.arange(3.0))
-    else:
-        idx = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 1, 2, 3, 4])
-        path.write_bytes({".csv": b"a,b,y\n1,2,0\n3,4,1\n", ".libsvm": b"1 1:2 3:4\n0 2:1\n"}.get(kind, idx))
     (tmp_path / "data-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 0, 1]))
-    path.write_bytes(damage(path.read_bytes(), changes) if whole else other)
+    path.write_bytes(damage(DATA[kind], changes) if whole else other)
     refused(lambda: data_files.read(path), ValueError)
 
 
