@@ -52,7 +52,7 @@ def at(place, what):
 #: A problem with batches, and an optimizer with noise.
 NEIGHBOURS = (
     "-p",
-    "linear_regression[rows=64,dim=3]",
+    "linear_regression[data=synthetic,rows=64,dim=3]",
     "-o",
     "sgd",
     "-o",
