@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.signals import check_signals
+
 if TYPE_CHECKING:
     from bench.crew import Progress
     from bench.jobs import Job
@@ -77,6 +79,7 @@ class Reporter:
         self._say(message, f"{self._speed()}  {label}")
         if self._bar is None and progress.outcome != "kept":
             print(f"[{self._done:{len(str(self._total))}}/{self._total}] {self._speed()}  {label}", file=sys.stderr)
+        check_signals()
 
     def say(self, message: str) -> None:
         """Tell what is going on besides cells."""

@@ -15,6 +15,8 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: For open files, traces and clusters to be closed; schedulers kill half a minute after they asked.
 GRACE_SECONDS = 5.0
 
+_seen: list[int] = []
+
 
 def heed_signals() -> None:
     """Let SIGTERM and SIGHUP interrupt a command as Ctrl-C does; the process ends soon, and at a second signal at once.
@@ -30,6 +32,12 @@ def heed_signals() -> None:
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     Thread(target=_watch, args=(reading,), daemon=True).start()
+
+
+def check_signals() -> None:
+    """Raise the interrupt again that came in the cell before, where it was taken for an error of the cell's."""
+    if _seen:
+        raise KeyboardInterrupt(*_seen)
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
@@ -52,6 +60,7 @@ def _interrupt(number: int, _: object) -> NoReturn:
 def _watch(reading: int) -> NoReturn:
     """Wait for a signal; end the process a while after it, or at the second one."""
     number = _next_signal(reading, None)
+    _seen.append(number)
     number = _next_signal(reading, GRACE_SECONDS) or number
     # The progress bar hides the cursor.
     shown = "\x1b[?25h" if sys.stderr.isatty() else ""

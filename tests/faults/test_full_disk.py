@@ -8,6 +8,8 @@ from functools import partial
 
 import pytest
 
+pytestmark = pytest.mark.faults
+
 #: A second cell whose part is some times larger than the first one's.
 LARGE = ("-o", "sgd", "-o", "sgd_momentum[momentum=0.1:0.9:60]")
 

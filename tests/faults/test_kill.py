@@ -11,6 +11,8 @@ import pytest
 import bench
 from bench.store import run_folder
 
+pytestmark = pytest.mark.faults
+
 
 def begun(folder):
     """Say which writing of its manifest a run is at: it writes one when its work begins, and one at the end."""
@@ -24,7 +26,6 @@ def wait_until_begun(process, folder, before):
         time.sleep(0.002)
 
 
-@pytest.mark.faults
 def test_killed_twenty_times_at_random_moments(start, optbench, six, whole, kept, tmp_path):
     """Each resumes the one before, and is killed a random while after it began its work or finished a cell or two."""
     expected = whole(six)

@@ -5,6 +5,8 @@ import pytest
 
 import bench
 
+pytestmark = pytest.mark.faults
+
 #: As if the device had so little that no program fits: every part holds one point.
 LITTLE = "import bench.train; bench.train.memory_limit_bytes = lambda *devices: 1"
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.faults
+
 #: What a plug-in may do to the process, and where: at import, when it is called, while it is traced, while it runs.
 CHANGES = """
     import locale, os, random, warnings
@@ -52,7 +54,7 @@ def at(place, what):
 #: A problem with batches, and an optimizer with noise.
 NEIGHBOURS = (
     "-p",
-    "linear_regression[rows=64,dim=3]",
+    "linear_regression[data=synthetic,rows=64,dim=3]",
     "-o",
     "sgd",
     "-o",
@@ -65,7 +67,6 @@ NEIGHBOURS = (
 WORDS = ("--learning-rate", "0.1,1e6", "--steps", "6", "--seeds", "1", "--report-seeds", "1", "--records", "2")
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("place", PLACES)
 def test_what_an_optimizer_changes_reaches_no_other_cell(optbench, plugin, whole, kept, tmp_path, place):
     """Before and after it in the same run, with one learning rate whose losses overflow."""
@@ -80,7 +81,6 @@ def test_what_an_optimizer_changes_reaches_no_other_cell(optbench, plugin, whole
     assert "kept in results/with; next: " in said.stdout
 
 
-@pytest.mark.faults
 def test_what_a_problem_changes_reaches_no_other_cell(optbench, plugin, whole, kept, two, tmp_path):
     spec = plugin(
         CHANGES

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.faults
+
 #: From its second cell on, every clock but the monotonic ones is an hour behind, and what it writes with them.
 CLOCK_SET_BACK = """
     import os, time
