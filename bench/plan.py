@@ -12,7 +12,7 @@ from bench.measure.sweep import sweep
 from bench.present.table import Table
 from bench.recipes import preparer
 from bench.request import Suite
-from bench.store import run_folder
+from bench.store.scan import scan
 from bench.train import compile_job
 
 
@@ -44,7 +44,9 @@ def plan(
     groups: dict[tuple[str, Any], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
-    rows = [_row(group, folder, _calibrate(group, chosen, say)) for group in groups.values()]
+    parts = scan(folder, [job.key for job in jobs])
+    finished = {key for key, part in parts.items() if part.outcome == "finished"}
+    rows = [_row(group, finished, _calibrate(group, chosen, say)) for group in groups.values()]
     total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
     kind = chosen[0].device_kind
@@ -61,9 +63,8 @@ SUMMED = ("cells", "finished", "trials", "compiles", "compile_minutes", "run_min
 COLUMNS = ("problem", "batch_size", *SUMMED, "memory_bytes")
 
 
-def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, Any]:
-    parts = {job.key: run_folder.read_part(run_folder.part_path(folder, job.key)) for job in group}
-    left = [job for job in group if (part := parts[job.key]) is None or part.outcome != "finished"]
+def _row(group: list[Job], finished: set[str], cost: Calibration | None) -> dict[str, Any]:
+    left = [job for job in group if job.key not in finished]
     compiles = sum(1 + (job.cell.report_seeds > 0) for job in left)
     work = sum(job.num_trials * job.steps for job in left)
     largest = max(len(job.cell.points) * job.cell.seeds for job in group)

@@ -13,6 +13,7 @@ from bench.kinds import KINDS
 from bench.present.table import Table, check_name, select
 from bench.store import run_folder
 from bench.store.run_folder import Part
+from bench.store.scan import scan
 from bench.store.timings import read_timings
 
 
@@ -114,7 +115,8 @@ def load(run: str | Path = "latest", results: str | Path = "results") -> Run:
     """Load a run by name, path, or "latest". Raises StoreError that names the runs there are."""
     folder = run if isinstance(run, Path) else run_folder.find_run(Path(results), run)
     manifest = run_folder.read_manifest(folder)
-    found = [run_folder.read_part(run_folder.part_path(folder, cell["key"])) for cell in manifest["cells"]]
-    parts = tuple(part for part in found if part is not None and part.outcome != "torn")
-    torn = tuple(part.path for part in found if part is not None and part.outcome == "torn")
-    return Run(folder, manifest, parts, torn, found.count(None))
+    keys = [cell["key"] for cell in manifest["cells"]]
+    found = scan(folder, keys)
+    parts = tuple(part for part in found.values() if part.outcome != "torn")
+    torn = tuple(part.path for part in found.values() if part.outcome == "torn")
+    return Run(folder, manifest, parts, torn, len(keys) - len(found))

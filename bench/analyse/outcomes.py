@@ -12,11 +12,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bench.analyse.trials import of_seeds, read_trials
-from bench.store.run_folder import Part, measured_columns, read_batches
+from bench.store.run_folder import Part, batches_of, measured_columns, open_part
 from bench.store.schema import FIXED, METRICS
 
 #: Metrics of which every row tells.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")
+#: Columns that say what a trial is.
+NAMED = ("phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step")
 #: So many outcomes are kept, of parts up to such a size: 72 trials are 80 kB of a part, and 5 kB when they are kept.
 KEPT, MOST_BYTES = 512, 1 << 22
 
@@ -62,6 +64,11 @@ class Outcomes(NamedTuple):
         return self._replace(**chosen)
 
 
+def own_ends(found: "Outcomes") -> dict[str, Float[np.ndarray, "seed point"]]:
+    """Return how the metrics ended that a problem has beside loss and accuracy."""
+    return {name: values for name, values in found.ends.items() if name not in METRICS}
+
+
 def own_metrics(part: Part) -> list[str]:
     """Name the metrics that a problem has beside loss and accuracy."""
     return [name for name in measured_columns(part) if name not in (*METRICS, *FIXED)]
@@ -93,14 +100,13 @@ def _outcomes(
 ) -> Outcomes:
     """Read outcomes once for all tables and figures: the page of 60 cells asks 2530 times for 306."""
     part = Part(path, "finished", json.loads(footer))
-    measured = set(measured_columns(part))
-    wanted = [*dict.fromkeys([*SHOWN, *own_metrics(part), *(metric for _, (metric, _) in aims)])]
-    curves = [name for name in (*wanted, "train_loss", "step_loss") if name in measured]
-    columns = [
-        *dict.fromkeys(["phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step", *curves])
-    ]
-    batches = (of_seeds(batch, view.seeds) for batch in read_batches(part, columns, phase))
-    pieces = [read_trials(batch, part.footer, view.at_step, dict(aims)) for batch in batches if len(batch)]
+    with open_part(part) as file:
+        own = [name for name in file.schema_arrow.names if name not in (*METRICS, *FIXED)]
+        # Those that hold nothing are read for nothing: less than finding out takes.
+        curves = [*SHOWN, *own, *(metric for _, (metric, _) in aims), "step_loss"]
+        columns = [*dict.fromkeys([*NAMED, *curves])]
+        batches = (of_seeds(batch, view.seeds) for batch in batches_of(file, columns, phase))
+        pieces = [read_trials(batch, part.footer, view.at_step, dict(aims)) for batch in batches if len(batch)]
     if not pieces:
         raise not_kept(part, phase)
     return _locked(_arrange(pieces))
