@@ -8,6 +8,7 @@ import numpy as np
 from bench.analyse.outcomes import Slice, own_ends, targets_of, tuned
 from bench.analyse.statistics import median, median_interval
 from bench.store.run_folder import Part
+from bench.store.spread import spread
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -39,7 +40,7 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
 
 def _summed(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     """Summarise each cell: (columns, rows, the metrics that only some problems have)."""
-    made = [_convergence_row(part, view) for part in parts]
+    made = list(spread(lambda part: _convergence_row(part, view), parts))
     rows, own = [row for row, _ in made], sorted({name for _, names in made for name in names})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
