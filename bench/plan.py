@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.estimate import Cost, compile_seconds, run_seconds, trial_steps
 from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.measure.devices import Device, refuse_compile_cache, settings, use_compile_cache
 from bench.measure.sweep import sweep
@@ -19,8 +20,7 @@ from bench.train import compile_job
 class Calibration(NamedTuple):
     """What one cell of a problem cost: the others are taken to cost the same per compile, trial and step."""
 
-    compile_seconds: float
-    seconds_per_trial_step: float
+    cost: Cost
     bytes_per_trial: float
 
 
@@ -63,10 +63,10 @@ SUMMED = ("cells", "finished", "trials", "compiles", "compile_minutes", "run_min
 COLUMNS = ("problem", "batch_size", *SUMMED, "memory_bytes")
 
 
-def _row(group: list[Job], finished: set[str], cost: Calibration | None) -> dict[str, Any]:
+def _row(group: list[Job], finished: set[str], one: Calibration | None) -> dict[str, Any]:
     left = [job for job in group if job.key not in finished]
     compiles = sum(1 + (job.cell.report_seeds > 0) for job in left)
-    work = sum(job.num_trials * job.steps for job in left)
+    work = sum(map(trial_steps, left))
     largest = max(len(job.cell.points) * job.cell.seeds for job in group)
     return {
         "problem": group[0].cell.problem,
@@ -75,9 +75,9 @@ def _row(group: list[Job], finished: set[str], cost: Calibration | None) -> dict
         "finished": len(group) - len(left),
         "trials": sum(job.num_trials for job in left),
         "compiles": compiles,
-        "compile_minutes": len(left) * cost.compile_seconds / 60 if cost else float("nan"),
-        "run_minutes": work * cost.seconds_per_trial_step / 60 if cost else float("nan"),
-        "memory_bytes": int(largest * cost.bytes_per_trial) if cost else 0,
+        "compile_minutes": compile_seconds(len(left), one.cost) / 60 if one else float("nan"),
+        "run_minutes": run_seconds(work, one.cost) / 60 if one else float("nan"),
+        "memory_bytes": int(largest * one.bytes_per_trial) if one else 0,
     }
 
 
@@ -102,4 +102,5 @@ def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], 
         return None
     trials = job.cell.seeds * len(ready.points)
     together = job.cell.seeds * min(ready.select.num_points, len(ready.points))
-    return Calibration(compiled - began, took / (trials * steps), ready.select.memory_bytes / together)
+    cost = Cost(compiled - began, took / (trials * steps))
+    return Calibration(cost, ready.select.memory_bytes / together)

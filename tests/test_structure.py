@@ -35,6 +35,7 @@ FORBIDDEN = {
     "bench.figures": JAX,
     "bench.draw": JAX,
     "bench.kinds": JAX,
+    "bench.estimate": (*JAX, "bench.jobs"),
 }
 #: The only modules of bench that may import jax.
 WITH_JAX = ("bench.measure", *(f"bench.{name}" for name in ("execute", "jobs", "rows", "plan", "doctor", "catalogue")))
