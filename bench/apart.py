@@ -29,7 +29,7 @@ class Before(NamedTuple):
     """What a process, or the thread that asks, was set up as."""
 
     jax: dict[str, Any]
-    numpy_errors: dict[str, Any]
+    numpy_errors: Any
     numpy_random: Any
     random: Any
     folder: str

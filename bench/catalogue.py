@@ -41,20 +41,26 @@ class Known(NamedTuple):
 
 def known(suite: Suite | None = None) -> Known:
     """Load the catalogues, and the plug-ins that a suite names."""
-    if suite is None:
-        return known_with((), ())
-    named = [parse_spec(entry.spec).name for entry in suite.problems]
-    return known_with(named, [parse_spec(entry.spec).name for entry in suite.optimizers])
+    return known_with(*plugins_of(suite)) if suite else known_with((), ())
 
 
-def known_with(problem_names: Iterable[str], optimizer_names: Iterable[str]) -> Known:
-    """Load the catalogues, and those of some names that are plug-ins."""
+def plugins_of(suite: Suite) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the plug-ins that a suite names: problems, and optimizers."""
+    problem_names = [parse_spec(entry.spec).name for entry in suite.problems]
+    optimizer_names = [parse_spec(entry.spec).name for entry in suite.optimizers]
+    return tuple(filter(_is_plugin, problem_names)), tuple(filter(_is_plugin, optimizer_names))
+
+
+def _is_plugin(name: str) -> bool:
+    return ":" in name
+
+
+def known_with(plugin_problems: Iterable[str], plugin_optimizers: Iterable[str]) -> Known:
+    """Load the catalogues and some plug-ins."""
     factories = {name: problems.factory(name) for name in problems.families()}
-    factories |= {name: _signed(load_plugin(name), name, "make(**parameters)") for name in problem_names if ":" in name}
-    entries = optimizers.catalogue() | {
-        name: _plugin_optimizer(name, load_plugin(name)) for name in optimizer_names if ":" in name
-    }
-    return Known(factories, entries)
+    factories |= {name: _signed(load_plugin(name), name, "make(**parameters)") for name in plugin_problems}
+    loaded = {name: _plugin_optimizer(name, load_plugin(name)) for name in plugin_optimizers}
+    return Known(factories, optimizers.catalogue() | loaded)
 
 
 def load_plugin(text: str) -> Any:

@@ -12,6 +12,7 @@ from bench.manifest import manifest_of
 from bench.measure.trace import traced
 from bench.request import RequestError, Suite
 from bench.store import run_folder
+from bench.store.scan import scan
 from bench.tables import Run, assemble
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
@@ -94,7 +95,7 @@ def run_jobs(
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)
     with traced(trace):
-        crew.train(list(_waiting(jobs, folder, force, on_progress)), folder, on_progress, deadline)
+        crew.train(_waiting(jobs, folder, force, on_progress), folder, on_progress, deadline)
     # Outside the trace, which slows down what it watches.
     if throughput and not deadline.passed:
         crew.time(jobs, folder, say)
@@ -103,15 +104,14 @@ def run_jobs(
 
 def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:
     """Pick the jobs that are not finished yet, and tell which are."""
+    stored = {} if force else scan(folder, (job.key for job in jobs))
     waiting: list[Waiting] = []
     for job in jobs:
-        part = None if force else run_folder.read_part(run_folder.part_path(folder, job.key))
+        part = stored.get(job.key)
         if part is not None and part.outcome == "finished":
             on_progress(Progress(job, "kept"))
-        elif part is not None and part.outcome == "torn":
-            waiting.append((job, run_folder.set_aside(part)))
         else:
-            waiting.append((job, ""))
+            waiting.append((job, run_folder.set_aside(part) if part is not None and part.outcome == "torn" else ""))
     return waiting
 
 
@@ -131,4 +131,4 @@ def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> Abstr
     keep_off_devices()
     plan_jobs(asked, NO_MACHINE)
     run_folder.check_writable(folder)
-    return open_crew(cluster, folder, *options)
+    return open_crew(cluster, asked, folder, *options)

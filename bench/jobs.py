@@ -1,34 +1,37 @@
 """Turn a request into jobs: cells with their problem, budget and key, checked before any work."""
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable
 from hashlib import sha256
-from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.apart import apart
-from bench.catalogue import Known, known, known_with, make_problem, plugin_file, source_file
+from bench.catalogue import Known, known
+from bench.keys import keyer
+from bench.making import Make, maker
 from bench.measure import devices
-from bench.request import Cell, RequestError, Suite, canonical, expand, load_suite, override
-from bench.store import cell_key
+from bench.request import Cell, RequestError, Suite, expand, load_suite, override
 from bench.store.places import place
-from problems.data_files import files_of
 from problems.problem import Problem
 
 
 class Job(NamedTuple):
-    """A cell with what it needs to run; `problem` is the error where a plug-in failed to make one."""
+    """A cell with what it needs to run."""
 
     cell: Cell
     key: str
-    problem: Problem | Exception
+    #: Makes the problem of a cell; the last few are kept.
+    make: Make
     known: Known
     steps: int
     record_every: int
+
+    @property
+    def problem(self) -> Problem | Exception:
+        """The cell's problem, or the error where it can't be made; made when it is asked for, so hold on to it."""
+        return self.make(self.cell)
 
     @property
     def num_trials(self) -> int:
@@ -96,71 +99,40 @@ def plan_jobs(asked: Suite, kind: str, reshape: Callable[[Cell], Cell] = lambda 
     `reshape` may give a cell, whose batch size and steps are known by then, other points.
     """
     everything = known(asked)
-    cells = expand(asked, *everything.catalogue())
-    built: dict[str, Problem | Exception] = {}
+    job_of = planner(everything, kind, reshape)
     jobs: dict[str, Job] = {}
-    for cell in cells:
-        if cell.problem not in built:
-            built[cell.problem] = _build_problem(cell, everything)
-        job = _job(cell, built[cell.problem], everything, kind, reshape)
+    for cell in expand(asked, *everything.catalogue()):
+        job = job_of(cell)
         jobs.setdefault(job.key, job)
     return list(jobs.values())
 
 
-def job_of(cell: Cell, kind: str, built: dict[str, Problem | Exception]) -> Job:
-    """Make the job of a cell that `plan_jobs` settled elsewhere; `built` are the problems that were built before."""
-    everything = known_with([cell.problem_name], [cell.optimizer_name])
-    if cell.problem not in built:
-        built[cell.problem] = _build_problem(cell, everything)
-    return _job(cell, built[cell.problem], everything, kind, lambda same: same)
+def planner(everything: Known, kind: str, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> Callable[[Cell], Job]:
+    """Return what makes a cell's job; one that was settled before stays as it is."""
+    make, key = maker(everything), keyer(everything, kind)
+
+    def job_of(cell: Cell) -> Job:
+        problem, steps, record_every = make(cell), cell.steps or 1, cell.record_every or 1
+        if isinstance(problem, RequestError):
+            raise problem
+        if isinstance(problem, Problem):
+            cell = _settle(cell, problem)
+            steps, record_every = cell.steps or 1, cell.record_every or 1
+        cell = reshape(cell)
+        return Job(cell, key(cell), make, everything, steps, record_every)
+
+    return job_of
 
 
-def _build_problem(cell: Cell, everything: Known) -> Problem | Exception:
-    try:
-        with apart():
-            return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
-    except RequestError:
-        raise
-    except Exception as error:
-        return error
-
-
-def _job(
-    cell: Cell,
-    problem: Problem | Exception,
-    everything: Known,
-    kind: str,
-    reshape: Callable[[Cell], Cell],
-) -> Job:
-    steps, record_every = cell.steps or 1, cell.record_every or 1
-    if isinstance(problem, Problem):
-        cell = dataclasses.replace(cell, batch_size=_batch_size(cell, problem))
-        steps = _steps(cell, problem)
-        record_every = min(cell.record_every or ceil(steps / (cell.records or 1)), steps)
-        cell = dataclasses.replace(cell, steps=steps, epochs=None, records=None, record_every=record_every)
-        if cell.dtype == "bfloat16" and not problem.mixed_precision:
-            raise RequestError(f"{cell.problem}: dtype 'bfloat16' is not accepted; accepted: float32, float64")
-    cell = reshape(cell)
-    factory = everything.problems[cell.problem_name]
-    optimizer = everything.optimizers[cell.optimizer_name]
-    sources = {*cell_key.engine_sources()}
-    if file := source_file(factory):
-        sources |= {*cell_key.problem_sources(file)}
-    if ":" in cell.problem_name and (file := plugin_file(cell.problem_name)):
-        # Beside the factory's own file: a plug-in may be a partial of something else's.
-        sources |= {*cell_key.problem_sources(file)}
-    if ":" in cell.optimizer_name:
-        sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
-    given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
-    sources |= {file for path in given for file in files_of(path)}
-    environment = {package: version(package) for package in ("jax", "jaxlib", "optax", "flax")}
-    if cell.num_asked:
-        sources.add(cell_key.ROOT / "bench" / "search.py")
-        environment["optuna"] = version("optuna")
-    # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
-    environment |= {"device": kind}
-    key = cell_key.cell_key(canonical(cell), sources, environment)
-    return Job(cell, key, problem, everything, steps, record_every)
+def _settle(cell: Cell, problem: Problem) -> Cell:
+    """Give a cell the batch size and numbers of steps that its problem leaves or makes of what is asked."""
+    batch_size = _batch_size(cell, problem)
+    steps = _steps(cell, batch_size, problem)
+    record_every = min(cell.record_every or ceil(steps / (cell.records or 1)), steps)
+    if cell.dtype == "bfloat16" and not problem.mixed_precision:
+        raise RequestError(f"{cell.problem}: dtype 'bfloat16' is not accepted; accepted: float32, float64")
+    budget = {"steps": steps, "epochs": None, "records": None, "record_every": record_every}
+    return dataclasses.replace(cell, batch_size=batch_size, **budget)
 
 
 def _batch_size(cell: Cell, problem: Problem) -> Any:
@@ -175,10 +147,10 @@ def _batch_size(cell: Cell, problem: Problem) -> Any:
     return size
 
 
-def _steps(cell: Cell, problem: Problem) -> int:
+def _steps(cell: Cell, batch_size: Any, problem: Problem) -> int:
     if cell.epochs is None:
         return cell.steps or problem.steps
     if problem.sample is not None:
         raise RequestError(f"{cell.problem}: a stream has no epochs; accepted: --steps")
-    per_epoch = 1 if cell.batch_size == "full" else problem.num_rows // int(cell.batch_size or 1)
+    per_epoch = 1 if batch_size == "full" else problem.num_rows // int(batch_size or 1)
     return max(1, round(cell.epochs * per_epoch))

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.apart import apart
+from bench.estimate import Cost, compile_seconds, run_seconds, trial_steps
 from bench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
 from bench.measure.devices import Device, settings
 from bench.measure.sweep import sweep
 from bench.present.table import Table
 from bench.recipes import preparer
 from bench.request import Suite
-from bench.store import run_folder
+from bench.store.scan import scan
 from bench.train import compile_job
 
 
 class Calibration(NamedTuple):
     """What one cell of a problem cost: the others are taken to cost the same per compile, trial and step."""
 
-    compile_seconds: float
-    seconds_per_trial_step: float
+    cost: Cost
     bytes_per_trial: float
 
 
@@ -45,7 +45,9 @@ def plan(
     groups: dict[tuple[str, Any], list[Job]] = {}
     for job in jobs:
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
-    rows = [_row(group, folder, _calibrate(group, chosen, say)) for group in groups.values()]
+    parts = scan(folder, [job.key for job in jobs])
+    finished = {key for key, part in parts.items() if part.outcome == "finished"}
+    rows = [_row(group, finished, _calibrate(group, chosen, say)) for group in groups.values()]
     total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
     kind = chosen[0].device_kind
@@ -62,11 +64,10 @@ SUMMED = ("cells", "finished", "trials", "compiles", "compile_minutes", "run_min
 COLUMNS = ("problem", "batch_size", *SUMMED, "memory_bytes")
 
 
-def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, Any]:
-    parts = {job.key: run_folder.read_part(run_folder.part_path(folder, job.key)) for job in group}
-    left = [job for job in group if (part := parts[job.key]) is None or part.outcome != "finished"]
+def _row(group: list[Job], finished: set[str], one: Calibration | None) -> dict[str, Any]:
+    left = [job for job in group if job.key not in finished]
     compiles = sum(1 + (job.cell.report_seeds > 0) for job in left)
-    work = sum(job.num_trials * job.steps for job in left)
+    work = sum(map(trial_steps, left))
     largest = max(len(job.cell.points) * job.cell.seeds for job in group)
     return {
         "problem": group[0].cell.problem,
@@ -75,9 +76,9 @@ def _row(group: list[Job], folder: Path, cost: Calibration | None) -> dict[str, 
         "finished": len(group) - len(left),
         "trials": sum(job.num_trials for job in left),
         "compiles": compiles,
-        "compile_minutes": len(left) * cost.compile_seconds / 60 if cost else float("nan"),
-        "run_minutes": work * cost.seconds_per_trial_step / 60 if cost else float("nan"),
-        "memory_bytes": int(largest * cost.bytes_per_trial) if cost else 0,
+        "compile_minutes": compile_seconds(len(left), one.cost) / 60 if one else float("nan"),
+        "run_minutes": run_seconds(work, one.cost) / 60 if one else float("nan"),
+        "memory_bytes": int(largest * one.bytes_per_trial) if one else 0,
     }
 
 
@@ -103,4 +104,5 @@ def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], 
         return None
     trials = job.cell.seeds * len(ready.points)
     together = job.cell.seeds * min(ready.select.num_points, len(ready.points))
-    return Calibration(compiled - began, took / (trials * steps), ready.select.memory_bytes / together)
+    cost = Cost(compiled - began, took / (trials * steps))
+    return Calibration(cost, ready.select.memory_bytes / together)

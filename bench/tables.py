@@ -14,6 +14,7 @@ from bench.present.table import Table, check_name, select
 from bench.store import run_folder
 from bench.store.places import place
 from bench.store.run_folder import Part
+from bench.store.scan import scan
 from bench.store.timings import read_timings
 
 
@@ -119,7 +120,8 @@ def load(run: str | Path = "latest", results: str | Path = "results") -> Run:
 
 def assemble(folder: Path, manifest: dict[str, Any]) -> Run:
     """Make a run of what is stored of the cells that a manifest names; the one that is stored may be another's."""
-    found = [run_folder.read_part(run_folder.part_path(folder, cell["key"])) for cell in manifest["cells"]]
-    parts = tuple(part for part in found if part is not None and part.outcome != "torn")
-    torn = tuple(part for part in found if part is not None and part.outcome == "torn")
-    return Run(folder, manifest, parts, torn, found.count(None))
+    keys = [cell["key"] for cell in manifest["cells"]]
+    found = scan(folder, keys)
+    parts = tuple(part for part in found.values() if part.outcome != "torn")
+    torn = tuple(part for part in found.values() if part.outcome == "torn")
+    return Run(folder, manifest, parts, torn, len(keys) - len(found))

@@ -35,6 +35,7 @@ FORBIDDEN = {
     "bench.figures": JAX,
     "bench.draw": JAX,
     "bench.kinds": JAX,
+    "bench.estimate": (*JAX, "bench.jobs"),
 }
 #: The only modules of bench that may import jax.
 MAY_JAX = ("apart", "catalogue", "cluster", "crew", "doctor", "jobs", "plan", "rows")

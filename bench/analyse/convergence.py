@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.analyse.outcomes import Slice, own_metrics, targets_of, tuned
+from bench.analyse.outcomes import Slice, own_ends, targets_of, tuned
 from bench.analyse.statistics import median, median_interval
 from bench.store.run_folder import Part
+from bench.store.spread import spread
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -33,32 +34,36 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
     A cell without report seeds is summarised by the selection seeds of its best point, a failed one by its names.
     Metrics that only some problems have come last.
     """
-    rows = [_convergence_row(part, view) for part in parts]
-    own = _all_own_metrics(parts)
+    columns, rows, own = _summed(parts, view)
+    return [*columns, *own], rows
+
+
+def _summed(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
+    """Summarise each cell: (columns, rows, the metrics that only some problems have)."""
+    made = list(spread(lambda part: _convergence_row(part, view), parts))
+    rows, own = [row for row, _ in made], sorted({name for _, names in made for name in names})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
     rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(row["train_loss"])))
-    return [*BEFORE, *extra, *AFTER, *own], rows
+    return [*BEFORE, *extra, *AFTER], rows, own
 
 
-def _all_own_metrics(parts: Sequence[Part]) -> list[str]:
-    return sorted({name for part in parts for name in own_metrics(part)})
-
-
-def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
+def _convergence_row(part: Part, view: Slice) -> tuple[dict[str, Any], Sequence[str]]:
+    """Summarise a cell: (row, the names of the metrics that its problem alone has)."""
     footer = part.footer
     row: dict[str, Any] = dict.fromkeys(AFTER) | {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
     row |= {"num_points": footer["num_points"], "num_seeds": footer["report_seeds"] or footer["seeds"]}
     if part.outcome == "failed":
-        return row | {"learning_rate": None, "weight_decay": None}
-    found, own = tuned(part, view), own_metrics(part)
+        return row | {"learning_rate": None, "weight_decay": None}, ()
+    found = tuned(part, view)
+    own = [*own_ends(found)]
     ends = {name: values[:, 0] for name, values in found.ends.items()}
     loss, low, high = median_interval(ends["train_loss"])
     targets = targets_of(footer, view)
     steps = median(found.steps_to[next(iter(targets))][:, 0]) if targets else np.nan
     best = footer["best"]
     extra = {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
-    return (
+    row = (
         row
         | extra
         | {
@@ -78,6 +83,7 @@ def _convergence_row(part: Part, view: Slice) -> dict[str, Any]:
         }
         | {name: _median_of(ends, name) for name in own}
     )
+    return row, own
 
 
 def _median_of(ends: Mapping[str, np.ndarray], metric: str) -> float | None:
@@ -86,9 +92,8 @@ def _median_of(ends: Mapping[str, np.ndarray], metric: str) -> float | None:
 
 def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
     """Name the best settings of each optimizer on each problem over all batch sizes, as one can type them again."""
-    columns, rows = convergence(parts, view)
-    others = {*AFTER, *_all_own_metrics(parts), "problem", "optimizer", "batch_size"}
-    settings = [name for name in columns if name not in others]
+    columns, rows, _ = _summed(parts, view)
+    settings = [name for name in columns if name not in (*AFTER, "problem", "optimizer", "batch_size")]
     chosen = {(row["problem"], row["optimizer"]): row for row in reversed(rows)}
     kept = [row for row in rows if chosen[row["problem"], row["optimizer"]] is row]
     for row in kept:

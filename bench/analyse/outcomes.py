@@ -1,10 +1,9 @@
 """How the trials of a cell ended, as arrays [seed, point]: what every table that compares starts from."""
 
-import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,11 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bench.analyse.trials import of_seeds, read_trials
-from bench.store.run_folder import Part, measured_columns, read_batches
+from bench.store.run_folder import Part, batches_of, measured_columns, open_part
 from bench.store.schema import FIXED, METRICS
 
 #: Metrics of which every row tells.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")
+#: Columns that say what a trial is.
+NAMED = ("phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step")
 #: So many outcomes are kept, of parts up to such a size: 72 trials are 80 kB of a part, and 5 kB when they are kept.
 KEPT, MOST_BYTES = 512, 1 << 22
 
@@ -62,6 +63,11 @@ class Outcomes(NamedTuple):
         return self._replace(**chosen)
 
 
+def own_ends(found: "Outcomes") -> dict[str, Float[np.ndarray, "seed point"]]:
+    """Return how the metrics ended that a problem has beside loss and accuracy."""
+    return {name: values for name, values in found.ends.items() if name not in METRICS}
+
+
 def own_metrics(part: Part) -> list[str]:
     """Name the metrics that a problem has beside loss and accuracy."""
     return [name for name in measured_columns(part) if name not in (*METRICS, *FIXED)]
@@ -81,26 +87,32 @@ def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[st
     aims = (
         {name: (name, value) for name, value in targets_of(part.footer, view).items()} if targets is None else targets
     )
-    there = part.path.stat()
-    version = there.st_ino, there.st_mtime_ns, there.st_size
+    there = os.stat(part.path)
     read = _outcomes if there.st_size <= MOST_BYTES else _outcomes.__wrapped__
-    return read(part.path, version, json.dumps(part.footer), phase, view, tuple(aims.items()))
+    stored = _Stored(str(part.path), (there.st_ino, there.st_mtime_ns, there.st_size), part)
+    return read(stored, phase, view, tuple(aims.items()))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A part as it is told from others: by its file, in which its footer stands."""
+
+    path: str
+    version: tuple[int, int, int]
+    part: Part = field(compare=False)
 
 
 @lru_cache(KEPT)
-def _outcomes(
-    path: Path, version: Any, footer: str, phase: str, view: Slice, aims: tuple[tuple[str, tuple[str, float]], ...]
-) -> Outcomes:
+def _outcomes(stored: _Stored, phase: str, view: Slice, aims: tuple[tuple[str, tuple[str, float]], ...]) -> Outcomes:
     """Read outcomes once for all tables and figures: the page of 60 cells asks 2530 times for 306."""
-    part = Part(path, "finished", json.loads(footer))
-    measured = set(measured_columns(part))
-    wanted = [*dict.fromkeys([*SHOWN, *own_metrics(part), *(metric for _, (metric, _) in aims)])]
-    curves = [name for name in (*wanted, "train_loss", "step_loss") if name in measured]
-    columns = [
-        *dict.fromkeys(["phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step", *curves])
-    ]
-    batches = (of_seeds(batch, view.seeds) for batch in read_batches(part, columns, phase))
-    pieces = [read_trials(batch, part.footer, view.at_step, dict(aims)) for batch in batches if len(batch)]
+    part = stored.part
+    with open_part(part) as file:
+        own = [name for name in file.schema_arrow.names if name not in (*METRICS, *FIXED)]
+        # Those that hold nothing are read for nothing: less than finding out takes.
+        curves = [*SHOWN, *own, *(metric for _, (metric, _) in aims), "step_loss"]
+        columns = [*dict.fromkeys([*NAMED, *curves])]
+        batches = (of_seeds(batch, view.seeds) for batch in batches_of(file, columns, phase))
+        pieces = [read_trials(batch, part.footer, view.at_step, dict(aims)) for batch in batches if len(batch)]
     if not pieces:
         raise not_kept(part, phase)
     return _locked(_arrange(pieces))
@@ -131,13 +143,19 @@ def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | No
 
 def _arrange(pieces: Sequence[Mapping[str, Any]]) -> Outcomes:
     """Lay out what was read of the trials by seed and point."""
-    join = lambda get: np.concatenate([get(piece) for piece in pieces])  # noqa: E731
-    seeds, seed = np.unique(join(lambda piece: piece["seed"]), return_inverse=True)
-    points, first, point = np.unique(join(lambda piece: piece["point"]), return_index=True, return_inverse=True)
+    join = lambda get: get(pieces[0]) if len(pieces) == 1 else np.concatenate([get(piece) for piece in pieces])  # noqa: E731
+    seed_of, point_of = (join(lambda piece, name=name: piece[name]) for name in ("seed", "point"))
+    seeds, seed = np.unique(seed_of, return_inverse=True)
+    points, first, point = np.unique(point_of, return_index=True, return_inverse=True)
+    # As they are written, seed by seed: nothing needs to be moved.
+    shape = len(seeds), len(points)
+    whole = np.array_equal(seed * len(points) + point, np.arange(shape[0] * shape[1]))
 
     def grid(get: Any) -> np.ndarray:
         found = join(lambda piece: np.broadcast_to(get(piece), len(piece["seed"])))
-        laid = np.full((len(seeds), len(points)), np.inf if found.dtype == float else False, found.dtype)
+        if whole:
+            return found.reshape(shape).copy()
+        laid = np.full(shape, np.inf if found.dtype == float else False, found.dtype)
         laid[seed, point] = found
         return laid
 

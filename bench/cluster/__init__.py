@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from bench.catalogue import plugins_of
 from bench.cluster import worker
 from bench.cluster.feed import Errand, Feed, KilledError, LateError
 from bench.cluster.order import Order
@@ -22,6 +23,7 @@ from bench.cluster.places import open_place
 from bench.cluster.team import Team
 from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from bench.jobs import Job
+from bench.request import Suite
 from bench.store import run_folder
 from bench.store.places import write_file
 from bench.timing import missing_groups, said_of, write_failures
@@ -35,6 +37,7 @@ def keep_off_devices() -> None:
 @contextmanager
 def open_crew(
     text: str,
+    asked: Suite,
     folder: Path,
     device: str | None = None,
     compile_cache: bool = True,
@@ -46,10 +49,13 @@ def open_crew(
     """Work on a cluster: `local:N` workers on this machine, those of a scheduler at tcp://host:port or tls://host:port,
     or those that SLURM starts for slurm:FILE.toml.
 
-    `folder` is the run's, which all workers see. Waits for the first worker. Raises RequestError where there is no such
-    cluster, and for workers that don't fit: with `must_match` also those of other versions, which are left out else.
+    `asked` is the suite whose cells it gets, `folder` the run's, which all workers see. Waits for the first worker.
+    Raises RequestError where there is no such cluster, and for workers that don't fit: with `must_match` also those of
+    other versions, which are left out else.
     """
-    orders = worker.Orders(uuid.uuid4().hex[:12], _absolute(folder), os.getcwd(), device, compile_cache, force)
+    orders = worker.Orders(
+        uuid.uuid4().hex[:12], _absolute(folder), os.getcwd(), *plugins_of(asked), device, compile_cache, force
+    )
     probe = worker.probe(orders)
     with open_place(text, device) as connect:
         write_file(probe, b"")

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.crew import Waiting
-from bench.estimate import Cost, cost_of_part, seconds
+from bench.estimate import Cost, Group, cost_of_part, group_of, seconds
 from bench.jobs import Job
-
-Group = tuple[Any, ...]
 
 
 @dataclass
@@ -45,8 +43,8 @@ class Order:
 
     def learn(self, job: Job, footer: Mapping[str, Any]) -> None:
         """Take note of what a finished cell cost."""
-        if group_of(job) not in self.costs and (cost := cost_of_part(footer)) is not None:
-            self.costs[group_of(job)] = cost
+        if group_of(job) not in self.costs and footer.get("outcome") == "finished":
+            self.costs[group_of(job)] = cost_of_part(footer)
             self.unknown.pop(group_of(job), None)
 
     def take(self, worker: str) -> Waiting | None:
@@ -71,7 +69,7 @@ class Order:
     def _seconds(self, group: Group) -> float:
         """Estimate a cell of a group; of one whose first cell is still under way nothing is known."""
         job = self.waiting[group[0]][group][0][0]
-        return seconds(job.num_trials, job.steps, self.costs[group]) if group in self.costs else 0.0
+        return seconds(job, self.costs[group]) if group in self.costs else 0.0
 
     def _pop(self, group: Group) -> Waiting:
         groups = self.waiting[group[0]]
@@ -81,8 +79,3 @@ class Order:
         if not groups:
             del self.waiting[group[0]]
         return taken
-
-
-def group_of(job: Job) -> Group:
-    """Name what cells share that cost about the same."""
-    return (job.cell.problem, job.cell.batch_size, job.cell.dtype)

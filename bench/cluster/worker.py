@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from distributed import get_worker
 
 from bench.apart import apart
+from bench.catalogue import known_with
 from bench.crew import run_job
-from bench.jobs import Job, choose_compile_cache, job_of, pick_device
+from bench.jobs import Job, choose_compile_cache, pick_device, planner
 from bench.measure import devices
 from bench.recipes import preparer
 from bench.request import Cell, RequestError
@@ -32,11 +33,13 @@ PACKAGES = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
 class Orders(NamedTuple):
     """What holds for all cells of a run."""
 
-    #: One run's problems are built once; the next one's may have other files.
+    #: Tells one run from another.
     run: str
     folder: str
     #: Where plug-ins and data files lie, as they were typed.
     current: str
+    plugin_problems: tuple[str, ...]
+    plugin_optimizers: tuple[str, ...]
     device: str | None
     compile_cache: bool
     force: bool
@@ -87,7 +90,7 @@ def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, A
             # Another worker was given up too early, or another run was faster.
             return "finished", "", part.footer
         job = _job(orders, task)
-        prepared = _prepared(orders.run, orders.device)
+        prepared = _prepared(orders)
         outcome, message = run_job(job, lambda: compile_job(job, [device], prepared), folder, [device])
         part = run_folder.read_part(path)
         return outcome, message, {} if part is None else part.footer
@@ -98,7 +101,7 @@ def time(orders: Orders, tasks: Sequence[Task], topic: str) -> None:
     _tell(topic, tasks[0].key)
     with _as_asked(orders):
         jobs = [_job(orders, task) for task in tasks]
-        time_group(jobs, place(orders.folder), pick_device(orders.device), _prepared(orders.run, orders.device), SHORT)
+        time_group(jobs, place(orders.folder), pick_device(orders.device), _prepared(orders), SHORT)
 
 
 def _tell(topic: str, key: str) -> None:
@@ -121,8 +124,7 @@ class WrongWorkerError(RequestError):
 
 
 def _job(orders: Orders, task: Task) -> Job:
-    kind = pick_device(orders.device).device_kind
-    job = job_of(task.cell, kind, _problems(orders.run))
+    job = _planner(orders)(task.cell)
     if job.key != task.key:
         raise WrongWorkerError(
             f"cluster: {task.cell.problem} / {task.cell.optimizer} is something else on worker {get_worker().address}: "
@@ -132,11 +134,11 @@ def _job(orders: Orders, task: Task) -> Job:
 
 
 @lru_cache(maxsize=1)
-def _problems(run: str) -> dict[str, Any]:
-    """Keep the problems of one run: the latest."""
-    return {}
+def _planner(orders: Orders) -> Callable[[Cell], Job]:
+    """Keep the problems of one run: the next one's may have other files."""
+    return planner(known_with(orders.plugin_problems, orders.plugin_optimizers), pick_device(orders.device).device_kind)
 
 
 @lru_cache(maxsize=1)
-def _prepared(run: str, device: str | None) -> Callable[..., Any]:
-    return preparer(pick_device(device))
+def _prepared(orders: Orders) -> Callable[..., Any]:
+    return preparer(pick_device(orders.device))

@@ -9,6 +9,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 FORMATS = ("plain", "github", "latex", "html", "csv", "json")
+
+#: Rows that tabulate lays out at once.
+MANY_ROWS = 1000
 
 _NUMBER = re.compile(r"-|[+-]?(?:inf|\d[\d.]*(?:e[+-]?\d+)?)")
 
@@ -211,9 +216,26 @@ def _tabulate(
     # Its headers ask for two blanks more than their cells.
     tabulate_module.MIN_PADDING = 0
     cells = [list(map(escape, row)) for row in rows]
+    sides = _align(rows)
     # tabulate refuses alignments where there are no rows to align.
-    options: dict[str, Any] = {"colalign": _align(rows), "maxcolwidths": wrap} if rows and headers else {}
-    return str(tabulate(cells, list(map(escape, headers)), style, disable_numparse=True, **options))
+    options: dict[str, Any] = {"colalign": sides, "maxcolwidths": wrap} if rows and headers else {}
+    laid = partial(tabulate, headers=list(map(escape, headers)), tablefmt=style, disable_numparse=True, **options)
+    if style == "simple" and len(rows) > MANY_ROWS and wrap is None and all(map(str.isascii, chain(*cells))):
+        return _lay_many(cells, sides, laid)
+    return str(laid(cells))
+
+
+def _lay_many(cells: list[list[str]], sides: list[str], laid: Callable[[list[list[str]]], str]) -> str:
+    """Lay out rows below what `laid` makes of their widest cells: tabulate takes 0.2 ms a row to find out types."""
+    stripped = [list(map(str.strip, row)) for row in cells]
+    head = laid([[max(column, key=len) for column in zip(*stripped, strict=True)]]).splitlines()[:-1]
+    pads = [str.rjust if side == "right" else str.ljust for side in sides]
+    widths = [len(dashes) for dashes in head[-1].split()]
+    lines = [
+        "  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip()
+        for row in stripped
+    ]
+    return "\n".join([*head, *lines])
 
 
 def _around(table: Table, body: str, escape: Callable[[str], str]) -> str:

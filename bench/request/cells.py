@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from bench.request.catalogue import OptimizerInfo, match_optimizers, match_problems
@@ -50,6 +50,12 @@ class Cell:
         return self.num_asked or len(self.points)
 
 
+_FIELDS = sorted(field.name for field in fields(Cell))
+_BEFORE_POINTS = [name for name in _FIELDS if name < "points"]
+_AFTER_POINTS = [name for name in _FIELDS if name > "points"]
+_to_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
+
+
 class _ProblemChoice(NamedTuple):
     name: str
     parameters: dict[str, Value]
@@ -75,16 +81,40 @@ def expand(
         raise RequestError("; ".join(dict.fromkeys(faults)))
     merged = _merge(choices, optimizers)
     unique_tasks = {json.dumps(task, sort_keys=True): task for task in tasks}.values()
-    return tuple(_cell(suite, task, choice) for task in unique_tasks for choice in merged)
+    # Written once: a study has as many cells as there are tasks times choices.
+    labels = [format_spec(choice.name, choice.static) for choice in merged]
+    return tuple(
+        _cell(suite, task, problem, choice, optimizer)
+        for task, problem in ((task, format_spec(task.name, task.parameters)) for task in unique_tasks)
+        for choice, optimizer in zip(merged, labels, strict=True)
+    )
 
 
 def canonical(cell: Cell) -> dict[str, Any]:
     """Bring a cell to plain JSON data that doesn't depend on the order things were typed in."""
-    fields = asdict(cell)
-    fields["points"] = sorted((_by_key(point) for point in cell.points), key=json.dumps)
-    fields["problem_parameters"] = _by_key(cell.problem_parameters)
-    fields["optimizer_static"] = _by_key(cell.optimizer_static)
-    return _by_key(fields)
+    return _by_key(_plain(cell) | {"points": _sorted_points(cell.points)})
+
+
+def canonical_text(cell: Cell, points: str) -> str:
+    """Write what `canonical` returns as JSON, around the text that `points_text` made of the cell's points."""
+    plain = _plain(cell)
+    before, after = ({name: plain[name] for name in names} for names in (_BEFORE_POINTS, _AFTER_POINTS))
+    return f'{_to_text(before)[:-1]}, "points": {points}, {_to_text(after)[1:]}'
+
+
+def points_text(points: Iterable[Mapping[str, Any]]) -> str:
+    """Write points as JSON, in an order of their own: many cells share them."""
+    return _to_text(_sorted_points(points))
+
+
+def _plain(cell: Cell) -> dict[str, Any]:
+    """Name a cell's fields but for its points."""
+    named = {name: getattr(cell, name) for name in (*_BEFORE_POINTS, *_AFTER_POINTS)}
+    return named | {name: _by_key(named[name]) for name in ("problem_parameters", "optimizer_static")}
+
+
+def _sorted_points(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return sorted((_by_key(point) for point in points), key=json.dumps)
 
 
 def _gather(entries: Iterable[Any], choices: Callable[[Any], Iterable[Any]], faults: list[str]) -> list[Any]:
@@ -163,10 +193,10 @@ def _unite(grids: Iterable[tuple[dict[str, Any], ...]], info: OptimizerInfo) -> 
     return tuple(dict(zip(axes, row, strict=True)) for row in sorted(rows))
 
 
-def _cell(suite: Suite, task: _ProblemChoice, choice: _OptimizerChoice) -> Cell:
+def _cell(suite: Suite, task: _ProblemChoice, problem: str, choice: _OptimizerChoice, optimizer: str) -> Cell:
     return Cell(
-        problem=format_spec(task.name, task.parameters),
-        optimizer=format_spec(choice.name, choice.static),
+        problem=problem,
+        optimizer=optimizer,
         problem_name=task.name,
         problem_parameters=task.parameters,
         optimizer_name=choice.name,

@@ -2,13 +2,15 @@
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+#: The JSON text of what is digested: one encoder, since making one takes longer than using it.
+to_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 
 
 def cell_key(request: Mapping[str, Any], sources: Iterable[Path], environment: Mapping[str, Any]) -> str:
@@ -16,12 +18,23 @@ def cell_key(request: Mapping[str, Any], sources: Iterable[Path], environment: M
 
     The order in which things were typed does not matter; the content of every file does, its place does not.
     """
-    digests = sorted({(path.name, _file_digest(path)) for path in sources})
-    text = json.dumps([request, digests, environment], sort_keys=True, allow_nan=False)
-    return sha256(text.encode()).hexdigest()[:24]
+    return key_of_texts(to_text(request), to_text(digests_of(sources, {})), to_text(environment))
 
 
-def _file_digest(path: Path) -> str:
+def key_of_texts(request: str, digests: str, environment: str) -> str:
+    """Digest what `to_text` made of a request, of the digests of its files, and of its environment."""
+    return sha256(f"[{request}, {digests}, {environment}]".encode()).hexdigest()[:24]
+
+
+def digests_of(sources: Iterable[Path], kept: dict[Path, str]) -> list[tuple[str, str]]:
+    """Name the files with the digests of their content; `kept` holds those that need not be read again."""
+    sources = set(sources)
+    kept |= {path: file_digest(path) for path in sources if path not in kept}
+    return sorted({(path.name, kept[path]) for path in sources})
+
+
+def file_digest(path: Path) -> str:
+    """Digest a file's content."""
     # Our own files are imported once: what they were then is what computes. A user's may change between two runs.
     ours = any(path.is_relative_to(ROOT / package) for package in ("bench", "optimizers", "problems"))
     return _first_digest(path) if ours else sha256(path.read_bytes()).hexdigest()

@@ -242,3 +242,12 @@ def test_machines_get_columns_that_people_are_spared():
     assert "b" not in format_table(table) and "2" not in format_table(table, "github")
     assert format_table(table, "csv") == "a,b\n1,2"
     assert "2" in format_table(select(table, ["a", "b"]))
+
+
+def test_many_rows_are_laid_out_like_few(monkeypatch):
+    """What lays out long tables writes what tabulate writes."""
+    rows = [(f"name {n}" + "x" * (n % 5), 10.0 ** (n % 7 - 3), None if n % 3 else -n, n % 2 == 0) for n in range(40)]
+    made = Table("t", ("a_long_header_of_text", "number", "integer", "flag"), rows)
+    expected = format_table(made)
+    monkeypatch.setattr("bench.present.table.MANY_ROWS", 3)
+    assert format_table(made) == expected

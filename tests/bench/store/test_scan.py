@@ -1,0 +1,41 @@
+"""What a run's folder holds of some cells: each as `read_part` tells it, in the order asked."""
+
+import pytest
+
+from bench.store import spread
+from bench.store.run_folder import part_path, read_part, write_part
+from bench.store.scan import scan
+from bench.store.schema import trial_rows
+
+ROW = {"phase": "select", "problem": "bowl", "optimizer": "sgd", "seed": 0, "point": 0, "train_loss": [1.0, 0.5]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for key, outcome in (("b", "finished"), ("a", "failed"), ("c", "finished"), ("other", "finished")):
+        write_part(tmp_path, key, trial_rows([ROW]), {"outcome": outcome, "best": {"learning_rate": 0.1}})
+    whole = part_path(tmp_path, "c").read_bytes()
+    # The last byte before the footer belongs to a page.
+    last = len(whole) - 9 - int.from_bytes(whole[-8:-4], "little")
+    part_path(tmp_path, "c").write_bytes(whole[:last] + bytes([whole[last] ^ 1]) + whole[last + 1 :])
+    return tmp_path
+
+
+@pytest.mark.parametrize("taken", [1, 2, 64])
+def test_each_is_told_in_order_and_the_absent_left_out(folder, monkeypatch, taken):
+    monkeypatch.setattr(spread, "TAKEN", taken)
+    found = scan(folder, ["c", "missing", "a", "b", "a"])
+    assert {key: part.outcome for key, part in found.items()} == {"c": "torn", "a": "failed", "b": "finished"}
+    assert list(found) == ["c", "a", "b"]
+    assert all(part == read_part(part_path(folder, key)) for key, part in found.items())
+
+
+def test_nothing_is_found_where_there_is_nothing(tmp_path):
+    assert scan(tmp_path / "nowhere", ["a"]) == {}
+    assert scan(tmp_path, []) == {}
+
+
+def test_what_one_raises_is_raised(monkeypatch):
+    monkeypatch.setattr(spread, "TAKEN", 1)
+    with pytest.raises(ZeroDivisionError):
+        list(spread.spread(lambda one: 1 // one, [1, 0, 2]))
