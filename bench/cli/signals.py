@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from select import select
 from threading import Thread
-from typing import NoReturn
+from typing import Any, NoReturn
 
 INTERRUPTED = "interrupted: finished cells are kept, the same command goes on from there"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,6 +32,7 @@ def heed_signals() -> None:
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     Thread(target=_watch, args=(reading,), daemon=True).start()
+    sys.unraisablehook = _unraisable
 
 
 def check_signals() -> None:
@@ -57,16 +58,27 @@ def _interrupt(number: int, _: object) -> NoReturn:
     raise KeyboardInterrupt(number)
 
 
+def _unraisable(told: Any) -> None:
+    """End the process where an interrupt was raised in a place that can't raise, as in what frees an object."""
+    if isinstance(told.exc_value, KeyboardInterrupt):
+        _end(exit_code(told.exc_value))
+    sys.__unraisablehook__(told)
+
+
 def _watch(reading: int) -> NoReturn:
     """Wait for a signal; end the process a while after it, or at the second one."""
     number = _next_signal(reading, None)
     _seen.append(number)
     number = _next_signal(reading, GRACE_SECONDS) or number
+    _end(128 + number)
+
+
+def _end(code: int) -> NoReturn:
     # The progress bar hides the cursor.
     shown = "\x1b[?25h" if sys.stderr.isatty() else ""
     with suppress(OSError):
         os.write(2, f"{shown}\n{INTERRUPTED}\n".encode())
-    os._exit(128 + number)
+    os._exit(code)
 
 
 def _next_signal(reading: int, seconds: float | None) -> int:

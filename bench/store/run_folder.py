@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -125,7 +126,7 @@ def _is_consistent(file: pq.ParquetFile) -> bool:
 
 def _open(path: Path) -> pa.NativeFile:
     # Of object storage the whole: one request, where a reader of columns makes many.
-    return pa.OSFile(str(path)) if isinstance(path, Path) else pa.BufferReader(read_bytes(path))
+    return pa.OSFile(os.fsencode(path)) if isinstance(path, Path) else pa.BufferReader(read_bytes(path))
 
 
 def set_aside(part: Part) -> str:

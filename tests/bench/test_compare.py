@@ -243,7 +243,9 @@ class TestPlugin:
             "optimizers": [{"spec": "sgd", "learning_rate": "0.1,0.2"}, {"spec": "adam[b1=0.8]"}],
             "learning_rate": "default:8",
             "seeds": 2,
+            "report_seeds": 10,
             "steps": None,
+            "dtype": "float32",
         }
         store("run", suite=asked, sgd=[1])
         path = results / "run" / "manifest.json"

@@ -55,13 +55,14 @@ def plan(folder: Path, num_cells: int) -> Iterator[None]:
     """Resolve, expand and key the cells; then, untimed, write the manifest that the other stages start from."""
     from bench.jobs import pick_device, plan_jobs, resolve_suite
     from bench.manifest import manifest_of
+    from bench.measure.devices import describe
 
     device = pick_device("cpu")
     yield
     suite = resolve_suite(None, **asked(num_cells))
-    jobs = plan_jobs(suite, device)
+    jobs = plan_jobs(suite, device.device_kind)
     yield
-    run_folder.write_manifest(folder, manifest_of(suite, jobs, device, None))
+    run_folder.write_manifest(folder, manifest_of(suite, jobs, describe(device), None))
 
 
 def order(folder: Path, num_cells: int) -> Iterator[None]:

@@ -1,10 +1,9 @@
 """A full disk: one line and exit code 2; what was written before stays, and the run goes on once there is room."""
 
 import os
-import resource
 import shutil
 import subprocess
-from functools import partial
+import sys
 
 import pytest
 
@@ -29,11 +28,18 @@ def last_line(said):
     return last
 
 
+#: Runs its arguments, whose files may not grow beyond 20 kB.
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_a_file_too_large(optbench, uneven, whole, kept, tmp_path):
     """The limit holds for the compile cache too, which then keeps nothing and says nothing."""
-    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000))
     words = [*uneven, "--name", "full"]
-    said = optbench(*words, preexec_fn=limit, env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    said = optbench(*words, within=[sys.executable, "-c", LIMITED], env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
     assert said.returncode == 2 and said.stdout == ""
     assert last_line(said).startswith("optbench: can't write ") and last_line(said).endswith("File too large")
     folder = tmp_path / "results" / "full"
