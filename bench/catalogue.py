@@ -109,7 +109,8 @@ def _execute(path: Path, source: bytes) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up by name. Not by its loader, whose bytecode may be a second older than the text.
     sys.modules[name] = module
-    exec(compile(source, str(path), "exec"), vars(module))
+    # Tracing gives the file's name to XLA, which takes UTF-8 alone, whatever Python was told that files are named in.
+    exec(compile(source, os.fsencode(path).decode(errors="replace"), "exec"), vars(module))
     return module
 
 
@@ -156,9 +157,10 @@ def make_problem(name: str, factory: Callable[..., Any], parameters: dict[str, A
 def source_file(made: Any) -> Path | None:
     """Locate the file that defines a factory or builder, where it has one."""
     try:
-        return Path(inspect.getsourcefile(inspect.unwrap(made)) or "").resolve()
+        found = inspect.getsourcefile(inspect.unwrap(made))
     except TypeError:
         return None
+    return Path(found).resolve() if found else None
 
 
 def _info(optimizer: Optimizer) -> OptimizerInfo:
