@@ -109,8 +109,8 @@ def _execute(path: Path, source: bytes) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up by name. Not by its loader, whose bytecode may be a second older than the text.
     sys.modules[name] = module
-    # Tracing gives the file's name to XLA, which takes UTF-8 alone, whatever Python was told that files are named in.
-    exec(compile(source, os.fsencode(path).decode(errors="replace"), "exec"), vars(module))
+    # Tracing gives the file's name to XLA, which takes no bytes that Python couldn't read as text.
+    exec(compile(source, str(path).encode(errors="backslashreplace").decode(), "exec"), vars(module))
     return module
 
 
