@@ -160,7 +160,7 @@ def source_file(made: Any) -> Path | None:
         found = inspect.getsourcefile(inspect.unwrap(made))
     except TypeError:
         return None
-    return Path(found).resolve() if found else None
+    return Path(found).resolve() if found and Path(found).is_file() else None
 
 
 def _info(optimizer: Optimizer) -> OptimizerInfo:
