@@ -109,6 +109,7 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
         "host": "127.0.0.1",
         "dashboard": False,
         "silence_logs": logging.CRITICAL,
+        "preload": ["bench.cluster.worker"],
     }
     workers = {
         place: {
@@ -121,6 +122,8 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
         "cls": distributed.Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
+    # What a run that is ended at once leaves behind is cleared away, which is worth no words.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
         return distributed.SpecCluster(workers=workers, scheduler=scheduler)

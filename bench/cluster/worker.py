@@ -1,6 +1,7 @@
 """What a worker does: say what it is, train a cell, time a group. Only these functions run there."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,11 @@ class Task(NamedTuple):
 
     key: str
     cell: Cell
+
+
+def dask_setup(worker: Any) -> None:
+    """Leave Ctrl-C to the run that started this worker: a terminal sends it to both. Called as a preload of dask's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @cache
