@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from distributed import Client
@@ -75,7 +76,7 @@ def measure(suite: str, num_workers: int, results: Path) -> tuple[list[dict[str,
         problems = [label[key] for _, key, *_ in own]
         span, busy = own[-1][3] - own[0][2], sum(stop - start for *_, start, stop in own)
         cells = sum(cost[key] for _, key, *_ in own)
-        changes = sum(one != other for one, other in zip(problems, problems[1:], strict=False))
+        changes = sum(one != other for one, other in pairwise(problems))
         rows.append(
             dict(zip(COLUMNS, (str(number), len(own), len(set(problems)), changes, own[0][2] - begin), strict=False))
             | {"busy": busy, "of_it_cells": cells, "between": span - busy}
