@@ -107,6 +107,17 @@ def join(started) -> Callable[..., None]:
 
 
 @pytest.fixture
+def replace_workers(started) -> Callable[[str], None]:
+    """Return what ends all workers of one's own cluster for good, and starts another."""
+
+    def replace(address: str) -> None:
+        end(started[1:])
+        started.append(start_worker(address))
+
+    return replace
+
+
+@pytest.fixture
 def own_cluster(started) -> Callable[..., tuple[int, str]]:
     """Start a scheduler and workers for one test: own_cluster(number of workers, port) -> (port, address)."""
 

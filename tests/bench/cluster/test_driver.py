@@ -142,6 +142,29 @@ def test_a_killed_scheduler_is_waited_for(tmp_path, rows, tiny, waits, started, 
     assert rows(run) == rows(tiny("one", optimizers=optimizers))
 
 
+def test_where_no_worker_is_left_one_that_comes_takes_over(
+    tmp_path, rows, tiny, waits, watch, own_cluster, replace_workers
+):
+    """Both workers end for good, with what watches over them."""
+    _, address = own_cluster(2)
+    seen = watch()
+
+    def replace():
+        (tmp_path / "wait").unlink()
+        replace_workers(address)
+
+    optimizers = ["sgd", "adam", "lion", waits]
+
+    def watched(progress):
+        seen(progress)
+        if seen.count("finished") == 3 and progress.outcome == "finished":
+            threading.Thread(target=replace).start()
+
+    run = tiny("many", optimizers=optimizers, cluster=address, on_progress=watched)
+    assert (seen.count("finished"), run.missing) == (4, 0)
+    assert rows(run) == rows(tiny("one", optimizers=optimizers))
+
+
 def test_two_drivers_share_a_name_and_the_workers(tmp_path, rows, tiny, cluster, begin):
     pair = [begin(*FOUR, "--name", "mine", "--cluster", cluster.address, "--json") for _ in range(2)]
     told = [process.communicate(timeout=120) for process in pair]
