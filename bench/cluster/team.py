@@ -33,6 +33,8 @@ class Team:
     say: Say
     #: What its workers offer: "GPU" or "CPU"; None as long as there is none to tell which.
     resource: str | None
+    #: The kind of device of its workers, that of the first one.
+    kind: str | None = None
     #: Address -> what that worker says of itself.
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
@@ -53,11 +55,6 @@ class Team:
     def topic(self) -> str:
         """Where workers tell that they began."""
         return f"optbench-{self.orders.run}"
-
-    @property
-    def kind(self) -> str:
-        """The kind of device of the workers."""
-        return next(iter(self.facts.values()))["device"]["device"]
 
     def look(self) -> None:
         """Bring `facts` up to date: workers come and go. Raises RequestError for those that may not be left out."""
@@ -108,6 +105,7 @@ class Team:
             return
         if (unfit := self._unfit(told)) is None:
             self.facts[address] = told
+            self.kind = told["device"]["device"]
         elif self.must_match or not _is_other_version(told):
             raise RequestError(f"cluster: worker {address} {unfit}")
         else:
@@ -123,7 +121,7 @@ class Team:
             return f"has {', '.join(f'{name} {version} for {ours[name]}' for name, version in other.items())}"
         if not told["sees_folder"]:
             return f"sees no {self.orders.folder}: results need a folder that all workers share, or object storage"
-        if self.facts and told["device"]["device"] != self.kind:
+        if self.kind not in (None, told["device"]["device"]):
             return f"has a {told['device']['device']}, the others a {self.kind}: numbers of a run are of one kind"
         return None
 
