@@ -1,6 +1,8 @@
 """What a run's parts say: how far each tuned optimizer came, and with which settings."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,8 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
 
 def _summed(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     """Summarise each cell: (columns, rows, the metrics that only some problems have)."""
-    made = list(spread(lambda part: _convergence_row(part, view), parts))
+    on_disk = all(isinstance(part.path, Path) for part in parts)
+    made = list(spread(partial(_convergence_row, view=view), parts, processes=on_disk))
     rows, own = [row for row, _ in made], sorted({name for _, names in made for name in names})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
