@@ -28,8 +28,13 @@ def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.9
     values = np.sort(np.asarray(values, dtype=np.float64))
     if not len(values):
         return (np.nan, np.nan, np.nan)
-    medians = _middle(values, _middles(len(values)))
-    return float(_middle(values, np.arange(len(values)))), *_ends(medians, 1 - TAILS * (1 - confidence))
+    index, counts = _middles(len(values))
+    medians = _middle(values, index)
+    # Few of the resamples differ in their middle: their ends are found without laying out all of them.
+    order = np.argsort(medians)
+    below, tail = np.cumsum(counts[order]), _tail(RESAMPLES, 1 - TAILS * (1 - confidence))
+    low, high = medians[order[np.searchsorted(below, [tail, RESAMPLES - 1 - tail], "right")]]
+    return float(_middle(values, np.arange(len(values)))), float(low), float(high)
 
 
 def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float = 0.95) -> tuple[float, float, float]:
@@ -194,9 +199,10 @@ def batch_scaling(
 
 
 @lru_cache(8)
-def _middles(num: int) -> np.ndarray:
-    """Draw resamples of so many values, and keep the two places in the middle of each: drawn once for all cells."""
-    return np.sort(_resamples(num), axis=1)[:, [(num - 1) // 2, num // 2]]
+def _middles(num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw resamples of so many values, and keep the two places in the middle of each: (places, how often drawn)."""
+    middles = np.sort(_resamples(num), axis=1)[:, [(num - 1) // 2, num // 2]]
+    return np.unique(middles, axis=0, return_counts=True)
 
 
 def _resamples(num: int, fewer: int = 0, stream: int = 0) -> np.ndarray:
@@ -212,5 +218,10 @@ def _counts(num: int, stream: int) -> Float[np.ndarray, "resample seed"]:
 
 def _ends(drawn: Float[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:
     """Take the ends of a percentile interval; by rank, since interpolating towards an infinite value gives NaN."""
-    drawn, tail = np.sort(drawn), int((1 - confidence) / 2 * len(drawn))
+    drawn, tail = np.sort(drawn), _tail(len(drawn), confidence)
     return float(drawn[tail]), float(drawn[len(drawn) - 1 - tail])
+
+
+def _tail(num: int, confidence: float) -> int:
+    """Count how many of so many lie outside each end of an interval."""
+    return int((1 - confidence) / 2 * num)
