@@ -1,6 +1,6 @@
 """Which cells of a run's folder are finished, failed or torn: one listing, and every part that is there read whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from sys import intern
@@ -28,8 +28,8 @@ def _names(parts: Path) -> set[str]:
     return {path.name for path in children(parts)}
 
 
-def _read(folder: Path, key: str) -> Part | None:
-    return read_part(part_path(folder, key))
+def _read(folder: Path, keys: Sequence[str]) -> list[Part | None]:
+    return [read_part(part_path(folder, key)) for key in keys]
 
 
 def _shared(part: Part | None) -> Part | None:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from types import ModuleType
 from typing import TypeVar
 
@@ -24,24 +23,22 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def spread(make: Callable[[Given], Made], given: Sequence[Given], processes: bool = False) -> Iterator[Made]:
-    """Make something of each of many things, in their order; what one of them raises is raised.
+def spread(
+    make: Callable[[Sequence[Given]], Sequence[Made]], given: Sequence[Given], processes: bool = False
+) -> Iterator[Made]:
+    """Make something of each of many things, some at a time and in their order; what `make` raises is raised.
 
-    With `processes`, many are made by other processes: all that is given and made is pickled.
+    With `processes`, thousands are made by other processes: all that is given and made is pickled.
     """
     if len(given) <= TAKEN:
-        yield from map(make, given)
+        yield from make(given)
         return
     taken = [given[first : first + TAKEN] for first in range(0, len(given), TAKEN)]
     with _pool(len(given) if processes else 0) as pool:
         with _no_main():
-            pieces = pool.map(partial(_make_all, make), taken)
+            pieces = pool.map(make, taken)
         for made in pieces:
             yield from made
-
-
-def _make_all(make: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
-    return [make(one) for one in given]
 
 
 def _pool(num: int) -> Executor:

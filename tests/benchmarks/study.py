@@ -201,7 +201,10 @@ def _cpu_seconds() -> float:
 
 def main(num_cells: int, stages: list[str]) -> None:
     """Print what each stage takes."""
-    print(f"\n{num_cells} cells\n{'stage':<12} {'seconds':>9} {'CPU seconds':>12} {'MB on top':>10} {'MB a worker':>12}", flush=True)
+    print(
+        f"\n{num_cells} cells\n{'stage':<12} {'seconds':>9} {'CPU seconds':>12} {'MB on top':>10} {'MB a worker':>12}",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as place:
         for stage in stages:
             command = [sys.executable, __file__, stage, f"{place}/study", str(num_cells)]
