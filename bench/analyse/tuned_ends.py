@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from bench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
 from bench.analyse.trials import of_seeds, read_ends
-from bench.store.run_folder import BATCH_TRIALS, Part, open_part
+from bench.store.run_folder import BATCH_TRIALS, Part, column_names, open_part
 from bench.store.schema import FIXED, METRICS
 
 
@@ -43,7 +43,7 @@ def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
         last = file.num_row_groups - 1
         if last < 0 or file.metadata.row_group(last).num_rows != num:
             return None
-        own = [name for name in file.schema_arrow.names if name not in (*METRICS, *FIXED)]
+        own = [name for name in column_names(file) if name not in (*METRICS, *FIXED)]
         wanted = [*SHOWN, *own, *targets_of(part.footer, view), "step_loss"]
         columns = [*dict.fromkeys(["phase", "seed", "point", "status", "step", *wanted])]
         batches = list(file.iter_batches(num, [last], columns, use_threads=False))

@@ -26,7 +26,7 @@ from bench.store import run_folder
 from bench.store.scan import scan as scan_parts
 from bench.store.schema import trial_rows
 
-STAGES = ("plan", "order", "write", "scan", "convergence", "best", "list runs")
+STAGES = ("plan", "order", "hand-out", "write", "scan", "convergence", "best", "list runs")
 OPTIMIZERS, BATCH_SIZES = 50, (4, 8, 16, 32, "full")
 GRID = {"learning_rate": "default:8", "weight_decay": "0,1e-3,1e-2", "seeds": 1, "report_seeds": 10, "records": 10}
 #: Room for a footer, which is filled with blanks.
@@ -77,6 +77,22 @@ def order(folder: Path, num_cells: int) -> Iterator[None]:
     yield
     longest_first(jobs, costs)
     yield
+
+
+def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
+    """Hand all cells out to eight workers in turn, as a cluster does, each group's cost learned from its first cell."""
+    from bench.cluster.order import Order
+    from bench.jobs import pick_device, plan_jobs, resolve_suite
+
+    jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
+    yield
+    queue, handed = Order(), 0
+    queue.add((job, "") for job in jobs)
+    while taken := queue.take(f"worker {handed % 8}"):
+        queue.learn(taken[0], FINISHED | {"outcome": "finished", "select_seconds": handed % 97})
+        handed += 1
+    yield
+    assert handed == len(jobs)
 
 
 def write(folder: Path, num_cells: int) -> Iterator[None]:
@@ -182,7 +198,7 @@ def list_runs(folder: Path, num_cells: int) -> Iterator[None]:
 
 def _stage(name: str, folder: Path, num_cells: int) -> None:
     """Run one stage, and tell what it took on the last line of standard error."""
-    stage = globals()[name.replace(" ", "_")](folder, num_cells)
+    stage = globals()[name.replace(" ", "_").replace("-", "_")](folder, num_cells)
     next(stage)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began, cpu = time.perf_counter(), _cpu_seconds()
