@@ -1,13 +1,17 @@
 """What a run's parts say: how far each tuned optimizer came, and with which settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.analyse.outcomes import Slice, own_ends, targets_of, tuned
-from bench.analyse.statistics import median, median_interval
+from bench.analyse.outcomes import Slice
+from bench.analyse.statistics import median_intervals, medians
+from bench.analyse.tuned_ends import Ends, tuned_ends
 from bench.store.run_folder import Part
+from bench.store.schema import METRICS
 from bench.store.spread import spread
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
@@ -40,7 +44,8 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
 
 def _summed(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     """Summarise each cell: (columns, rows, the metrics that only some problems have)."""
-    made = list(spread(lambda part: _convergence_row(part, view), parts))
+    on_disk = all(isinstance(part.path, Path) for part in parts)
+    made = list(spread(partial(_rows, view=view), parts, processes=on_disk))
     rows, own = [row for row, _ in made], sorted({name for _, names in made for name in names})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
@@ -48,46 +53,68 @@ def _summed(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[st
     return [*BEFORE, *extra, *AFTER], rows, own
 
 
-def _convergence_row(part: Part, view: Slice) -> tuple[dict[str, Any], Sequence[str]]:
-    """Summarise a cell: (row, the names of the metrics that its problem alone has)."""
+def _rows(parts: Sequence[Part], view: Slice) -> list[tuple[dict[str, Any], Sequence[str]]]:
+    """Summarise some cells: of each (row, the names of the metrics that its problem alone has)."""
+    finished = [part for part in parts if part.outcome != "failed"]
+    found = tuned_ends(finished, view)
+    intervals = _each(median_intervals, [one.ends["train_loss"] for one in found])
+    told = zip(finished, found, intervals, *(_middles(one[kind] for one in found) for kind in (0, 1)), strict=True)
+    made = iter([_finished_row(*one) for one in told])
+    failed = {"learning_rate": None, "weight_decay": None}
+    return [(_named(part) | failed, ()) if part.outcome == "failed" else next(made) for part in parts]
+
+
+def _middles(found: Iterable[Mapping[str, np.ndarray]]) -> list[dict[str, float]]:
+    """Take the median of all that is told of each cell."""
+    series = list(found)
+    middles = iter(_each(medians, [values for one in series for values in one.values()]))
+    return [{name: float(next(middles)) for name in one} for one in series]
+
+
+def _each(summarise: Callable[[np.ndarray], np.ndarray], series: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Summarise series of any lengths, all those of one length at once."""
+    made: dict[int, np.ndarray] = {}
+    for num in {len(one) for one in series}:
+        places = [place for place, one in enumerate(series) if len(one) == num]
+        made |= zip(places, summarise(np.stack([series[place] for place in places])), strict=True)
+    return [made[place] for place in range(len(series))]
+
+
+def _named(part: Part) -> dict[str, Any]:
     footer = part.footer
     row: dict[str, Any] = dict.fromkeys(AFTER) | {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
-    row |= {"num_points": footer["num_points"], "num_seeds": footer["report_seeds"] or footer["seeds"]}
-    if part.outcome == "failed":
-        return row | {"learning_rate": None, "weight_decay": None}, ()
-    found = tuned(part, view)
-    own = [*own_ends(found)]
-    ends = {name: values[:, 0] for name, values in found.ends.items()}
-    loss, low, high = median_interval(ends["train_loss"])
-    targets = targets_of(footer, view)
-    steps = median(found.steps_to[next(iter(targets))][:, 0]) if targets else np.nan
-    best = footer["best"]
-    extra = {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
+    return row | {"num_points": footer["num_points"], "num_seeds": footer["report_seeds"] or footer["seeds"]}
+
+
+def _finished_row(
+    part: Part, found: Ends, interval: np.ndarray, middles: Mapping[str, float], steps_to: Mapping[str, float]
+) -> tuple[dict[str, Any], Sequence[str]]:
+    footer, best = part.footer, part.footer["best"]
+    own = [name for name in found.ends if name not in METRICS]
+    losses = found.ends["train_loss"]
+    loss, low, high = interval.tolist()
+    steps = next(iter(steps_to.values()), np.nan)
     row = (
-        row
-        | extra
+        _named(part)
+        | {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
         | {
-            "num_seeds": len(found.seeds),
+            "num_seeds": len(losses),
             "learning_rate": best.get("learning_rate"),
             "weight_decay": best.get("weight_decay", 0.0),
             "train_loss": loss,
             "train_loss_low": low,
             "train_loss_high": high,
             "gap": None if footer["optimum"] is None else loss - footer["optimum"],
-            "test_loss": _median_of(ends, "test_loss"),
-            "test_accuracy": _median_of(ends, "test_accuracy"),
+            "test_loss": middles.get("test_loss"),
+            "test_accuracy": middles.get("test_accuracy"),
             "steps_to_target": steps,
             "examples_to_target": steps * footer["examples_per_step"],
-            "diverged_fraction": float(np.mean(np.isinf(ends["train_loss"]))),
+            "diverged_fraction": np.count_nonzero(np.isinf(losses)) / len(losses),
             "at_edge": footer["at_edge"],
         }
-        | {name: _median_of(ends, name) for name in own}
+        | {name: middles[name] for name in own}
     )
     return row, own
-
-
-def _median_of(ends: Mapping[str, np.ndarray], metric: str) -> float | None:
-    return median(ends[metric]) if metric in ends else None
 
 
 def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:

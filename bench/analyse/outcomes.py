@@ -63,11 +63,6 @@ class Outcomes(NamedTuple):
         return self._replace(**chosen)
 
 
-def own_ends(found: "Outcomes") -> dict[str, Float[np.ndarray, "seed point"]]:
-    """Return how the metrics ended that a problem has beside loss and accuracy."""
-    return {name: values for name, values in found.ends.items() if name not in METRICS}
-
-
 def own_metrics(part: Part) -> list[str]:
     """Name the metrics that a problem has beside loss and accuracy."""
     return [name for name in measured_columns(part) if name not in (*METRICS, *FIXED)]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import comb
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 #: Resamples of a bootstrap: the ends of a 95 % interval then move by about 1 % of its width.
 RESAMPLES = 4000
@@ -25,11 +25,25 @@ def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.9
     Source: Efron, Bootstrap methods: another look at the jackknife, 1979. Resampled with a fixed seed: the same
     values give the same interval.
     """
+    middle, low, high = median_intervals(np.asarray(values)[None], confidence)[0].tolist()
+    return middle, low, high
+
+
+def median_intervals(
+    values: Float[np.ndarray, "series trial"], confidence: float = 0.95
+) -> Float[np.ndarray, "series 3"]:
+    """Compute `median_interval` of many series of one length."""
     values = np.sort(np.asarray(values, dtype=np.float64))
-    if not len(values):
-        return (np.nan, np.nan, np.nan)
-    medians = _middle(values, _middles(len(values)))
-    return float(_middle(values, np.arange(len(values)))), *_ends(medians, 1 - TAILS * (1 - confidence))
+    if not values.shape[1]:
+        return np.full((len(values), 3), np.nan)
+    index, counts = _middles(values.shape[1])
+    # Few of the resamples differ in their middle: their ends are found without laying out all of them.
+    middles = _middle(values, index)
+    order = np.argsort(middles)
+    below, tail = np.cumsum(counts[order], axis=1), _tail(RESAMPLES, 1 - TAILS * (1 - confidence))
+    ends = [np.sum(below <= rank, axis=1, keepdims=True) for rank in (tail, RESAMPLES - 1 - tail)]
+    places = np.take_along_axis(order, np.concatenate(ends, axis=1), axis=1)
+    return np.concatenate([medians(values)[:, None], np.take_along_axis(middles, places, axis=1)], axis=1)
 
 
 def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float = 0.95) -> tuple[float, float, float]:
@@ -61,14 +75,19 @@ def profile_score(ratios: Float[np.ndarray, " problem"], largest: float = 4.0) -
 
 def median(values: Float[np.ndarray, " trial"]) -> float:
     """Compute a median that keeps infinities: one diverged trial in ten leaves it finite, six don't."""
+    return float(medians(np.asarray(values)[None])[0])
+
+
+def medians(values: Float[np.ndarray, "series trial"]) -> Float[np.ndarray, " series"]:
+    """Compute `median` of many series of one length."""
     values = np.sort(np.asarray(values, dtype=np.float64))
-    return float(_middle(values, np.arange(len(values)))) if len(values) else float("nan")
+    num = values.shape[1]
+    return _middle(values, np.array([[(num - 1) // 2, num // 2]]))[:, 0] if num else np.full(len(values), np.nan)
 
 
-def _middle(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Average the two middle values picked by sorted indices; equal infinities stay, opposite ones come to zero."""
-    count = index.shape[-1]
-    low, high = values[index[..., (count - 1) // 2]], values[index[..., count // 2]]
+def _middle(values: np.ndarray, index: Int[np.ndarray, "pair 2"]) -> Float[np.ndarray, "series pair"]:
+    """Average the two middle values picked by indices; equal infinities stay, opposite ones come to zero."""
+    low, high = values[:, index[:, 0]], values[:, index[:, 1]]
     with np.errstate(invalid="ignore"):
         between = np.where(np.isinf(low) & np.isinf(high), 0.0, low / 2 + high / 2)
     return np.where(low == high, low, between)
@@ -194,9 +213,10 @@ def batch_scaling(
 
 
 @lru_cache(8)
-def _middles(num: int) -> np.ndarray:
-    """Draw resamples of so many values, and keep the two places in the middle of each: drawn once for all cells."""
-    return np.sort(_resamples(num), axis=1)[:, [(num - 1) // 2, num // 2]]
+def _middles(num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw resamples of so many values, and keep the two places in the middle of each: (places, how often drawn)."""
+    middles = np.sort(_resamples(num), axis=1)[:, [(num - 1) // 2, num // 2]]
+    return np.unique(middles, axis=0, return_counts=True)
 
 
 def _resamples(num: int, fewer: int = 0, stream: int = 0) -> np.ndarray:
@@ -212,5 +232,10 @@ def _counts(num: int, stream: int) -> Float[np.ndarray, "resample seed"]:
 
 def _ends(drawn: Float[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:
     """Take the ends of a percentile interval; by rank, since interpolating towards an infinite value gives NaN."""
-    drawn, tail = np.sort(drawn), int((1 - confidence) / 2 * len(drawn))
+    drawn, tail = np.sort(drawn), _tail(len(drawn), confidence)
     return float(drawn[tail]), float(drawn[len(drawn) - 1 - tail])
+
+
+def _tail(num: int, confidence: float) -> int:
+    """Count how many of so many lie outside each end of an interval."""
+    return int((1 - confidence) / 2 * num)

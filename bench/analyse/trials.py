@@ -28,6 +28,18 @@ def read_trials(
     batch: pa.RecordBatch, footer: Mapping[str, Any], at_step: int | None, targets: Mapping[str, tuple[str, float]]
 ) -> dict[str, Any]:
     """Bring some trials to arrays [trial]: what they are, and how they ended at the last record or at a step."""
+    chosen = batch["hyperparameters"].to_pylist()
+    settings = {name: np.array([dict(one)[name] for one in chosen]) for name in dict(chosen[0])}
+    settings["schedule"] = np.array(batch["schedule"].to_pylist())
+    named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
+    named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
+    return named | read_ends(batch, footer, at_step, targets)
+
+
+def read_ends(
+    batch: pa.RecordBatch, footer: Mapping[str, Any], at_step: int | None, targets: Mapping[str, tuple[str, float]]
+) -> dict[str, Any]:
+    """Tell how some trials ended at the last record or at a step: arrays [trial]."""
     steps = _curves(batch, "step")
     assert steps is not None
     step, status = steps[0], np.array(batch["status"].to_pylist())
@@ -42,13 +54,8 @@ def read_trials(
         name: _steps_to(step, curves.get(metric), value, footer, metric, at_step, dense)
         for name, (metric, value) in targets.items()
     }
-    chosen = batch["hyperparameters"].to_pylist()
-    settings = {name: np.array([dict(one)[name] for one in chosen]) for name in dict(chosen[0])}
-    settings["schedule"] = np.array(batch["schedule"].to_pylist())
-    named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
-    named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
     start, diverged = curves["train_loss"][:, 0], np.isinf(ends["train_loss"])
-    return named | {"ends": ends, "start": start, "steps_to": steps_to, "diverged": diverged}
+    return {"ends": ends, "start": start, "steps_to": steps_to, "diverged": diverged}
 
 
 def _last_finite(

@@ -195,7 +195,7 @@ def _wrap(header: str) -> str:
 
 def clean(text: str) -> str:
     """Keep a text on its line, and terminal escapes out of it."""
-    return "".join(mark if mark.isprintable() else " " for mark in text)
+    return text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def _escape_markdown(text: str) -> str:

@@ -8,6 +8,7 @@ parts take 2.3 GB of a temporary folder.
 import base64
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from bench.store import run_folder
 from bench.store.scan import scan as scan_parts
 from bench.store.schema import trial_rows
 
-STAGES = ("plan", "order", "write", "scan", "convergence", "best", "list runs")
+STAGES = ("plan", "order", "hand-out", "write", "scan", "convergence", "best", "list runs")
 OPTIMIZERS, BATCH_SIZES = 50, (4, 8, 16, 32, "full")
 GRID = {"learning_rate": "default:8", "weight_decay": "0,1e-3,1e-2", "seeds": 1, "report_seeds": 10, "records": 10}
 #: Room for a footer, which is filled with blanks.
@@ -62,6 +63,7 @@ def plan(folder: Path, num_cells: int) -> Iterator[None]:
     suite = resolve_suite(None, **asked(num_cells))
     jobs = plan_jobs(suite, device.device_kind)
     yield
+    folder.mkdir()
     run_folder.write_manifest(folder, manifest_of(suite, jobs, describe(device), None))
 
 
@@ -77,10 +79,27 @@ def order(folder: Path, num_cells: int) -> Iterator[None]:
     yield
 
 
+def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
+    """Hand all cells out to eight workers in turn, as a cluster does, each group's cost learned from its first cell."""
+    from bench.cluster.order import Order
+    from bench.jobs import pick_device, plan_jobs, resolve_suite
+
+    jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
+    yield
+    queue, handed = Order(), 0
+    queue.add((job, "") for job in jobs)
+    while taken := queue.take(f"worker {handed % 8}"):
+        queue.learn(taken[0], FINISHED | {"outcome": "finished", "select_seconds": handed % 97})
+        handed += 1
+    yield
+    assert handed == len(jobs)
+
+
 def write(folder: Path, num_cells: int) -> Iterator[None]:
     """Write a part for each cell but a few."""
     cells = run_folder.read_manifest(folder)["cells"]
-    (folder / "parts").mkdir()
+    for name in ("parts", "template"):
+        (folder / name).mkdir()
     yield
     fill = {name: _template(folder, name, number) for number, name in enumerate({c["optimizer"]: 0 for c in cells})}
     for place, cell in enumerate(cells):
@@ -179,19 +198,29 @@ def list_runs(folder: Path, num_cells: int) -> Iterator[None]:
 
 def _stage(name: str, folder: Path, num_cells: int) -> None:
     """Run one stage, and tell what it took on the last line of standard error."""
-    stage = globals()[name.replace(" ", "_")](folder, num_cells)
+    stage = globals()[name.replace(" ", "_").replace("-", "_")](folder, num_cells)
     next(stage)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began, cpu = time.perf_counter(), time.process_time()
+    began, cpu = time.perf_counter(), _cpu_seconds()
     next(stage)
-    took = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
-    print(json.dumps(took | {"kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before}), file=sys.stderr)
+    took = {"seconds": time.perf_counter() - began, "cpu": _cpu_seconds() - cpu}
+    took["kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    took["kib_of_worker"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(json.dumps(took), file=sys.stderr)
     next(stage, None)
+
+
+def _cpu_seconds() -> float:
+    """Count what this process took, and the processes that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def main(num_cells: int, stages: list[str]) -> None:
     """Print what each stage takes."""
-    print(f"\n{num_cells} cells\n{'stage':<12} {'seconds':>9} {'CPU seconds':>12} {'MB on top':>10}", flush=True)
+    print(
+        f"\n{num_cells} cells\n{'stage':<12} {'seconds':>9} {'CPU seconds':>12} {'MB on top':>10} {'MB a worker':>12}",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as place:
         for stage in stages:
             command = [sys.executable, __file__, stage, f"{place}/study", str(num_cells)]
@@ -200,8 +229,8 @@ def main(num_cells: int, stages: list[str]) -> None:
                 print(f"{stage:<12} {(done.stderr.splitlines() or ['failed'])[-1]}", flush=True)
                 continue
             took = json.loads(done.stderr.splitlines()[-1])
-            megabytes = took["kib"] * 1024 / 1e6
-            print(f"{stage:<12} {took['seconds']:>9.2f} {took['cpu']:>12.2f} {megabytes:>10.0f}", flush=True)
+            own, worker = (took[name] * 1024 / 1e6 for name in ("kib", "kib_of_worker"))
+            print(f"{stage:<12} {took['seconds']:>9.2f} {took['cpu']:>12.2f} {own:>10.0f} {worker:>12.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.analyse.statistics import (
+    RESAMPLES,
     batch_scaling,
     expected_best,
     expected_best_interval,
@@ -16,7 +17,9 @@ from bench.analyse.statistics import (
     iqm_interval,
     median,
     median_interval,
+    median_intervals,
     median_rank_interval,
+    medians,
     performance_profile,
     probability_of_improvement,
     profile_score,
@@ -282,3 +285,18 @@ class TestBatchScaling:
         faster_than_linear, slower_with_size = 1e4 / self.SIZES**1.2, np.array([100.0, 110, 120, 130])
         assert batch_scaling(self.SIZES, faster_than_linear)[0] == 0
         assert batch_scaling(self.SIZES, slower_with_size)[1] == 0
+
+
+def test_many_medians_as_each_alone():
+    values = np.random.default_rng(3).lognormal(size=(20, 10))
+    values[::3, :2], values[::4, 5:] = np.inf, 1.0
+    assert medians(values).tolist() == [median(one) for one in values]
+    assert [tuple(one) for one in median_intervals(values).tolist()] == [median_interval(one) for one in values]
+
+
+@pytest.mark.parametrize("num", [1, 2, 7, 10])
+def test_ends_are_those_of_all_resamples(num):
+    values = np.sort(np.random.default_rng(num).lognormal(size=num))
+    drawn = np.sort(np.median(values[np.random.default_rng(0).integers(num, size=(RESAMPLES, num))], axis=1))
+    tail = int(0.8 * 0.025 * RESAMPLES + 1e-9)
+    assert median_interval(values)[1:] == pytest.approx((drawn[tail], drawn[-1 - tail]))

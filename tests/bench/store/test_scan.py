@@ -1,5 +1,9 @@
 """What a run's folder holds of some cells: each as `read_part` tells it, in the order asked."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from bench.store import spread
@@ -38,4 +42,39 @@ def test_nothing_is_found_where_there_is_nothing(tmp_path):
 def test_what_one_raises_is_raised(monkeypatch):
     monkeypatch.setattr(spread, "TAKEN", 1)
     with pytest.raises(ZeroDivisionError):
-        list(spread.spread(lambda one: 1 // one, [1, 0, 2]))
+        list(spread.spread(lambda some: [1 // one for one in some], [1, 0, 2]))
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    for name, value in (("TAKEN", 1), ("MANY", 2), ("LEAST", 1), ("_num_cores", lambda: 2)):
+        monkeypatch.setattr(spread, name, value)
+
+
+def test_processes_find_the_same(folder, two_processes):
+    keys = ["c", "missing", "a", "b"]
+    assert [*scan(folder, keys).items()] == [(key, read_part(part_path(folder, key))) for key in "cab"]
+
+
+def test_processes_are_others_and_raise_what_is_raised(two_processes):
+    assert os.getpid() not in {*spread.spread(_processes, [1, 2, 3], processes=True)}
+    with pytest.raises(ZeroDivisionError):
+        list(spread.spread(_processes, [1, 0, 2], processes=True))
+
+
+def _processes(some):
+    return [1 // one and os.getpid() for one in some]
+
+
+def test_a_script_that_guards_nothing_is_not_run_again(folder, tmp_path):
+    script = tmp_path / "script.py"
+    lines = [
+        "from pathlib import Path",
+        "from bench.store import spread",
+        "from bench.store.scan import scan",
+        "spread.TAKEN, spread.MANY, spread.LEAST, spread._num_cores = 1, 2, 1, lambda: 2",
+        f"print(*[part.outcome for part in scan(Path({str(folder)!r}), 'abc').values()])",
+    ]
+    script.write_text("\n".join(lines))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("failed finished torn\n", "")

@@ -1,0 +1,85 @@
+"""How the trials ended that speak for many cells: those of a hundred take numpy as long as those of one."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float
+
+from bench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
+from bench.analyse.trials import of_seeds, read_ends
+from bench.store.run_folder import BATCH_TRIALS, Part, column_names, open_part
+from bench.store.schema import FIXED, METRICS
+
+
+class Ends(NamedTuple):
+    """How the tuned trials of a cell ended, as in `Outcomes`: arrays [seed]."""
+
+    ends: Mapping[str, Float[np.ndarray, " seed"]]
+    steps_to: Mapping[str, Float[np.ndarray, " seed"]]
+
+
+def tuned_ends(parts: Sequence[Part], view: Slice) -> list[Ends]:
+    """Read how the trials ended that speak for each of some finished cells: what `tuned` reads, of the point it takes.
+
+    Raises ValueError where they are not stored.
+    """
+    alike: dict[Any, list[tuple[int, pa.RecordBatch]]] = {}
+    for place, part in enumerate(parts):
+        batch = _report_seeds(part, view)
+        alike.setdefault(place if batch is None else _shape(batch, part, view), []).append((place, batch))
+    found = {place: ends for members in alike.values() for place, ends in _read_alike(members, parts, view)}
+    return [found[place] for place in range(len(parts))]
+
+
+def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
+    """Read the report seeds of a cell as one batch; None where they are not as they are written today."""
+    num = part.footer["report_seeds"]
+    if not 0 < num <= BATCH_TRIALS:
+        return None
+    with open_part(part) as file:
+        last = file.num_row_groups - 1
+        if last < 0 or file.metadata.row_group(last).num_rows != num:
+            return None
+        own = [name for name in column_names(file) if name not in (*METRICS, *FIXED)]
+        wanted = [*SHOWN, *own, *targets_of(part.footer, view), "step_loss"]
+        columns = [*dict.fromkeys(["phase", "seed", "point", "status", "step", *wanted])]
+        batches = list(file.iter_batches(num, [last], columns, use_threads=False))
+    if len(batches) != 1 or {*batches[0]["phase"].to_pylist()} != {"report"}:
+        return None
+    batch = of_seeds(batches[0], view.seeds)
+    return batch if len({*batch["point"].to_pylist()}) == 1 else None
+
+
+def _shape(batch: pa.RecordBatch, part: Part, view: Slice) -> Any:
+    """Tell what trials must share to be read together: their steps, which curves they have, and what is asked of them.
+
+    Curves are of one length within a cell, and where one is lacking it is lacking in all trials.
+    """
+    lists = [(name, batch[name]) for name in batch.schema.names if pa.types.is_list(batch.schema.field(name).type)]
+    curves = tuple((name, column.null_count > 0, len(column.flatten()) / len(batch)) for name, column in lists)
+    aims = tuple(targets_of(part.footer, view).items())
+    return curves, tuple(batch["step"][0].as_py()), aims, tuple(part.footer.get("higher_is_better", ("accuracy",)))
+
+
+def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[Part], view: Slice) -> Any:
+    """Read cells of one shape: (place, ends) of each."""
+    (first, batch), part = members[0], parts[members[0][0]]
+    if batch is None:
+        found = tuned(part, view)
+        ends, steps_to = (
+            {name: values[:, 0] for name, values in some.items()} for some in (found.ends, found.steps_to)
+        )
+        return [(first, Ends(ends, steps_to))]
+    # Their schemas hold their footers.
+    table = pa.Table.from_batches([one.replace_schema_metadata(None) for _, one in members]).combine_chunks()
+    aims = {name: (name, value) for name, value in targets_of(part.footer, view).items()}
+    told = read_ends(table.to_batches()[0], part.footer, view.at_step, aims)
+    laid = [{name: np.broadcast_to(values, len(table)) for name, values in told[kind].items()} for kind in Ends._fields]
+    stops = accumulate(len(one) for _, one in members)
+    return [
+        (place, Ends(*({name: values[stop - len(one) : stop] for name, values in some.items()} for some in laid)))
+        for stop, (place, one) in zip(stops, members, strict=True)
+    ]
