@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Thread
 from types import ModuleType
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ def spread(
         return
     taken = [given[first : first + TAKEN] for first in range(0, len(given), TAKEN)]
     with _pool(len(given) if processes else 0) as pool:
-        with _no_main():
+        with no_main():
             pieces = pool.map(make, taken)
         for made in pieces:
             yield from made
@@ -50,12 +51,20 @@ def _pool(num: int) -> Executor:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the process that asked: it ends the others in turn."""
+    """Leave Ctrl-C to the process that asked, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the process that asked to end, which may be killed: this one would wait for work for ever."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
-def _no_main() -> Iterator[None]:
+def no_main() -> Iterator[None]:
     """Hide the script that runs: processes would import it, and one that asks for a table would ask again."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

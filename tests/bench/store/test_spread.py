@@ -1,0 +1,27 @@
+"""Many parts in processes of their own, which end with the one that asked."""
+
+import subprocess
+import sys
+
+import psutil
+
+#: Sorts by a key that takes a second to find.
+WAITS = """
+import time
+from functools import partial
+from bench.store import spread
+
+spread.MANY, spread.LEAST, spread.TAKEN = 2, 1, 1
+list(spread.spread(partial(sorted, key=time.sleep), [1.0] * 100, processes=True))
+"""
+
+
+def test_processes_end_with_a_killed_parent():
+    parent = subprocess.Popen([sys.executable, "-c", WAITS])
+    children = []
+    # One more keeps track of semaphores.
+    while len(children) < 3:
+        children = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    assert psutil.wait_procs(children, timeout=60)[1] == []
