@@ -6,9 +6,11 @@ import tomllib
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import psutil
+from dask_jobqueue.slurm import SLURMCluster, SLURMJob
+from distributed.deploy.spec import ProcessInterface
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tornado.ioloop import PeriodicCallback
 
@@ -94,7 +96,9 @@ def start_slurm(path: str, device: str | None) -> Any:
     with warnings.catch_warnings():
         # Of the address it takes where the host has no route to elsewhere.
         warnings.simplefilter("ignore")
-        cluster = _jobqueue().SLURMCluster(
+        cluster = SLURMCluster(
+            # A class is expected, whatever it says.
+            job_cls=cast(Any, Job),
             # Whoever reaches its HTTP server could look on.
             scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             **_job_options(asked),
@@ -111,15 +115,7 @@ def start_slurm(path: str, device: str | None) -> Any:
 def job_script(path: str) -> str:
     """Write the script that each job would be submitted with."""
     asked = read_slurm(path)
-    return _jobqueue().SLURMJob("tcp://SCHEDULER:PORT", name="WORKER", **_job_options(asked)).job_script()
-
-
-def _jobqueue() -> Any:
-    try:
-        from dask_jobqueue import slurm
-    except ImportError as error:
-        raise RequestError("cluster needs the extra cluster: pip install 'optbench[cluster]'") from error
-    return slurm
+    return SLURMJob("tcp://SCHEDULER:PORT", name="WORKER", **_job_options(asked)).job_script()
 
 
 def _make_logs(asked: Slurm) -> None:
@@ -153,30 +149,44 @@ def _job_options(asked: Slurm) -> dict[str, Any]:
     }
 
 
+class Job(SLURMJob):
+    """A job that keeps why SLURM refuses it: dask tells nobody, and can't close after it."""
+
+    #: What sbatch said; empty where it took the job.
+    refused = ""
+
+    async def start(self) -> None:
+        """Submit it."""
+        try:
+            await super().start()
+        except (OSError, RuntimeError, ValueError) as error:
+            said = str(error)
+            self.refused = " ".join((said.partition("stderr:\n")[2] or said).split())
+            await ProcessInterface.start(self)
+
+    async def close(self) -> None:
+        """Cancel it."""
+        with suppress(OSError):
+            await super().close()
+        await ProcessInterface.close(self)
+
+
 def _submit(cluster: Any, num_jobs: int) -> None:
     """Submit jobs, and from now on those that ended once more. Raises RequestError where not one is taken."""
     for _ in range(num_jobs):
         cluster.worker_spec.update(cluster.new_worker_spec())
-    try:
-        # What `scale` does, which tells nobody that it failed.
-        cluster.sync(cluster._correct_state)
-    except (OSError, RuntimeError, ValueError) as error:
-        if not any(job.job_id for job in cluster.workers.values()):
-            raise RequestError(f"cluster: SLURM takes no job: {_said(error)}") from error
+    # What `scale` does too, but later.
+    cluster.sync(cluster._correct_state)
+    refused = [job.refused for job in cluster.workers.values() if job.refused]
+    if len(refused) == num_jobs:
+        raise RequestError(f"cluster: SLURM takes no job: {refused[0]}")
 
     async def renew() -> None:
-        # Where SLURM took no job, for there are too many of one user, it may take one now.
-        for name in [name for name, job in cluster.workers.items() if not job.job_id]:
+        # There may have been too many of one user.
+        for name in [name for name, job in cluster.workers.items() if job.refused]:
             del cluster.workers[name]
-        with suppress(OSError, RuntimeError, ValueError):
-            await cluster._correct_state()
+        await cluster._correct_state()
 
     # Stopped when the cluster closes.
     cluster.periodic_callbacks["renew"] = PeriodicCallback(renew, 1000 * RENEW_SECONDS)
     cluster.loop.add_callback(cluster.periodic_callbacks["renew"].start)
-
-
-def _said(error: Exception) -> str:
-    """Say what sbatch said, or why it can't be called."""
-    text = str(error)
-    return " ".join((text.partition("stderr:\n")[2] or text).split())

@@ -97,24 +97,22 @@ def test_jobs_have_the_device_that_is_asked_for(refused, tmp_path, device):
 
 
 @pytest.mark.parametrize(
-    "given", [["--cluster", "local:1"], ["--cluster", "tcp://127.0.0.1:1"], ["--cell-timeout", "9"]]
+    "given",
+    [
+        ["--cluster", "local:1"],
+        ["--cluster", "tcp://h:1"],
+        ["--cell-timeout", "9"],
+        ["--cluster", "slurm:x", "--dry-run"],
+    ],
+    ids=["local", "tcp", "cell-timeout", "dry-run"],
 )
-@pytest.mark.parametrize("missing", ["distributed", "dask"])
-def test_without_dask_it_is_named(refused, monkeypatch, given, missing):
-    for name in [name for name in sys.modules if name.split(".")[:2] == ["bench", "cluster"]]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.startswith(f"{missing}.")]:
-        monkeypatch.delitem(sys.modules, name)
+@pytest.mark.parametrize("missing", ["distributed", "dask", "dask_jobqueue"])
+def test_what_dask_needs_is_named(refused, monkeypatch, given, missing):
+    for name in [*sys.modules]:
+        if name.startswith(f"{missing}.") or name.split(".")[:2] == ["bench", "cluster"]:
+            monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     assert "cluster needs the extra cluster: pip install 'optbench[cluster]'" in refused(*given)
-
-
-@pytest.mark.parametrize("given", [[], ["--dry-run"]], ids=["run", "dry-run"])
-def test_without_dask_jobqueue_it_is_named(refused, monkeypatch, tmp_path, given):
-    (tmp_path / "jobs.toml").write_text('workers = 1\ntime = "5"\nmemory = "1GB"')
-    monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
-    line = refused("--cluster", "slurm:jobs.toml", *given)
-    assert "cluster needs the extra cluster: pip install 'optbench[cluster]'" in line
 
 
 def test_each_worker_has_a_gpu_of_its_own_or_a_cpu():
