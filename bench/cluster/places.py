@@ -112,7 +112,8 @@ def _reason(error: BaseException) -> str:
     """Say in one line what was at the bottom of it."""
     while error.__cause__ and str(error.__cause__).strip():
         error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    # dask shows an object before it.
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rpartition(">: ")[2]
 
 
 def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluster:
