@@ -1,9 +1,9 @@
-# Two commands: `make bench` (the main job) and `make test` (checks and tests). Both build .venv first.
+# Two commands: `make bench` (the main job) and `make test` (checks and tests). Both build .venv first. `make faults` injects faults.
 PYTHON ?= python3
 BIN := .venv/bin
 SUITE ?= quick
 
-.PHONY: bench test benchmarks lock clean
+.PHONY: bench test faults benchmarks lock clean
 
 bench: .venv/installed
 	$(BIN)/optbench run $(SUITE)
@@ -12,6 +12,9 @@ test: .venv/installed
 	scripts/check
 	scripts/browser
 	scripts/test
+
+faults: .venv/installed
+	scripts/test -m faults
 
 benchmarks: .venv/installed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=results/benchmarks.json -s

@@ -98,12 +98,17 @@ def _train(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def run_job(job: Job, compiled: Callable[[], Ready], folder: Path, chosen: Sequence[Device]) -> tuple[str, str]:
-    """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status."""
+def run_job(
+    job: Job, compiled: Callable[[], Ready], folder: Path, chosen: Sequence[Device], limit: int | None = None
+) -> tuple[str, str]:
+    """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status.
+
+    In `limit` bytes, or in what a device has free.
+    """
     try:
         ready = compiled()
         with settings(job.cell.dtype, chosen[0]), span(f"run {job.cell.problem} / {job.cell.optimizer}"):
-            rows, measured, message = train_job(job, ready, memory_limit_bytes(*chosen))
+            rows, measured, message = train_job(job, ready, limit or memory_limit_bytes(*chosen))
     except (KeyboardInterrupt, run_folder.StoreError):
         raise
     except (Exception, SystemExit) as error:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 
-from bench.jobs import pick_device
+from bench.jobs import choose_compile_cache, pick_device
 from bench.measure import devices, limits
 from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
@@ -31,7 +31,7 @@ def examine(device_kind: str | None, results: str | Path) -> list[Check]:
     shown = ", ".join(f"{package} {version(package)}" for package in packages)
     error = closed_form_error(device)
     product = product_error(device)
-    note = devices.use_compile_cache()
+    note = choose_compile_cache(True)
     return [
         ("device", f"{described['platform']}: {described['device']}, of {len(jax.devices())}", None),
         ("cpu", f"{described['cpu']}, {described['cpu_count']} cores", None),

@@ -88,13 +88,9 @@ def time_jobs(
     """Time jobs and write what was measured, one problem and batch size after another."""
     prepared = preparer(device)
     for group in _groups(jobs):
-        say(said_of(group))
+        cell = group[0].cell
+        say(f"timing {len(group)} optimizers on {cell.problem}, batch size {cell.batch_size}")
         time_group(group, folder, device, prepared, effort)
-
-
-def said_of(group: Sequence[Job]) -> str:
-    """Say what is being timed."""
-    return f"timing {len(group)} optimizers on {group[0].cell.problem}, batch size {group[0].cell.batch_size}"
 
 
 def time_group(

@@ -36,14 +36,16 @@ class Ready(NamedTuple):
     report: Compiled | None
 
 
-def compile_job(job: Job, chosen: Sequence[Device], prepared: Callable[[Problem, str], Prepared]) -> Ready:
-    """Compile a job's programs for both phases."""
+def compile_job(
+    job: Job, chosen: Sequence[Device], prepared: Callable[[Problem, str], Prepared], limit: int | None = None
+) -> Ready:
+    """Compile a job's programs for both phases, to fit into `limit` bytes, or into what a device has free."""
     if isinstance(job.problem, Exception):
         raise job.problem
     cell = job.cell
     with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
         recipe = recipe_of(job, prepared(job.problem, cell.dtype))
-        points, limit = points_of(cell, job.steps), memory_limit_bytes(*chosen)
+        points, limit = points_of(cell, job.steps), limit or memory_limit_bytes(*chosen)
         together = points.part(0, min(cell.num_asked, ASKED_TOGETHER)) if cell.num_asked else points
         parts = (num_parts(recipe), least_bytes(recipe)) if cell.halving else (1,)
         select = compile_sweep(recipe, together, _trials(cell, "select"), limit, *parts)

@@ -103,10 +103,9 @@ def notes(timings: Sequence[Timing]) -> list[str]:
     if not finished:
         return said
     repeats = sorted({len(timing["step_seconds"]) for timing in finished})
-    devices = dict.fromkeys(f"{timing['device']['device']}, {timing['device']['cpu']}" for timing in finished)
     said += [
         f"one unbatched trial each, many steps a call; medians of {' or '.join(map(str, repeats))} calls, in turns "
-        f"with the others of a problem and batch size, with exact 95 % intervals; on {'; '.join(devices)}",
+        f"with the others of a problem and batch size, with exact 95 % intervals; on {_machines(finished)}",
         "sgd_ratio: over plain sgd's step; update_share: what a step takes beyond one loss and gradient (below zero "
         "where it takes less than keeping that gradient), with the further ones of sam, sophia and lbfgs; flops are "
         "counted from the program as written",
@@ -114,6 +113,17 @@ def notes(timings: Sequence[Timing]) -> list[str]:
     if any(timing["compile_seconds"] is None for timing in finished):
         said.append("compile_seconds -: the program came out of the compilation cache")
     return said + _limit_notes(finished)
+
+
+def _machines(finished: Sequence[Timing]) -> str:
+    """Name the machine, or which problems were timed on which: seconds of two machines are not to be compared."""
+    timed: dict[str, dict[str, None]] = {}
+    for timing in finished:
+        machine = f"{timing['device']['device']}, {timing['device']['cpu']}"
+        timed.setdefault(machine, {})[timing["problem"]] = None
+    if len(timed) == 1:
+        return next(iter(timed))
+    return "; ".join(f"{machine}: {', '.join(problems)}" for machine, problems in timed.items())
 
 
 def _limit_notes(finished: Sequence[Timing]) -> list[str]:

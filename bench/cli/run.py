@@ -56,7 +56,7 @@ def run(
     """
     if dry_run:
         return _dry_run(cluster)
-    from bench.cli.progress import Reporter, say_trace
+    from bench.cli.progress import Reporter, say, say_trace
     from bench.execute import run as execute
     from bench.present.table import format_table
 
@@ -87,7 +87,9 @@ def run(
         print("\n" + format_table(done.throughput()))
     if not json:
         print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best{_comparison(done)}")
-    return 1 if done.failed else 0
+    if done.missing:
+        say(f"{done.missing} of {len(done.manifest['cells'])} cells are left; the same command goes on from there")
+    return 1 if done.failed or done.missing else 0
 
 
 def _dry_run(cluster: str | None) -> int:

@@ -26,7 +26,7 @@ from bench.jobs import Job
 from bench.request import Suite
 from bench.store import run_folder
 from bench.store.places import write_file
-from bench.timing import missing_groups, said_of, write_failures
+from bench.timing import missing_groups, write_failures
 
 
 def keep_off_devices() -> None:
@@ -116,8 +116,16 @@ def _train(
         order.learn(job, footer)
         on_progress(Progress(job, outcome, message))
 
-    places = lambda: {address: [address] for address in team.facts}  # noqa: E731
-    Feed(team, take, ended, places, began=began, timeout=cell_timeout or float("inf")).run()
+    Feed(
+        team,
+        take,
+        put_back=lambda errand: order.put_back(jobs[errand.key]),
+        waits=lambda: bool(order.waiting) and not deadline.passed,
+        ended=ended,
+        places=lambda: {address: [address] for address in team.facts},
+        began=began,
+        timeout=cell_timeout or float("inf"),
+    ).run()
 
 
 def _failed(
@@ -129,7 +137,7 @@ def _failed(
         # It was written all the same, just before.
         return "finished", "", part.footer
     if isinstance(error, KilledError):
-        status, message = "error", "killed its worker 3 times: out of memory, or a crash in compiled code"
+        status, message = "error", str(error)
     elif isinstance(error, LateError):
         status, message = "timeout", f"took longer than {cell_timeout:g} s"
     else:
@@ -139,31 +147,43 @@ def _failed(
 
 
 def _time(team: Team, jobs: Sequence[Job], folder: Path, say: Say) -> None:
-    """Time what isn't timed yet: one group at a time on a host, a whole problem on machines of one kind."""
-    machines = {told["host"]: told["device"] for told in team.facts.values()}
-    kinds = list({repr(machine): machine for machine in machines.values()}.values())
-    waiting: list[tuple[dict[str, Any], list[Job]]] = []
-    for problem in dict.fromkeys(job.cell.problem for job in jobs):
-        some = [job for job in jobs if job.cell.problem == problem]
-        groups, machine = min(
-            ((missing_groups(some, folder, kind), kind) for kind in kinds), key=lambda found: len(found[0])
-        )
-        waiting += [(machine, group) for group in groups]
-    named = {group[0].key: (machine, group) for machine, group in waiting}
+    """Time what isn't timed yet: one problem at a time on a host, and all of a problem on machines of one kind."""
+    problems: dict[str, list[Job]] = {}
+    for job in jobs:
+        problems.setdefault(job.cell.problem, []).append(job)
+    machines = list({str(told["device"]): told["device"] for told in team.facts.values()}.values())
+    waiting = [
+        problem
+        for problem, some in problems.items()
+        if all(missing_groups(some, folder, machine) for machine in machines)
+    ]
+    taken: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def take(host: str) -> Errand | None:
-        for place, (machine, group) in enumerate(waiting):
-            if machines.get(host, machine) == machine:
-                del waiting[place]
-                tasks = [worker.Task(job.key, job.cell) for job in group]
-                return Errand(group[0].key, worker.time, (tasks,))
-        return None
+        if not waiting:
+            return None
+        problem = waiting.pop(0)
+        machine = next(told["device"] for told in team.facts.values() if told["host"] == host)
+        taken[problem] = host, machine
+        groups = missing_groups(problems[problem], folder, machine)
+        return Errand(problem, worker.time, ([[worker.Task(job.key, job.cell) for job in group] for group in groups],))
 
     def ended(errand: Errand, result: Any) -> None:
-        machine, group = named[errand.key]
         if isinstance(result, KilledError):
-            write_failures(group, folder, machine, "killed its worker 3 times")
+            write_failures(problems[errand.key], folder, taken[errand.key][1], str(result))
         elif isinstance(result, BaseException):
             raise result
 
-    Feed(team, take, ended, team.hosts, movable=False, began=lambda errand: say(said_of(named[errand.key][1]))).run()
+    def began(errand: Errand) -> None:
+        say(f"timing {len(problems[errand.key])} cells of {errand.key} on {taken[errand.key][0]}")
+
+    Feed(
+        team,
+        take,
+        put_back=lambda errand: waiting.insert(0, errand.key),
+        waits=lambda: bool(waiting),
+        ended=ended,
+        places=team.hosts,
+        movable=False,
+        began=began,
+    ).run()

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ class Errand(NamedTuple):
 
 class KilledError(Exception):
     """An errand killed its worker as often as it may."""
+
+    def __str__(self) -> str:
+        return f"killed its worker {MAX_DEATHS} times: out of memory, or a crash in compiled code"
 
 
 class LateError(Exception):
@@ -52,6 +56,10 @@ class Feed:
     team: Team
     #: The next errand for a place; None where there is none.
     take: Callable[[str], Errand | None]
+    #: Let an errand that was taken wait again.
+    put_back: Callable[[Errand], None]
+    #: Whether there are errands that wait, for places that may come.
+    waits: Callable[[], bool]
     #: What an errand came to: what it returned, or what it raised.
     ended: Callable[[Errand, Any], None]
     #: Place -> its workers: a place for each worker, or one for each host.
@@ -61,7 +69,6 @@ class Feed:
     began: Callable[[Errand], None] = lambda errand: None
     timeout: float = float("inf")
     flying: dict[str, Flight] = field(default_factory=dict)
-    again: list[Errand] = field(default_factory=list)
     deaths: Counter = field(default_factory=Counter)
 
     def run(self) -> None:
@@ -70,7 +77,7 @@ class Feed:
             while True:
                 self.team.look()
                 self._hand_out()
-                if not self.flying and not self.again:
+                if not self.flying and not self.waits():
                     return
                 for event in self.team.wait():
                     self._note(*event)
@@ -86,11 +93,9 @@ class Feed:
         for place, workers in self.places().items():
             if place in busy:
                 continue
-            errand = self.again.pop(0) if self.again else self.take(place)
-            if errand is None:
-                continue
-            future = self.team.submit(errand.key, errand.call, errand.arguments, [*workers], self.movable)
-            self.flying[errand.key] = Flight(errand, future, place, workers)
+            if errand := self.take(place):
+                future = self.team.submit(errand.key, errand.call, errand.arguments, [*workers], self.movable)
+                self.flying[errand.key] = Flight(errand, future, place, workers)
 
     def _note(self, what: str, key: str, told: Any) -> None:
         flight = self.flying.get(key)
@@ -109,25 +114,24 @@ class Feed:
     def _end(self, flight: Flight) -> None:
         """Tell what an errand came to, or do it again where its end wasn't its own doing."""
         del self.flying[flight.errand.key]
-        status = flight.future.status
-        if status == "finished":
-            self.ended(flight.errand, flight.future.result())
-        elif status == "error":
-            error = flight.future.exception()
-            if isinstance(error, KilledWorker):
-                self._died(flight, KilledError())
-            elif isinstance(error, WrongWorkerError):
-                self._died(flight, error)
-            else:
-                self.ended(flight.errand, error)
+        try:
+            result = flight.future.result()
+        except KilledWorker:
+            self._died(flight, KilledError())
+        except WrongWorkerError as error:
+            self._died(flight, error)
+        except CancelledError:
+            self.put_back(flight.errand)
+        except Exception as error:
+            self.ended(flight.errand, error)
         else:
-            self.again.append(flight.errand)
+            self.ended(flight.errand, result)
 
     def _died(self, flight: Flight, error: Exception) -> None:
         """Do an errand again whose worker died or was a wrong one, unless that happened too often."""
         self.deaths[flight.errand.key] += 1
         if self.deaths[flight.errand.key] < MAX_DEATHS:
-            self.again.append(flight.errand)
+            self.put_back(flight.errand)
         else:
             self.ended(flight.errand, error)
 
@@ -143,7 +147,8 @@ class Feed:
     def _recall(self) -> None:
         """Do again what was lost with the scheduler, or may only run on workers that are gone."""
         if self.team.is_lost:
-            self.again += [flight.errand for flight in self.flying.values()]
+            for flight in self.flying.values():
+                self.put_back(flight.errand)
             self.flying.clear()
             self.team.reconnect()
             return

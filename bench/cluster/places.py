@@ -127,6 +127,8 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
         "cls": distributed.Scheduler,
         "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
+    # What a run that is ended at once leaves behind is cleared away, which is worth no words.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
     with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
         return distributed.SpecCluster(workers=local_workers(num_workers, gpus), scheduler=scheduler)
@@ -141,6 +143,7 @@ def local_workers(num_workers: int, gpus: Sequence[str]) -> dict[int, dict[str, 
         "host": "127.0.0.1",
         "dashboard": False,
         "silence_logs": logging.CRITICAL,
+        "preload": ["bench.cluster.worker"],
     }
     seen = [{"env": {"CUDA_VISIBLE_DEVICES": gpu}} for gpu in gpus] or [{}] * num_workers
     return {place: {"cls": distributed.Nanny, "options": options | seen[place]} for place in range(num_workers)}

@@ -187,7 +187,7 @@ class Team:
         devices = [told["device"] for told in self.facts.values()]
         machines = Counter((told["host"], told["device"]["cpu"]) for told in self.facts.values())
         workers = [{"host": host, "cpu": cpu, "workers": count} for (host, cpu), count in machines.items()]
-        return devices[0] | {"devices": len(devices), "workers": workers}
+        return devices[0] | {"devices": 1, "workers": workers}
 
 
 def _is_other_version(told: Any) -> bool:

@@ -1,6 +1,7 @@
 """What a worker does: say what it is, train a cell, time a group. Only these functions run there."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,11 @@ class Task(NamedTuple):
     cell: Cell
 
 
+def dask_setup(worker: Any) -> None:
+    """Leave Ctrl-C to the run that started this worker: a terminal sends it to both. Called as a preload of dask's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @cache
 def versions() -> dict[str, str]:
     """Name the versions that determine numbers, and a digest of optbench's own source."""
@@ -90,18 +96,25 @@ def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, A
             # Another worker was given up too early, or another run was faster.
             return "finished", "", part.footer
         job = _job(orders, task)
-        prepared = _prepared(orders)
-        outcome, message = run_job(job, lambda: compile_job(job, [device], prepared), folder, [device])
+        prepared, limit = _prepared(orders), _limit_bytes(device)
+        outcome, message = run_job(job, lambda: compile_job(job, [device], prepared, limit), folder, [device], limit)
         part = run_folder.read_part(path)
         return outcome, message, {} if part is None else part.footer
 
 
-def time(orders: Orders, tasks: Sequence[Task], topic: str) -> None:
-    """Time cells that differ by their optimizer alone, and write what was measured."""
-    _tell(topic, tasks[0].key)
+def _limit_bytes(device: devices.Device) -> int:
+    """Say how many bytes a cell may plan for: a CPU's are shared with other workers, and with more one is killed."""
+    free, own = devices.memory_limit_bytes(device), get_worker().memory_manager.memory_limit
+    return min(free, int(devices.USABLE * own)) if own and device.platform == "cpu" else free
+
+
+def time(orders: Orders, groups: Sequence[Sequence[Task]], topic: str) -> None:
+    """Time a problem's cells, those that differ by their optimizer alone in turns, and write what was measured."""
+    _tell(topic, groups[0][0].cell.problem)
     with _as_asked(orders):
-        jobs = [_job(orders, task) for task in tasks]
-        time_group(jobs, place(orders.folder), pick_device(orders.device), _prepared(orders), SHORT)
+        for group in groups:
+            jobs = [_job(orders, task) for task in group]
+            time_group(jobs, place(orders.folder), pick_device(orders.device), _prepared(orders), SHORT)
 
 
 def _tell(topic: str, key: str) -> None:

@@ -137,6 +137,12 @@ class TestNotes:
             "of the copy for bowl / 4 / sgd, of the product for all others"
         )
 
+    def test_several_machines_are_told_apart_by_their_problems(self):
+        other = timing(problem="hill", device={"device": "cpu", "cpu": "another"})
+        one = f"{timing()['device']['device']}, {timing()['device']['cpu']}"
+        assert any(note.endswith(f"on {one}") for note in notes([timing()]))
+        assert any(note.endswith(f"on {one}: bowl; cpu, another: hill") for note in notes([timing(), other]))
+
     def test_each_precision_has_its_own(self):
         said = [note for note in notes([timing(), timing(dtype="float64")]) if note.startswith("percent_of_limit")]
         assert ["float32" in note for note in said] == [True, False]

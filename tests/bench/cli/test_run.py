@@ -95,6 +95,13 @@ def test_interrupted_run_says_what_is_kept(optbench, words, monkeypatch):
     assert "Traceback" not in said.err
 
 
+def test_what_the_last_minute_left_is_told(optbench, words):
+    left = optbench("run", *words, "-o", "sgd", "-o", "adam", "--max-minutes", "1e-9")
+    assert (left.code, left.err.splitlines()[-1]) == (1, "2 of 2 cells are left; the same command goes on from there")
+    done = optbench("run", *words, "-o", "sgd", "-o", "adam", "--max-minutes", "60")
+    assert (done.code, "left;" in done.err) == (0, False)
+
+
 def test_patterns_and_unions(optbench, words):
     said = optbench("run", *words, "-o", "adam*", "-o", "sgd", "-o", "sgd", "--learning-rate", "0.1", "--json")
     assert {row["optimizer"] for row in strict(said.out)} == {"adam", "adamax", "adamaxw", "adamw", "sgd"}

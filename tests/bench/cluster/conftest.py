@@ -106,6 +106,31 @@ def join(started) -> Callable[..., None]:
     return start
 
 
+@pytest.fixture
+def replace_workers(started) -> Callable[[str], None]:
+    """Return what ends all workers of one's own cluster for good, and starts another."""
+
+    def replace(address: str) -> None:
+        end(started[1:])
+        started.append(start_worker(address))
+
+    return replace
+
+
+@pytest.fixture
+def own_cluster(started) -> Callable[..., tuple[int, str]]:
+    """Start a scheduler and workers for one test: own_cluster(number of workers, port) -> (port, address)."""
+
+    def start(num_workers: int, port: int = 0) -> tuple[int, str]:
+        port = port or free_port()
+        address = f"tcp://127.0.0.1:{port}"
+        started.append(start_scheduler(port))
+        started.extend(start_worker(address) for _ in range(num_workers))
+        return port, address
+
+    return start
+
+
 class Watch:
     """Take note of what happens to cells, and do something at the first start of some."""
 

@@ -31,12 +31,8 @@ def test_every_trial_is_equal_and_a_second_run_keeps_all(tiny, cluster, rows, wa
 def test_manifest_names_the_cluster_and_its_machines(tiny, cluster):
     device = tiny(cluster=cluster.address).manifest["device"]
     (machine,) = device["workers"]
-    assert (device["cluster"], device["devices"], device["device"], machine["workers"]) == (
-        cluster.address,
-        2,
-        "cpu",
-        2,
-    )
+    assert (device["cluster"], device["device"], device["devices"]) == (cluster.address, "cpu", 1)
+    assert machine["workers"] == 2
 
 
 def test_a_failed_cell_fails_alone_and_is_tried_again(tiny, cluster, rows, watch, plug, tmp_path):
@@ -117,9 +113,8 @@ def test_timed_cells_name_their_machine(tiny, cluster):
     }
     assert [timing["outcome"] for timing in run.timings] == ["finished"] * 2
     assert all(timing["device"] == machine for timing in run.timings)
-    assert [text for text in said if "timing" in text] == [
-        "timing 2 optimizers on quadratic[condition=2.0,dim=3], batch size full"
-    ]
+    (text,) = [text for text in said if "timing" in text]
+    assert text.startswith("timing 2 cells of quadratic[condition=2.0,dim=3] on ")
     again: list[str] = []
     tiny(optimizers=["sgd", "adam"], cluster=cluster.address, throughput=True, say=again.append)
     assert again == []

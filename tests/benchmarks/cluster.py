@@ -1,0 +1,118 @@
+"""What handing cells out costs: a suite on two workers, each held to a core of its own, and what they did when.
+
+Run it as `python tests/benchmarks/cluster.py [SUITE]`, with nothing else running. Prints what each worker did, and the
+share by which the time between its first and last cell exceeds what the cells themselves took by their footers.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from distributed import Client
+
+from bench import load, run
+from bench.present.table import Table, format_table
+from bench.store.run_folder import read_rows
+
+ADDRESS = "tcp://127.0.0.1:18786"
+COLUMNS = (
+    "worker",
+    "cells",
+    "problems",
+    "changes",
+    "begun",
+    "busy",
+    "of_it_cells",
+    "between",
+    "overhead",
+    "idle_at_end",
+)
+
+
+@contextmanager
+def workers(num: int) -> Iterator[None]:
+    """Start a scheduler and workers, each on a core of its own."""
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", ADDRESS.rpartition(":")[0][6:]]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    started = [subprocess.Popen([*dask, "--port", ADDRESS.rpartition(":")[2], "--no-dashboard"], **quiet)]
+    worker = ["-m", "distributed.cli.dask_worker", ADDRESS, "--nthreads", "1", "--resources", "CPU=1", "--no-dashboard"]
+    for core in sorted(os.sched_getaffinity(0))[:num]:
+        started.append(subprocess.Popen(["taskset", "-c", str(core), sys.executable, *worker], **quiet))
+    try:
+        yield
+    finally:
+        for process in started:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def measure(suite: str, num_workers: int, results: Path) -> tuple[list[dict[str, object]], list[str]]:
+    """Run a suite on workers: a row for each, and notes."""
+    with workers(num_workers), Client(ADDRESS, timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(num_workers)
+        client.get_task_stream()
+        before = time.time()
+        done = run(suite, results=results, name="many", cluster=ADDRESS, throughput=False)
+        wall = time.time() - before
+        stream = client.get_task_stream(start=before)
+    cost = {part.path.stem: _cell_seconds(part.footer) for part in done.parts}
+    label = {part.path.stem: part.footer["problem"] for part in done.parts}
+    tasks = [
+        (task["worker"], task["key"].partition("-")[0], step["start"], step["stop"])
+        for task in stream
+        for step in task["startstops"]
+        if step["action"] == "compute"
+    ]
+    begin, end = min(task[2] for task in tasks), max(task[3] for task in tasks)
+    rows: list[dict[str, object]] = []
+    for number, worker in enumerate(sorted({task[0] for task in tasks})):
+        own = sorted((task for task in tasks if task[0] == worker), key=lambda task: task[2])
+        problems = [label[key] for _, key, *_ in own]
+        span, busy = own[-1][3] - own[0][2], sum(stop - start for *_, start, stop in own)
+        cells = sum(cost[key] for _, key, *_ in own)
+        changes = sum(one != other for one, other in pairwise(problems))
+        rows.append(
+            dict(zip(COLUMNS, (str(number), len(own), len(set(problems)), changes, own[0][2] - begin), strict=False))
+            | {"busy": busy, "of_it_cells": cells, "between": span - busy}
+            | {"overhead": span / cells - 1, "idle_at_end": end - own[-1][3]}
+        )
+    cells, spans = sum(cost.values()), sum(row["busy"] + row["between"] for row in rows)
+    return rows, [
+        f"{len(tasks)} cells, {cells:.1f} s of cells in {end - begin:.1f} s; {wall - (end - begin):.1f} s before the "
+        f"first and after the last; overhead of all: {100 * (spans / cells - 1):.1f} %"
+    ]
+
+
+def _cell_seconds(footer: dict[str, float]) -> float:
+    return sum(footer[f"{name}_seconds"] for name in ("trace", "compile", "select", "report"))
+
+
+def main(suite: str = "quick") -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder)
+        # Without compiled programs of an earlier run, on both sides.
+        os.environ["XDG_CACHE_HOME"] = f"{folder}/one"
+        began = time.time()
+        one = run(suite, results=results, name="one", throughput=False)
+        print(f"one process, whose second thread compiles ahead: {time.time() - began:.1f} s\n")
+        for num in (1, 2):
+            os.environ["XDG_CACHE_HOME"] = f"{folder}/{num}"
+            rows, notes = measure(suite, num, results / str(num))
+            print(format_table(Table(f"{suite} on {num} pinned workers, seconds", COLUMNS, tuple(rows), tuple(notes))))
+            many = load(results / str(num) / "many")
+            equal = [_rows(one, part.path.stem) == _rows(many, part.path.stem) for part in one.parts]
+            print(f"equal to one process, bit for bit: {sum(equal)} of {len(equal)} cells\n")
+
+
+def _rows(run: object, key: str) -> str:
+    return repr(read_rows([part for part in run.parts if part.path.stem == key]).to_pylist())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
