@@ -55,7 +55,7 @@ def run(
     folder = run_place(results, name, suite, asked)
     _check_positive(cell_timeout=cell_timeout, max_minutes=max_minutes)
     deadline = Deadline() if max_minutes is None else Deadline(time.monotonic() + 60 * max_minutes)
-    cluster = cluster or ("local:1" if cell_timeout else None)
+    cluster = "local:1" if cluster is None and cell_timeout else cluster
     if cluster is None:
         opened = nullcontext(here(pick_devices(device, devices), compile_cache))
     else:

@@ -34,6 +34,7 @@ MISTAKES = {
         ["--cluster", "locla:2"],
         ["'locla:2'", "did you mean 'local:N'", "tcp://host:port", "slurm:FILE.toml"],
     ),
+    "empty": (["--cluster", ""], ["''", "local:N"]),
     "no-workers": (["--cluster", "local:0"], ["local:0", "local:1 to local:1024"]),
     "workers-word": (["--cluster", "local:x"], ["local:x", "local:1 to local:1024"]),
     "workers-beyond-all": (["--cluster", "local:99999"], ["local:99999", "local:1 to local:1024"]),

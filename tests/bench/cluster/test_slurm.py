@@ -15,8 +15,6 @@ from bench.cluster import slurm
 from bench.cluster.places import open_place
 from bench.request import RequestError
 
-pytestmark = pytest.mark.filterwarnings("ignore:Couldn't detect a suitable IP address")
-
 TWO = ["quadratic[dim=3,condition=2]", "quadratic[dim=4,condition=2]"]
 
 #: Numbers its jobs, keeps their scripts and processes, and starts them.
@@ -111,6 +109,7 @@ def test_every_trial_is_equal_and_jobs_end_with_the_run(tiny, queue, rows, words
     assert rows(many) == rows(tiny("one", problems=TWO, optimizers=["sgd", "adam"]))
 
 
+@pytest.mark.faults
 def test_a_cell_whose_job_ends_runs_in_another_and_the_job_is_asked_for_anew(
     tiny, queue, rows, watch, plug, monkeypatch
 ):
@@ -132,6 +131,29 @@ def test_a_cell_whose_job_ends_runs_in_another_and_the_job_is_asked_for_anew(
     assert seen.outcomes() == [("once.py:make", "finished", ""), ("sgd", "finished", "")]
     assert queue.jobs() == ["1", "2"]
     assert rows(run) == rows(tiny("one", **request))
+
+
+@pytest.mark.faults
+def test_jobs_end_with_a_run_that_is_ended(queue, start, words, plug):
+    stays = plug("stays", "(HERE / 'begun').touch()\ntime.sleep(1000)")
+    some = [*words, "-o", stays, "--learning-rate", "0.1", "--cluster", queue.write(workers="1")]
+    process = start("run", *some)
+    wait_until((queue.folder.parent / "begun").exists)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in err, (queue.folder / "cancelled").exists()) == (143, False, True)
+    assert wait_until(lambda: not queue.running())
+
+
+def test_the_scheduler_is_reached_from_elsewhere_and_its_pages_are_not(queue):
+    listening = lambda: {one.laddr for one in psutil.Process().net_connections("tcp") if one.status == "LISTEN"}  # noqa: E731
+    before = listening()
+    with open_place(queue.write(interface='"lo"', workers="1"), None):
+        assert {address.ip for address in listening() - before} == {"127.0.0.1"}
+    # The default.
+    queue.file.write_text('workers = 1\ntime = "5"\nmemory = "2GB"\n')
+    with open_place(f"slurm:{queue.file}", None):
+        assert {address.ip for address in listening() - before} - {"::"} == {"0.0.0.0", "127.0.0.1"}
 
 
 @pytest.mark.parametrize("num_taken", [0, 1])
