@@ -1,8 +1,8 @@
 """Run a suite: from cells to sweeps to the store. The one module that knows what is asked and how it is measured."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,9 @@ def run(
     """
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
+    _check_positive(cell_timeout=cell_timeout, max_minutes=max_minutes)
     deadline = Deadline() if max_minutes is None else Deadline(time.monotonic() + 60 * max_minutes)
-    cluster = cluster or ("local:1" if cell_timeout else None)
+    cluster = "local:1" if cluster is None and cell_timeout else cluster
     if cluster is None:
         opened = nullcontext(here(pick_devices(device, devices), compile_cache))
     else:
@@ -115,6 +116,13 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
     return waiting
 
 
+def _check_positive(**given: float | None) -> None:
+    """Refuse what is no length of time. Raises RequestError."""
+    for name, value in given.items():
+        if value is not None and not value > 0:
+            raise RequestError(f"{name}: {value:g} is not accepted; accepted: a number > 0")
+
+
 def _check_alone(**given: Any) -> None:
     """Refuse what only one process can do. Raises RequestError."""
     if given["devices"] != 1:
@@ -123,10 +131,20 @@ def _check_alone(**given: Any) -> None:
         raise RequestError("trace is not accepted with a cluster; accepted: in one process")
 
 
+@contextmanager
+def needs_cluster() -> Iterator[None]:
+    """Say what to install where dask is not here. Raises RequestError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise RequestError("cluster needs the extra cluster: pip install 'optbench[cluster]'") from error
+
+
 def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> AbstractContextManager[Crew]:
     """Open a cluster, once all that can be known before is checked."""
     # Late: most runs need no cluster, and dask takes half a second to import.
-    from bench.cluster import keep_off_devices, open_crew
+    with needs_cluster():
+        from bench.cluster import keep_off_devices, open_crew
 
     keep_off_devices()
     plan_jobs(asked, NO_MACHINE)

@@ -93,14 +93,15 @@ def run(
 
 
 def _dry_run(cluster: str | None) -> int:
+    from bench.execute import needs_cluster
     from bench.request import RequestError
 
     kind, _, path = (cluster or "").partition(":")
-    if kind != "slurm":
-        raise RequestError(
-            f"dry-run is not accepted with cluster {cluster!r}; accepted: with --cluster slurm:FILE.toml"
-        )
-    from bench.cluster.slurm import job_script
+    if kind != "slurm" or not path:
+        given = f"with cluster {cluster!r}" if cluster else "alone"
+        raise RequestError(f"dry-run is not accepted {given}; accepted: with --cluster slurm:FILE.toml")
+    with needs_cluster():
+        from bench.cluster.slurm import job_script
 
     print(job_script(path))
     return 0

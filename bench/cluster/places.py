@@ -5,10 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import takewhile
 from types import ModuleType
+from typing import Any
 
 import dask.config
 import distributed
@@ -16,7 +18,7 @@ from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
 
 from bench.cluster.slurm import start_slurm
-from bench.request import RequestError
+from bench.request import RequestError, nearest
 
 #: Settings of schedulers and workers that are started here; a user's own dask configuration goes before them.
 DEFAULTS = {
@@ -31,6 +33,7 @@ DEFAULTS = {
         "worker": {"memory": {"target": False, "spill": False, "pause": False}},
     }
 }
+ACCEPTED = ("local:N", "tcp://host:port", "tls://host:port", "slurm:FILE.toml")
 #: Seconds to find a scheduler in.
 CONNECT_SECONDS = 10
 
@@ -69,10 +72,9 @@ def _open(text: str, device: str | None) -> Iterator[Connect]:
     if kind == "local" and rest:
         cluster = _start_local(_whole(rest), device)
     elif kind == "slurm" and rest:
-        cluster = start_slurm(rest)
+        cluster = start_slurm(rest, device)
     else:
-        accepted = "local:N, tcp://host:port, tls://host:port, slurm:FILE.toml"
-        raise RequestError(f"cluster: {text!r} is not accepted; accepted: {accepted}")
+        raise RequestError(f"cluster: {text!r} is not accepted{nearest(text, ACCEPTED)}")
     try:
         yield lambda: distributed.Client(cluster, set_as_default=False)
     finally:
@@ -80,19 +82,38 @@ def _open(text: str, device: str | None) -> Iterator[Connect]:
 
 
 def _connect(address: str) -> distributed.Client:
-    security = None
-    if address.startswith("tls:"):
-        security = distributed.Security()
-        if not security.tls_ca_file:
-            raise RequestError(
-                f"cluster: {address} needs certificates: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
-                "..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
-            )
+    security = _security(address) if address.startswith("tls:") else None
     try:
         return distributed.Client(address, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+    except ValueError as error:
+        kind = address.partition(":")[0]
+        raise RequestError(f"cluster: {address!r} is not accepted; accepted: {kind}://host:port") from error
+    except OSError as error:
+        raise RequestError(f"cluster: no scheduler at {address}: {_reason(error)}") from error
+
+
+def _security(address: str) -> distributed.Security:
+    """Find the certificates in dask's settings. Raises RequestError where there are none."""
+    security = distributed.Security()
+    prefix = "DASK_DISTRIBUTED__COMM__TLS__"
+    if not security.tls_ca_file or not security.tls_client_cert:
+        raise RequestError(
+            f"cluster: {address} needs certificates: set {prefix}CA_FILE, {prefix}CLIENT__CERT and {prefix}CLIENT__KEY"
+        )
+    try:
+        security.get_connection_args("client")
     except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RequestError(f"cluster: no scheduler at {address}: {reason}") from error
+        files = ", ".join(filter(None, (security.tls_ca_file, security.tls_client_cert, security.tls_client_key)))
+        raise RequestError(f"cluster: {address} needs certificates: {files}: {_reason(error)}") from error
+    return security
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what was at the bottom of it."""
+    while error.__cause__ and str(error.__cause__).strip():
+        error = error.__cause__
+    # dask shows an object before it.
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rpartition(">: ")[2]
 
 
 def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluster:
@@ -102,6 +123,19 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
         raise RequestError(f"cluster: local:{num_workers} is not accepted; accepted: up to {len(gpus)}, one a GPU")
     if device == "gpu" and not gpus:
         raise RequestError("device 'gpu' is not here; accepted: cpu")
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
+    }
+    # What a run that is ended at once leaves behind is cleared away, which is worth no words.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
+    # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+        return distributed.SpecCluster(workers=local_workers(num_workers, gpus), scheduler=scheduler)
+
+
+def local_workers(num_workers: int, gpus: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """Describe workers to dask: each sees a GPU of its own, where there are any."""
     options = {
         "nthreads": 1,
         "resources": {"GPU" if gpus else "CPU": 1},
@@ -111,35 +145,26 @@ def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluste
         "silence_logs": logging.CRITICAL,
         "preload": ["bench.cluster.worker"],
     }
-    workers = {
-        place: {
-            "cls": distributed.Nanny,
-            "options": options | {"env": {"CUDA_VISIBLE_DEVICES": gpus[place]} if gpus else {}},
-        }
-        for place in range(num_workers)
-    }
-    scheduler = {
-        "cls": distributed.Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
-    }
-    # What a run that is ended at once leaves behind is cleared away, which is worth no words.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
-    # dask would leave one thread to the linear algebra of numpy, whose last digits depend on it.
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
-        return distributed.SpecCluster(workers=workers, scheduler=scheduler)
+    seen = [{"env": {"CUDA_VISIBLE_DEVICES": gpu}} for gpu in gpus] or [{}] * num_workers
+    return {place: {"cls": distributed.Nanny, "options": options | seen[place]} for place in range(num_workers)}
 
 
 def gpu_ids() -> list[str]:
     """Name the GPUs that jax could use here, without touching them: a process that does takes their memory."""
     if not any(find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin")):
         return []
+    platforms = os.environ.get("JAX_PLATFORMS")
+    if platforms and not {"cuda", "gpu"} & {*platforms.split(",")}:
+        return []
     if not (program := shutil.which("nvidia-smi")):
         return []
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name]
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        names = [name.strip() for name in visible.split(",")]
+        # Up to the first that is none, as CUDA reads it.
+        return list(takewhile(lambda name: name and not name.startswith("-"), names))
     listed = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False).stdout
-    return [str(place) for place in range(len(listed.splitlines()))]
+    # Beside GPUs it lists their slices, and says there what went wrong.
+    return [str(place) for place, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
 
 
 def _whole(text: str) -> int:

@@ -35,7 +35,7 @@ def tiny(tmp_path) -> Callable[..., Any]:
     def call(name: str = "tiny", **overrides: Any) -> Any:
         from bench import run
 
-        return run(results=tmp_path / "results", name=name, **TINY | overrides)
+        return run(name=name, **{"results": tmp_path / "results"} | TINY | overrides)
 
     return call
 
