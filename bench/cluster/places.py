@@ -4,12 +4,10 @@ import logging
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import takewhile
-from types import ModuleType
 from typing import Any
 
 import dask.config
@@ -19,6 +17,7 @@ from distributed.utils import silence_logging_cmgr
 
 from bench.cluster.slurm import start_slurm
 from bench.request import RequestError, nearest
+from bench.store.spread import no_main
 
 #: Settings of schedulers and workers that are started here; a user's own dask configuration goes before them.
 DEFAULTS = {
@@ -48,19 +47,8 @@ def open_place(text: str, device: str | None) -> Iterator[Connect]:
     """
     dask.config.update_defaults(DEFAULTS)
     # What it warns of is told by the run, in its own words.
-    with silence_logging_cmgr(logging.CRITICAL), _no_main(), _open(text, device) as connect:
+    with silence_logging_cmgr(logging.CRITICAL), no_main(), _open(text, device) as connect:
         yield connect
-
-
-@contextmanager
-def _no_main() -> Iterator[None]:
-    """Hide the script that runs: workers here would import it, and one that asks for a cluster would ask again."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 @contextmanager

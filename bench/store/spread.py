@@ -65,7 +65,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def no_main() -> Iterator[None]:
-    """Hide the script that runs: processes would import it, and one that asks for a table would ask again."""
+    """Hide the script that runs: new processes would import it, and what it asks for would be asked again."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
