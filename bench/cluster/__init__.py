@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,10 @@ def open_crew(
                 time=partial(_time, team),
             )
         finally:
-            probe.unlink(missing_ok=True)
-            team.client.close(timeout=5)
+            with suppress(Exception):
+                probe.unlink(missing_ok=True)
+            with suppress(Exception):
+                team.client.close(timeout=5)
 
 
 def _absolute(folder: Path) -> str:

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import takewhile
 from typing import Any
@@ -66,7 +66,9 @@ def _open(text: str, device: str | None) -> Iterator[Connect]:
     try:
         yield lambda: distributed.Client(cluster, set_as_default=False)
     finally:
-        cluster.close(timeout=10)
+        # What goes wrong while it ends is no news: its pipes break where its processes were ended too.
+        with suppress(Exception):
+            cluster.close(timeout=10)
 
 
 def _connect(address: str) -> distributed.Client:
