@@ -15,7 +15,6 @@ import distributed
 from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
 
-from bench.cluster.slurm import start_slurm
 from bench.request import RequestError, nearest
 from bench.store.spread import no_main
 
@@ -60,7 +59,7 @@ def _open(text: str, device: str | None) -> Iterator[Connect]:
     if kind == "local" and rest:
         cluster = _start_local(_whole(rest), device)
     elif kind == "slurm" and rest:
-        cluster = start_slurm(rest, device)
+        cluster = _start_slurm(rest, device)
     else:
         raise RequestError(f"cluster: {text!r} is not accepted{nearest(text, ACCEPTED)}")
     try:
@@ -104,6 +103,14 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     # dask shows an object before it.
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rpartition(">: ")[2]
+
+
+def _start_slurm(path: str, device: str | None) -> distributed.SpecCluster:
+    try:
+        from bench.cluster.slurm import start_slurm
+    except ModuleNotFoundError as error:
+        raise RequestError("cluster needs the extra cluster: pip install 'optbench[cluster]'") from error
+    return start_slurm(path, device)
 
 
 def _start_local(num_workers: int, device: str | None) -> distributed.SpecCluster:

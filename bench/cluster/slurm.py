@@ -1,6 +1,7 @@
 """Workers that SLURM starts, through dask-jobqueue, as a file describes them."""
 
 import shlex
+import signal
 import sys
 import tomllib
 import warnings
@@ -9,12 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import psutil
-from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed.deploy.spec import ProcessInterface
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tornado.ioloop import PeriodicCallback
 
 from bench.request import RequestError, nearest
+
+#: dask-jobqueue takes Ctrl-C for itself as it is imported.
+INTERRUPT = signal.getsignal(signal.SIGINT)
+from dask_jobqueue.slurm import SLURMCluster, SLURMJob  # noqa: E402
+
+signal.signal(signal.SIGINT, INTERRUPT)
 
 #: How often jobs that ended, as at their time limit, are asked for anew.
 RENEW_SECONDS = 10.0

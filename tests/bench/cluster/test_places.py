@@ -1,6 +1,7 @@
 """Where workers are: every mistake is one line, and each worker on this machine has a GPU of its own."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -98,22 +99,20 @@ def test_jobs_have_the_device_that_is_asked_for(refused, tmp_path, device):
 
 
 @pytest.mark.parametrize(
-    "given",
-    [
-        ["--cluster", "local:1"],
-        ["--cluster", "tcp://h:1"],
-        ["--cell-timeout", "9"],
-        ["--cluster", "slurm:x", "--dry-run"],
-    ],
-    ids=["local", "tcp", "cell-timeout", "dry-run"],
+    ("missing", "given"),
+    [("distributed", ["local:1"]), ("dask_jobqueue", ["slurm:x"]), ("dask_jobqueue", ["slurm:x", "--dry-run"])],
 )
-@pytest.mark.parametrize("missing", ["distributed", "dask", "dask_jobqueue"])
-def test_what_dask_needs_is_named(refused, monkeypatch, given, missing):
-    for name in [*sys.modules]:
-        if name.startswith(f"{missing}.") or name.split(".")[:2] == ["bench", "cluster"]:
-            monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert "cluster needs the extra cluster: pip install 'optbench[cluster]'" in refused(*given)
+def test_what_is_not_installed_is_named(words, tmp_path, missing, given):
+    code = f"import sys; sys.modules[{missing!r}] = None; from bench.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "run", *words, "-o", "sgd", "--cluster", *given]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr == "optbench: cluster needs the extra cluster: pip install 'optbench[cluster]'\n"
+
+
+def test_an_interrupt_still_interrupts_beside_dask_jobqueue():
+    code = "import signal, bench.cluster.slurm; assert signal.getsignal(2) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_each_worker_has_a_gpu_of_its_own_or_a_cpu():
