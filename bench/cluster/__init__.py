@@ -23,14 +23,14 @@ from bench.cluster.places import open_place
 from bench.cluster.team import Team
 from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from bench.jobs import Job
-from bench.request import Suite
+from bench.request import RequestError, Suite
 from bench.store import run_folder
 from bench.store.places import write_file
 from bench.timing import missing_groups, write_failures
 
 
 def keep_off_devices() -> None:
-    """Leave this machine's accelerators to the workers: whoever looks at a GPU takes its memory."""
+    """Leave this machine's accelerators to the workers, for good: a process that looks at a GPU takes its memory."""
     jax.config.update("jax_platforms", "cpu")
 
 
@@ -81,7 +81,10 @@ def _absolute(folder: Path) -> str:
 
 
 def _wait(team: Team, text: str, say: Say) -> None:
-    """Wait for the first worker that fits, and some seconds for others that are there too."""
+    """Wait for the first worker that fits, and some seconds for others that are there too.
+
+    Raises RequestError where there are others alone.
+    """
     began = time.monotonic()
     told = False
     while not team.facts or (team.asked and time.monotonic() < began + 5):
@@ -89,6 +92,10 @@ def _wait(team: Team, text: str, say: Say) -> None:
         for _ in team.wait():
             pass
         if not told and not team.facts and time.monotonic() > began + 10:
+            if team.left_out:
+                raise RequestError(
+                    f"cluster: no worker of {text} fits; it has {len(team.left_out)}, which were left out"
+                )
             say(f"waiting for a worker of {text} that offers --resources {team.resource or 'CPU'}=1")
             told = True
 
