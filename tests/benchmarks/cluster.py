@@ -104,7 +104,7 @@ def main(suite: str = "quick") -> None:
         for num in (1, 2):
             os.environ["XDG_CACHE_HOME"] = f"{folder}/{num}"
             rows, notes = measure(suite, num, results / str(num))
-            print(format_table(Table(f"{suite} on {num} pinned workers, seconds", COLUMNS, tuple(rows), tuple(notes))))
+            print(format_table(Table(f"{suite}, {num} x one core, seconds", COLUMNS, tuple(rows), tuple(notes))))
             many = load(results / str(num) / "many")
             equal = [_rows(one, part.path.stem) == _rows(many, part.path.stem) for part in one.parts]
             print(f"equal to one process, bit for bit: {sum(equal)} of {len(equal)} cells\n")
