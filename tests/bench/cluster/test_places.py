@@ -184,6 +184,7 @@ def test_a_gpu_that_is_not_here_is_refused(refused, monkeypatch):
     assert "device 'gpu' is not here" in refused("--cluster", "local:1", "--device", "gpu")
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("device", "seen", "resources"), [(None, {"0", "1"}, {"GPU": 1}), ("cpu", {None}, {"CPU": 1})], ids=["gpu", "cpu"]
 )

@@ -92,6 +92,7 @@ def queue(tmp_path, monkeypatch):
         process.kill()
 
 
+@pytest.mark.faults
 def test_every_trial_is_equal_and_jobs_end_with_the_run(tiny, queue, rows, words, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     where = queue.write(setup='["echo set up"]', logs='"made/logs"')
