@@ -74,7 +74,8 @@ def test_a_cell_that_allocates_without_end_is_an_error(tiny, cluster, watch, plu
     assert seen.outcomes() == [("eats.py:make", "failed", DEAD), ("sgd", "finished", "")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.faults)])
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_every_worker_may_die_or_stop_answering(tiny, cluster, rows, watch, number):
     expected = rows(tiny("one", **SIX))
     seen = watch(lambda: cluster.signal_all(number), at=2)
@@ -83,6 +84,7 @@ def test_every_worker_may_die_or_stop_answering(tiny, cluster, rows, watch, numb
     assert seen.count("finished") == 6
 
 
+@pytest.mark.faults
 def test_a_cell_may_take_so_long_and_no_longer(tiny, cluster, rows, watch, plug):
     seen = watch()
     forever = plug("forever", "while True: pass")
@@ -105,6 +107,7 @@ def test_a_folder_that_is_removed_under_way_is_told(tiny, cluster, tmp_path, wat
         tiny(**SIX, cluster=cluster.address, on_progress=seen)
 
 
+@pytest.mark.faults
 def test_timed_cells_name_their_machine(tiny, cluster):
     said: list[str] = []
     run = tiny(optimizers=["sgd", "adam"], cluster=cluster.address, throughput=True, say=said.append)

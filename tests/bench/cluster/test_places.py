@@ -111,7 +111,9 @@ def test_what_is_not_installed_is_named(words, tmp_path, missing, given):
 
 
 def test_an_interrupt_still_interrupts_beside_dask_jobqueue():
-    code = "import signal, bench.cluster.slurm; assert signal.getsignal(2) is signal.default_int_handler"
+    # Set, as a shell's background job ignores it.
+    code = "import signal; signal.signal(2, signal.default_int_handler); import bench.cluster.slurm; "
+    code += "assert signal.getsignal(2) is signal.default_int_handler"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -72,6 +72,7 @@ def refused(tiny, address: str) -> str:
     return str(told.value)
 
 
+@pytest.mark.faults
 def test_every_trial_is_equal(tiny, secured, rows):
     address, settings = secured
     request = {"optimizers": ["sgd", "adam"]}
