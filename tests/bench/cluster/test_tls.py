@@ -13,6 +13,8 @@ from distributed import Security
 from bench.cluster import places
 from bench.request import RequestError
 
+pytestmark = pytest.mark.faults
+
 pytest.importorskip("cryptography", reason="needs cryptography")
 
 
@@ -72,7 +74,6 @@ def refused(tiny, address: str) -> str:
     return str(told.value)
 
 
-@pytest.mark.faults
 def test_every_trial_is_equal(tiny, secured, rows):
     address, settings = secured
     request = {"optimizers": ["sgd", "adam"]}
