@@ -24,6 +24,12 @@ RUN_ONCE: dict[str, Any] = {"xla_backend_optimization_level": "0"}
 #: For programs that draw random numbers at every step, which a draw a leaf makes slow to compile: noisy_sgd, dpsgd and
 #: sophia compile in a quarter to a third of the time, and run as fast (0.33 and 0.32, 2.9 and 2.7, 0.61 and 0.62 s).
 DRAWS_BITS: dict[str, Any] = {"xla_backend_optimization_level": "1"}
+#: For loops on a GPU: each body is started as one graph, however few kernels it has. By default those of fewer than
+#: five are started one by one, and a step of sgd on a small quadratic took 19 us where adam's longer one took 7.
+ONE_LAUNCH: dict[str, Any] = {"xla_gpu_graph_min_graph_size": 1}
+#: For programs whose numbers are kept, on a GPU: it is not tried out which way to multiply is the fastest just then,
+#: nor added up in the order in which threads happen to come. A sweep's numbers differed from one process to another.
+SAME_NUMBERS: dict[str, Any] = {"xla_gpu_deterministic_ops": True}
 
 
 @contextmanager
@@ -66,6 +72,16 @@ def memory_limit_bytes(*chosen: Device) -> int:
     if all("bytes_limit" in of_one for of_one in stats):
         return int(USABLE * min(of_one["bytes_limit"] - of_one.get("bytes_in_use", 0) for of_one in stats))
     return int(USABLE * _free_host_bytes() / len(chosen))
+
+
+def sweep_options(device: Device) -> dict[str, Any]:
+    """Say how to compile what a sweep runs, so that its numbers are the same in every process."""
+    return {} if device.platform == "cpu" else SAME_NUMBERS | ONE_LAUNCH
+
+
+def timing_options(device: Device) -> dict[str, Any]:
+    """Say how to compile a loop that is timed: as fast as it goes."""
+    return {} if device.platform == "cpu" else ONE_LAUNCH
 
 
 def cache_bytes(device: Device) -> int:

@@ -40,6 +40,8 @@ class Prepared:
     draw: Callable[[AnyArray, AnyArray, int], Batch]
     #: How much of what is worked on at once should stay close to the arithmetic.
     cache_bytes: int
+    #: How programs are compiled here.
+    options: dict[str, Any]
     #: Place arrays where the data is.
     put: Callable[[PyTree], PyTree]
     #: What shares points out; None for one device.
@@ -98,6 +100,7 @@ def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np
 def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
     """Move a problem's data to a device, or to several that share points out, and set up what all its cells share."""
     mesh, cache_bytes = sharding.share(chosen), devices.cache_bytes(chosen[0])
+    options = devices.sweep_options(chosen[0])
     put = partial(jax.device_put, device=chosen[0] if mesh is None else NamedSharding(mesh, sharding.WHOLE))
     splits = {"train": _as_run_dtype(() if problem.train is None else problem.train)}
     if problem.test is not None:
@@ -133,9 +136,9 @@ def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
         batched = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, num_points, *a.shape), a.dtype), params)
         takes = (sharding.WHOLE, sharding.WHOLE, sharding.TRIALS)
         shared = sharding.jit(evaluate, mesh, takes, sharding.MANY_TRIALS)
-        return shared.lower(constants, splits, batched).compile()
+        return shared.lower(constants, splits, batched).compile(options)
 
-    @partial(jax.jit, static_argnums=2)
+    @partial(jax.jit, static_argnums=2, compiler_options=options)
     def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
         sample = problem.sample
         assert sample is not None
@@ -147,11 +150,12 @@ def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
         dtype=dtype,
         train=splits["train"],
         metric_names=names,
-        init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE),
+        init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE | options),
         evaluator=evaluator,
         evaluated=(constants, splits),
         draw=draw,
         cache_bytes=cache_bytes,
+        options=options,
         put=put,
         mesh=mesh,
     )

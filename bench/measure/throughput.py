@@ -112,7 +112,7 @@ def compile_loop(loop: Loop, device: devices.Device) -> Timed:
     lowered = jax.jit(run, donate_argnums=1).lower(loop.arguments, loop.start, np.int32(1))
     traced = time.perf_counter()
     hits = devices.cache_hits()
-    compiled = lowered.compile()
+    compiled = lowered.compile(devices.timing_options(device))
     compile_seconds = time.perf_counter() - traced if devices.cache_hits() == hits else None
     peak = memory_bytes(compiled)
     arguments, start = jax.device_put((loop.arguments, loop.start), device)
