@@ -1,7 +1,8 @@
 """What handing cells out costs: a suite on two workers, each held to a core of its own, and what they did when.
 
-Run it as `python tests/benchmarks/cluster.py [SUITE]`, with nothing else running. Prints what each worker did, and the
-share by which the time between its first and last cell exceeds what the cells themselves took by their footers.
+Run it as `python tests/benchmarks/cluster.py [SUITE [WORKERS ...]]`, with nothing else running. Prints what each worker
+did, and the share by which the time between its first and last cell exceeds what the cells themselves took by their
+footers. Where there are GPUs, a worker has one of those.
 """
 
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from distributed import Client
 
 from bench import load, run
+from bench.cluster.places import gpu_ids
 from bench.present.table import Table, format_table
 from bench.store.run_folder import read_rows
 
@@ -38,13 +40,16 @@ COLUMNS = (
 
 @contextmanager
 def workers(num: int) -> Iterator[None]:
-    """Start a scheduler and workers, each on a core of its own."""
+    """Start a scheduler and workers, each on a core of its own, or with a GPU of its own."""
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", ADDRESS.rpartition(":")[0][6:]]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
     started = [subprocess.Popen([*dask, "--port", ADDRESS.rpartition(":")[2], "--no-dashboard"], **quiet)]
-    worker = ["-m", "distributed.cli.dask_worker", ADDRESS, "--nthreads", "1", "--resources", "CPU=1", "--no-dashboard"]
-    for core in sorted(os.sched_getaffinity(0))[:num]:
-        started.append(subprocess.Popen(["taskset", "-c", str(core), sys.executable, *worker], **quiet))
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", ADDRESS, "--nthreads", "1", "--no-dashboard"]
+    for gpu in gpu_ids()[:num]:
+        seen = os.environ | {"CUDA_VISIBLE_DEVICES": gpu}
+        started.append(subprocess.Popen([*worker, "--resources", "GPU=1"], env=seen, **quiet))
+    for core in [] if gpu_ids() else sorted(os.sched_getaffinity(0))[:num]:
+        started.append(subprocess.Popen(["taskset", "-c", str(core), *worker, "--resources", "CPU=1"], **quiet))
     try:
         yield
     finally:
@@ -93,21 +98,28 @@ def _cell_seconds(footer: dict[str, float]) -> float:
     return sum(footer[f"{name}_seconds"] for name in ("trace", "compile", "select", "report"))
 
 
-def main(suite: str = "quick") -> None:
+#: In a process of its own, which lets go of its GPU.
+ALONE = "import sys, bench; bench.run(sys.argv[1], results=sys.argv[2], name='one', throughput=False)"
+
+
+def main(suite: str = "quick", *nums: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
         # Without compiled programs of an earlier run, on both sides.
         os.environ["XDG_CACHE_HOME"] = f"{folder}/one"
         began = time.time()
-        one = run(suite, results=results, name="one", throughput=False)
-        print(f"one process, whose second thread compiles ahead: {time.time() - began:.1f} s\n")
-        for num in (1, 2):
+        subprocess.run([sys.executable, "-c", ALONE, suite, folder], check=True)
+        one = load(results / "one")
+        print(f"one process, whose second thread compiles ahead: {time.time() - began:.1f} s\n", flush=True)
+        for num in map(int, nums or ("1", "2")):
             os.environ["XDG_CACHE_HOME"] = f"{folder}/{num}"
             rows, notes = measure(suite, num, results / str(num))
-            print(format_table(Table(f"{suite}, {num} x one core, seconds", COLUMNS, tuple(rows), tuple(notes))))
+            device = load(results / str(num) / "many").manifest["device"]["device"]
+            title = f"{suite}, workers with {'a core' if device == 'cpu' else device} each: {num}; seconds"
+            print(format_table(Table(title, COLUMNS, tuple(rows), tuple(notes))))
             many = load(results / str(num) / "many")
             equal = [_rows(one, part.path.stem) == _rows(many, part.path.stem) for part in one.parts]
-            print(f"equal to one process, bit for bit: {sum(equal)} of {len(equal)} cells\n")
+            print(f"equal to one process, bit for bit: {sum(equal)} of {len(equal)} cells\n", flush=True)
 
 
 def _rows(run: object, key: str) -> str:

@@ -43,7 +43,10 @@ def test_products_of_a_device(platform, names):
 
 def test_rates_are_numbers(monkeypatch):
     monkeypatch.setattr(devices, "memory_limit_bytes", lambda device: 2**23)
-    copy, product = limits.copy_limit("float32", jax.devices()[0]), limits.product_limit("float32", jax.devices()[0])
+    copy, product = (
+        limits.copy_limit("float32", jax.devices("cpu")[0]),
+        limits.product_limit("float32", jax.devices("cpu")[0]),
+    )
     for limit in (copy, product):
         assert limit.dtype == "float32"
         assert limit.seconds > 0 and 0 < limit.rate < math.inf
@@ -59,7 +62,7 @@ def test_rates_are_numbers(monkeypatch):
 )
 def test_copy_of_a_small_memory_is_small(monkeypatch, given, dtype, memory, size):
     monkeypatch.setattr(devices, "memory_limit_bytes", lambda device: memory)
-    limit = limits.copy_limit(dtype, jax.devices()[0])
+    limit = limits.copy_limit(dtype, jax.devices("cpu")[0])
     assert limit == limits.Limit(dtype, size, 0.5, 2 * size / 0.5)
     assert {value.nbytes for _, value in given} == {size}
     assert {str(value.dtype) for _, value in given} == {dtype}
@@ -67,7 +70,7 @@ def test_copy_of_a_small_memory_is_small(monkeypatch, given, dtype, memory, size
 
 def test_copy_and_change_of_sign_do_what_they_say(monkeypatch, given):
     monkeypatch.setattr(devices, "memory_limit_bytes", lambda device: 8 * 4 * 1000)
-    limits.copy_limit("float32", jax.devices()[0])
+    limits.copy_limit("float32", jax.devices("cpu")[0])
     (copy, zeros), (negate, x) = given
     before = np.array(x)
     assert not np.array(zeros).any() and np.count_nonzero(before) == before.size
@@ -95,14 +98,14 @@ class TestProduct:
 
         monkeypatch.setattr(limits, "_fastest", trace)
         with jax.default_matmul_precision(outside):
-            limits.product_limit(dtype, jax.devices()[0])
+            limits.product_limit(dtype, jax.devices("cpu")[0])
         assert traced[0].count("dot_general") == 1
         assert f"precision=(Precision.{precision}, Precision.{precision})" in traced[0]
         assert f"{array} = dot_general" in traced[0]
 
     def test_neither_grows_nor_vanishes(self, given):
         """A random matrix over the root of its size keeps the length of vectors."""
-        limit = limits.product_limit("float32", jax.devices()[0])
+        limit = limits.product_limit("float32", jax.devices("cpu")[0])
         assert limit == limits.Limit("float32", 2048, 0.5, 2 * 2048**3 / 0.5)
         ((call, value),) = given
         before = np.array(value).std()
@@ -114,7 +117,7 @@ class TestProduct:
 def test_both_are_measured_once_a_process(monkeypatch, given):
     limits.limits.cache_clear()
     monkeypatch.setattr(devices, "memory_limit_bytes", lambda device: 2**20)
-    first, second = (limits.limits("float32", jax.devices()[0]) for _ in range(2))
+    first, second = (limits.limits("float32", jax.devices("cpu")[0]) for _ in range(2))
     limits.limits.cache_clear()
     assert first is second
     assert len(given) == 3

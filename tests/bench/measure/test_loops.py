@@ -24,7 +24,7 @@ START = np.array([1.0, -2.0, 3.0])
 
 @pytest.fixture(autouse=True)
 def _float64():
-    with devices.settings("float64", jax.devices()[0]), jax.numpy_rank_promotion("raise"):
+    with devices.settings("float64", jax.devices("cpu")[0]), jax.numpy_rank_promotion("raise"):
         yield
 
 
@@ -48,13 +48,13 @@ def means_of_batches(size, steps):
 
 
 def recipe_of(what, optimizer, batch_size="full", dtype="float64", **fields):
-    prepared = prepare(what, dtype, jax.devices()[0])
+    prepared = prepare(what, dtype, jax.devices("cpu")[0])
     return Recipe(prepared, catalogue()[optimizer], batch_size, steps=1, record_every=1, **fields)
 
 
 def compiled(what, optimizer, batch_size="full", device=None, **hyperparameters):
     loop = training_loop(recipe_of(what, optimizer, batch_size), hyperparameters)
-    return compile_loop(loop, device or jax.devices()[0])
+    return compile_loop(loop, device or jax.devices("cpu")[0])
 
 
 def after(timed, trips):
@@ -82,7 +82,7 @@ class TestTraining:
     def test_is_a_plain_loop_of_optax(self, name, parameters, batch_size, optimizer, transformation):
         what, steps = factory(name)(**parameters), 5
         recipe = recipe_of(what, optimizer, batch_size)
-        timed = compile_loop(training_loop(recipe, {"learning_rate": 0.01}), jax.devices()[0])
+        timed = compile_loop(training_loop(recipe, {"learning_rate": 0.01}), jax.devices("cpu")[0])
 
         @jax.jit
         def step(params, state, batch, key):
@@ -133,7 +133,7 @@ class TestTraining:
             x = x - rate * trace - (not coupled) * rate * decay * x
         recipe = recipe_of(bowl(), "sgd_momentum", coupled=coupled)
         loop = training_loop(recipe, {"learning_rate": rate, "weight_decay": decay})
-        np.testing.assert_allclose(after(compile_loop(loop, jax.devices()[0]), 4)[0], x, rtol=1e-12)
+        np.testing.assert_allclose(after(compile_loop(loop, jax.devices("cpu")[0]), 4)[0], x, rtol=1e-12)
 
     def test_constraints_hold(self):
         """A problem's projection comes after each update, as in a sweep."""
@@ -152,19 +152,19 @@ class TestTraining:
 class TestGradient:
     @pytest.mark.parametrize("trips", [1, 4])
     def test_is_of_the_last_batch_at_fixed_parameters(self, trips):
-        loop = gradient_loop(prepare(means(), "float64", jax.devices()[0]), 4)
-        value, gradient = after(compile_loop(loop, jax.devices()[0]), trips)
+        loop = gradient_loop(prepare(means(), "float64", jax.devices("cpu")[0]), 4)
+        value, gradient = after(compile_loop(loop, jax.devices("cpu")[0]), trips)
         rows = ROWS[batch_rows([TRIAL], len(ROWS), 4, 0, trips)[-1, 0]]
         np.testing.assert_allclose(gradient, START - rows.mean(axis=0), rtol=1e-12)
         assert value == pytest.approx(np.mean(np.sum((START - rows) ** 2, axis=1)) / 2, rel=1e-12)
 
     def test_of_the_whole_set(self):
-        loop = gradient_loop(prepare(means(), "float64", jax.devices()[0]), "full")
-        _, gradient = after(compile_loop(loop, jax.devices()[0]), 2)
+        loop = gradient_loop(prepare(means(), "float64", jax.devices("cpu")[0]), "full")
+        _, gradient = after(compile_loop(loop, jax.devices("cpu")[0]), 2)
         np.testing.assert_allclose(gradient, START - ROWS.mean(axis=0), rtol=1e-12)
 
     def test_costs_less_than_plain_descent_and_that_less_than_adam(self):
-        gradient = gradient_loop(prepare(means(), "float64", jax.devices()[0]), 4).flops
+        gradient = gradient_loop(prepare(means(), "float64", jax.devices("cpu")[0]), 4).flops
         sgd, adamw = (
             training_loop(recipe_of(means(), name, 4), {"learning_rate": 0.1}).flops for name in ("sgd", "adamw")
         )
@@ -185,12 +185,12 @@ def matrix():
         metrics=lambda x, data: {"loss": square(x)},
         source="by hand",
     )
-    with devices.settings("float32", jax.devices()[0]):
-        yield prepare(what, "float32", jax.devices()[0])
+    with devices.settings("float32", jax.devices("cpu")[0]):
+        yield prepare(what, "float32", jax.devices("cpu")[0])
 
 
 def state_of(matrix, optimizer):
-    with devices.settings("float32", jax.devices()[0]):
+    with devices.settings("float32", jax.devices("cpu")[0]):
         recipe = Recipe(matrix, catalogue()[optimizer], "full", steps=1, record_every=1)
         _, state, _ = training_loop(recipe, {"learning_rate": 0.1}).start
         return state

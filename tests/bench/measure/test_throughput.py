@@ -13,7 +13,7 @@ from optimizers import catalogue
 
 @pytest.fixture(autouse=True)
 def _float64():
-    with devices.settings("float64", jax.devices()[0]), jax.numpy_rank_promotion("raise"):
+    with devices.settings("float64", jax.devices("cpu")[0]), jax.numpy_rank_promotion("raise"):
         yield
 
 
@@ -24,7 +24,7 @@ class TestTrips:
     def test_are_whole_periods(self, elsewhere, asked, here, there):
         """Of 16 steps a trip, 25 trips are the fewest that are whole times 200 steps."""
         loop = Loop(lambda arguments, carry, index: carry + 1, (), jnp.zeros(()), 1, asked)
-        assert compile_loop(loop, jax.devices()[0]).period == here
+        assert compile_loop(loop, jax.devices("cpu")[0]).period == here
         assert compile_loop(loop, elsewhere).period == there
 
     @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ class TestTrips:
             jax.debug.callback(lambda at: calls.append(int(at)), index)
             return carry + 1
 
-        timed = compile_loop(Loop(call, (), jnp.zeros(()), 1), jax.devices()[0])
+        timed = compile_loop(Loop(call, (), jnp.zeros(()), 1), jax.devices("cpu")[0])
         jax.effects_barrier()
         assert calls == [0]
         assert timed.carry is None

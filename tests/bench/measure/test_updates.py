@@ -67,12 +67,12 @@ class TestTransformer:
     ids=["adamw", "adamw-float64", "sgd", "momentum"],
 )
 def test_needed_bytes(optimizer, dtype, expected):
-    with devices.settings(dtype, jax.devices()[0]):
+    with devices.settings(dtype, jax.devices("cpu")[0]):
         assert needed_bytes(catalogue()[optimizer], RATE, SHAPES["flat"](1000), dtype) == expected
 
 
 def test_needed_bytes_of_what_no_machine_holds():
-    with devices.settings("float32", jax.devices()[0]):
+    with devices.settings("float32", jax.devices("cpu")[0]):
         assert needed_bytes(catalogue()["sgd"], RATE, SHAPES["flat"](10**12), "float32") == 12 * 10**12
 
 
@@ -87,7 +87,7 @@ def test_needed_bytes_of_what_no_machine_holds():
 def test_bytes_are_counted_from_sizes(optimizer, settings, state, moved):
     """Parameters and state read and written, the gradient read; counters apart."""
     num = 5000
-    with devices.settings("float32", jax.devices()[0]):
+    with devices.settings("float32", jax.devices("cpu")[0]):
         loop, state_bytes, bytes_moved = update_loop(catalogue()[optimizer], settings, SHAPES["flat"](num), "float32")
     counters = sum(leaf.nbytes for leaf in jax.tree.leaves(loop.start) if not leaf.ndim)
     assert state_bytes == state * 4 * num + counters
@@ -98,14 +98,14 @@ def test_bytes_are_counted_from_sizes(optimizer, settings, state, moved):
 def test_updates_are_those_of_optax():
     """After five trips everything is what five updates by the same gradient give."""
     settings, transformation = {"learning_rate": 0.1, "weight_decay": 0.3}, optax.adamw(0.1, weight_decay=0.3)
-    with devices.settings("float64", jax.devices()[0]):
+    with devices.settings("float64", jax.devices("cpu")[0]):
         loop, _, _ = update_loop(catalogue()["adamw"], settings, SHAPES["transformer"](100), "float64")
         gradient, (params, state) = loop.arguments, loop.start
         step = jax.jit(transformation.update)
         for _ in range(5):
             updates, state = step(gradient, state, params)
             params = optax.apply_updates(params, updates)
-        timed = compile_loop(loop, jax.devices()[0])
+        timed = compile_loop(loop, jax.devices("cpu")[0])
         timed.seconds(5)
         for found, expected in zip(*map(jax.tree.leaves, (timed.carry, (params, state))), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
@@ -113,7 +113,7 @@ def test_updates_are_those_of_optax():
 
 def test_a_large_vector_has_something_to_do():
     """Neither equal nor zero anywhere, also beyond the block of numbers that repeats."""
-    with devices.settings("float32", jax.devices()[0]):
+    with devices.settings("float32", jax.devices("cpu")[0]):
         loop, _, _ = update_loop(catalogue()["sgd"], RATE, SHAPES["flat"](2_100_000), "float32")
         x, gradient = np.asarray(loop.start[0]["vector"]), np.asarray(loop.arguments["vector"])
     assert x.shape == gradient.shape == (2_100_000,)
@@ -125,7 +125,7 @@ def test_a_large_vector_has_something_to_do():
 
 def test_dpsgd_sees_a_batch_of_one():
     """Its clipping to norm 1 leaves this gradient whole; noise of 0 makes it plain descent."""
-    with devices.settings("float64", jax.devices()[0]):
+    with devices.settings("float64", jax.devices("cpu")[0]):
         entry, settings = catalogue()["dpsgd"], RATE | {"noise_multiplier": 0.0}
         loop, _, _ = update_loop(entry, settings, SHAPES["flat"](50), "float64")
         params, _ = jax.jit(loop.call)(loop.arguments, loop.start, jnp.int32(0))
