@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -93,8 +93,14 @@ BLOCK = 1024
 
 def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np.ndarray:
     blocks = range(start // BLOCK, (stop - 1) // BLOCK + 1)
-    drawn = np.concatenate([key_data(trials, f"{purpose}/{block}", BLOCK) for block in blocks])
+    drawn = np.concatenate([_block(tuple(trials), f"{purpose}/{block}") for block in blocks])
     return drawn[start - blocks.start * BLOCK : stop - blocks.start * BLOCK]
+
+
+@lru_cache(maxsize=64)
+def _block(trials: tuple[str, ...], name: str) -> np.ndarray:
+    """Draw a block's keys: once, for they took longer than a chunk of a small quadratic takes to train."""
+    return key_data(trials, name, BLOCK)
 
 
 def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
