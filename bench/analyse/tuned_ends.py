@@ -10,8 +10,9 @@ from jaxtyping import Float
 
 from bench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
 from bench.analyse.trials import of_seeds, read_ends
-from bench.store.run_folder import BATCH_TRIALS, Part, column_names, open_part
-from bench.store.schema import FIXED, METRICS
+from bench.store.packs import report_batch
+from bench.store.run_folder import Part
+from bench.store.schema import METRICS
 
 
 class Ends(NamedTuple):
@@ -36,21 +37,10 @@ def tuned_ends(parts: Sequence[Part], view: Slice) -> list[Ends]:
 
 def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
     """Read the report seeds of a cell as one batch; None where they are not as they are written today."""
-    num = part.footer["report_seeds"]
-    if not 0 < num <= BATCH_TRIALS:
-        return None
-    with open_part(part) as file:
-        last = file.num_row_groups - 1
-        if last < 0 or file.metadata.row_group(last).num_rows != num:
-            return None
-        own = [name for name in column_names(file) if name not in (*METRICS, *FIXED)]
-        wanted = [*SHOWN, *own, *targets_of(part.footer, view), "step_loss"]
-        columns = [*dict.fromkeys(["phase", "seed", "point", "status", "step", *wanted])]
-        batches = list(file.iter_batches(num, [last], columns, use_threads=False))
-    if len(batches) != 1 or {*batches[0]["phase"].to_pylist()} != {"report"}:
-        return None
-    batch = of_seeds(batches[0], view.seeds)
-    return batch if len({*batch["point"].to_pylist()}) == 1 else None
+    others = {*METRICS} - {*SHOWN, *targets_of(part.footer, view)}
+    batch = report_batch(part, lambda name: name not in others)
+    batch = batch and of_seeds(batch, view.seeds)
+    return batch if batch and len({*batch["point"].to_pylist()}) == 1 else None
 
 
 def _shape(batch: pa.RecordBatch, part: Part, view: Slice) -> Any:
@@ -73,8 +63,7 @@ def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[P
             {name: values[:, 0] for name, values in some.items()} for some in (found.ends, found.steps_to)
         )
         return [(first, Ends(ends, steps_to))]
-    # Their schemas hold their footers.
-    table = pa.Table.from_batches([one.replace_schema_metadata(None) for _, one in members]).combine_chunks()
+    table = pa.Table.from_batches([one for _, one in members]).combine_chunks()
     aims = {name: (name, value) for name, value in targets_of(part.footer, view).items()}
     told = read_ends(table.to_batches()[0], part.footer, view.at_step, aims)
     laid = [{name: np.broadcast_to(values, len(table)) for name, values in told[kind].items()} for kind in Ends._fields]

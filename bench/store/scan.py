@@ -1,12 +1,15 @@
 """Which cells of a run's folder are finished, failed or torn: one listing, and every part that is there read whole."""
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from sys import intern
 from typing import Any
 
-from bench.store.places import children
+from bench.store import packs
+from bench.store.packs import Stamp
+from bench.store.places import children, one_line
 from bench.store.run_folder import Part, part_path, read_part
 from bench.store.spread import spread
 
@@ -15,25 +18,42 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:
     """Read the footers of the parts of some cells, by key in the order asked; cells without a part are left out.
 
     Each part's pages are read too, against their checksums, on all cores: `read_part` tells why. A part of 34 trials
-    and 23 kB takes a core 0.7 ms, two thirds of them for its pages.
+    and 23 kB takes a core 0.7 ms, two thirds of them for its pages. Of thousands it is kept what they hold, so that
+    the next scan reads only what has changed.
     """
-    stored = _names(folder / "parts")
+    on_disk = isinstance(folder, Path)
+    stamps = _stamps(folder / "parts") if on_disk else {}
+    stored = stamps or {path.name for path in children(folder / "parts")}
     asked = [key for key in dict.fromkeys(keys) if part_path(folder, key).name in stored]
-    found = map(_shared, spread(partial(_read, folder), asked, processes=isinstance(folder, Path)))
+    found = {key: _shared(part) for key, part in packs.packed_parts(folder, stamps)} if stamps else {}
+    left = [key for key in asked if key not in found]
+    pack = on_disk and len(left) >= packs.MANY
+    read = spread(partial(_read, folder, pack=pack), left, on_disk, packs.PACKED if pack else None)
     # One may be gone since they were listed.
-    return {key: part for key, part in zip(asked, found, strict=True) if part is not None}
+    found |= {key: _shared(part) for key, part in zip(left, read, strict=True) if part is not None}
+    if pack:
+        found |= {key: _shared(part) for key, part in packs.packed_parts(folder, stamps)}
+    return {key: found[key] for key in asked if key in found}
 
 
-def _names(parts: Path) -> set[str]:
-    return {path.name for path in children(parts)}
+def _stamps(parts: Path) -> dict[str, Stamp]:
+    """List what a folder on a disk holds; nothing where there is none. Raises StoreError."""
+    with one_line("read", parts):
+        try:
+            with os.scandir(parts) as entries:
+                found = {entry.name: packs.stamp(entry) for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+    return {name: there for name, there in found.items() if there is not None}
 
 
-def _read(folder: Path, keys: Sequence[str]) -> list[Part | None]:
-    return [read_part(part_path(folder, key)) for key in keys]
+def _read(folder: Path, keys: Sequence[str], pack: bool) -> list[Part | None]:
+    paths = [part_path(folder, key) for key in keys]
+    return packs.read_and_pack(folder, paths) if pack else [read_part(path) for path in paths]
 
 
-def _shared(part: Part | None) -> Part | None:
-    return part and part._replace(footer=_interned(part.footer))
+def _shared(part: Part) -> Part:
+    return part._replace(footer=_interned(part.footer))
 
 
 def _interned(value: Any) -> Any:

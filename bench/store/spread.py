@@ -24,16 +24,20 @@ Made = TypeVar("Made")
 
 
 def spread(
-    make: Callable[[Sequence[Given]], Sequence[Made]], given: Sequence[Given], processes: bool = False
+    make: Callable[[Sequence[Given]], Sequence[Made]],
+    given: Sequence[Given],
+    processes: bool = False,
+    at_a_time: int | None = None,
 ) -> Iterator[Made]:
     """Make something of each of many things, some at a time and in their order; what `make` raises is raised.
 
     With `processes`, thousands are made by other processes: all that is given and made is pickled.
     """
-    if len(given) <= TAKEN:
+    num = at_a_time or TAKEN
+    if len(given) <= num:
         yield from make(given)
         return
-    taken = [given[first : first + TAKEN] for first in range(0, len(given), TAKEN)]
+    taken = [given[first : first + num] for first in range(0, len(given), num)]
     with _pool(len(given) if processes else 0) as pool:
         with no_main():
             pieces = pool.map(make, taken)

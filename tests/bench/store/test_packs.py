@@ -1,0 +1,151 @@
+"""What packs say of parts is what the parts say, or nothing."""
+
+import os
+import time
+
+import pytest
+
+from bench.analyse.outcomes import Slice
+from bench.analyse.tuned_ends import tuned_ends
+from bench.store import packs
+from bench.store.run_folder import part_path, read_part, write_part
+from bench.store.scan import scan
+from bench.store.schema import trial_rows
+
+KEYS = [*"abcdef", "torn", "failed"]
+
+
+def trial(phase, seed, loss, **others):
+    named = {"phase": phase, "problem": "bowl", "optimizer": "sgd", "status": "ok", "seed": seed, "point": 0}
+    return named | {"step": [0, 10, 20], "train_loss": [1.0, loss, loss / 2]} | others
+
+
+def written(folder, key, scale=1.0, outcome="finished", **others):
+    footer = {"outcome": outcome, "report_seeds": 2, "seeds": 1, "targets": {"train_loss": 0.1}}
+    rows = [trial("select", 0, scale, **others), *(trial("report", seed, scale + seed, **others) for seed in range(2))]
+    write_part(folder, key, trial_rows(rows), footer)
+    age(part_path(folder, key), 60)
+
+
+def age(path, seconds):
+    os.utime(path, ns=(time.time_ns() - seconds * 10**9,) * 2)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Keep eight cells, one of them torn, in packs of three."""
+    monkeypatch.setattr(packs, "MANY", 4)
+    monkeypatch.setattr(packs, "PACKED", 3)
+    packs._reports.cache_clear()
+    for place, key in enumerate(KEYS):
+        written(tmp_path, key, 1.0 + place, **({"train_angle": [3.0, 2.0, 1.0]} if key == "b" else {}))
+    part_path(tmp_path, "torn").write_bytes(b"nothing")
+    written(tmp_path, "failed", outcome="failed")
+    return tmp_path
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Write down which parts are read whole."""
+    names, read, examined = [], read_part, packs.examined_part
+
+    def look(call):
+        return lambda path: names.append(path.stem) or call(path)
+
+    monkeypatch.setattr("bench.store.scan.read_part", look(read))
+    monkeypatch.setattr(packs, "examined_part", look(examined))
+    return names
+
+
+def told(found):
+    return {key: (part.outcome, part.footer, part.message) for key, part in found.items()}
+
+
+def alone(folder):
+    """Read each part by itself."""
+    parts = {key: read_part(part_path(folder, key)) for key in KEYS}
+    return told({key: part for key, part in parts.items() if part is not None})
+
+
+def ends(parts):
+    return repr(tuned_ends([part for part in parts if part.outcome == "finished"], Slice()))
+
+
+def test_what_was_packed_is_not_read_again(folder, opened):
+    first = scan(folder, KEYS)
+    assert sorted(opened) == sorted(KEYS)
+    opened.clear()
+    second = scan(folder, KEYS)
+    assert opened == ["torn"]
+    assert told(first) == told(second) == alone(folder)
+    assert [*second] == KEYS
+
+
+def test_trials_of_packs_end_as_those_of_parts(folder):
+    parts = list(scan(folder, KEYS).values())
+    assert [part.path.stem for part in parts if part.pack] == [key for key in KEYS if key != "torn"]
+    assert "train_angle" in ends(parts)
+    assert ends(parts) == ends([part._replace(pack=None) for part in parts])
+
+
+def test_fewer_are_not_packed(folder):
+    assert not any(part.pack for part in scan(folder, "abc").values())
+    assert not (folder / "packs").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: written(folder, "a", 7.0),
+        lambda folder: part_path(folder, "a").unlink(),
+        lambda folder: part_path(folder, "a").write_bytes(b"x" * part_path(folder, "a").stat().st_size),
+        lambda folder: age(part_path(folder, "a"), 3600),
+    ],
+    ids=["replaced", "removed", "damaged", "touched"],
+)
+def test_what_has_changed_is_read_again(folder, opened, change):
+    scan(folder, KEYS)
+    change(folder)
+    opened.clear()
+    found = scan(folder, KEYS)
+    assert {*opened} == {"torn", "a"} & {path.stem for path in (folder / "parts").iterdir()}
+    assert told(found) == alone(folder)
+
+
+def test_what_was_written_just_now_is_not_packed(folder):
+    age(part_path(folder, "a"), 1)
+    assert [key for key, part in scan(folder, KEYS).items() if not part.pack] == ["a", "torn"]
+
+
+@pytest.mark.parametrize("place", [0, 4, 100, -200, -9, -1])
+def test_a_damaged_pack_is_none(folder, place):
+    scan(folder, KEYS)
+    for pack in (folder / "packs").iterdir():
+        content = bytearray(pack.read_bytes())
+        content[place] ^= 1
+        pack.write_bytes(content)
+    found = scan(folder, KEYS)
+    assert told(found) == alone(folder)
+
+
+def test_a_pack_that_vanishes_is_not_missed(folder):
+    parts = list(scan(folder, KEYS).values())
+    for pack in (folder / "packs").iterdir():
+        pack.unlink()
+    packs._reports.cache_clear()
+    assert ends(parts) == ends([part._replace(pack=None) for part in parts])
+
+
+def test_without_room_for_packs_all_is_read(folder, monkeypatch):
+    def full(path, write):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(packs, "replace", full)
+    assert told(scan(folder, KEYS)) == alone(folder)
+
+
+def test_large_parts_are_read_themselves(folder, monkeypatch):
+    monkeypatch.setattr(packs, "LARGEST_BYTES", 0)
+    parts = list(scan(folder, KEYS).values())
+    assert {*packs._reports(parts[0].pack)} == set()
+    assert ends(parts) == ends([part._replace(pack=None) for part in parts])
