@@ -12,7 +12,7 @@ from bench.manifest import manifest_of
 from bench.measure.trace import traced
 from bench.request import RequestError, Suite
 from bench.store import run_folder
-from bench.store.scan import scan
+from bench.store.scan import packing, scan
 from bench.tables import Run, assemble
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
@@ -95,8 +95,15 @@ def run_jobs(
     manifest = manifest_of(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
     run_folder.write_manifest(folder, manifest)
     on_plan(jobs)
-    with traced(trace):
-        crew.train(_waiting(jobs, folder, force, on_progress), folder, on_progress, deadline)
+    waiting = _waiting(jobs, folder, force, on_progress)
+    with traced(trace), packing(folder) as note:
+
+        def told(progress: Progress) -> None:
+            on_progress(progress)
+            if progress.outcome in ("finished", "failed"):
+                note(progress.job.key)
+
+        crew.train(waiting, folder, told, deadline)
     # Outside the trace, which slows down what it watches.
     if throughput and not deadline.passed:
         crew.time(jobs, folder, say)

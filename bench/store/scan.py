@@ -1,7 +1,9 @@
 """Which cells of a run's folder are finished, failed or torn: one listing, and every part that is there read whole."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from sys import intern
@@ -34,6 +36,28 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:
     if pack:
         found |= {key: _shared(part) for key, part in packs.packed_parts(folder, stamps)}
     return {key: found[key] for key in asked if key in found}
+
+
+@contextmanager
+def packing(folder: Path) -> Iterator[Callable[[str], None]]:
+    """Take the keys of parts as they are written, and pack them by the thousands in a second thread.
+
+    So a run of a hundred thousand that is killed goes on at once.
+    """
+    pool, written = ThreadPoolExecutor(1, "packing"), list[str]()
+
+    def note(key: str) -> None:
+        written.append(key)
+        if isinstance(folder, Path) and len(written) >= packs.MANY:
+            pool.submit(scan, folder, [*written])
+            written.clear()
+
+    try:
+        yield note
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def _stamps(parts: Path) -> dict[str, Stamp]:

@@ -6,6 +6,7 @@ import pytest
 
 import bench
 from bench.present.table import format_table
+from bench.store import packs
 
 #: The columns of `table RUN convergence --format json`.
 CONVERGENCE = {
@@ -221,3 +222,14 @@ class TestCompileCache:
         assert run.manifest["compile_cache"] == "compilation cache is off: as asked"
         tiny(problems=["quadratic[dim=7,condition=2]"])
         assert on < programs()
+
+
+def test_a_run_of_many_cells_packs_them_as_it_goes(tiny, rows, monkeypatch):
+    plain = tiny("plain", optimizers=["sgd", "adam"])
+    monkeypatch.setattr(packs, "MANY", 2)
+    monkeypatch.setattr(packs, "SETTLED_SECONDS", 0.0)
+    packed = tiny("packed", optimizers=["sgd", "adam"])
+    assert list((packed.folder / "packs").iterdir())
+    assert all(part.pack for part in packed.parts) and not any(part.pack for part in plain.parts)
+    assert rows(packed) == rows(plain)
+    assert packed.convergence().rows == plain.convergence().rows

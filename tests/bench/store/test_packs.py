@@ -1,6 +1,7 @@
 """What packs say of parts is what the parts say, or nothing."""
 
 import os
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from bench.analyse.outcomes import Slice
 from bench.analyse.tuned_ends import tuned_ends
 from bench.store import packs
 from bench.store.run_folder import part_path, read_part, write_part
-from bench.store.scan import scan
+from bench.store.scan import _stamps, packing, scan
 from bench.store.schema import trial_rows
 
 KEYS = [*"abcdef", "torn", "failed"]
@@ -149,3 +150,28 @@ def test_large_parts_are_read_themselves(folder, monkeypatch):
     parts = list(scan(folder, KEYS).values())
     assert {*packs._reports(parts[0].pack)} == set()
     assert ends(parts) == ends([part._replace(pack=None) for part in parts])
+
+
+def test_parts_are_packed_while_they_are_written(folder):
+    with packing(folder) as note:
+        for key in KEYS[:3]:
+            note(key)
+        assert not (folder / "packs").exists()
+        note(KEYS[3])
+    assert sorted(dict(packs.packed_parts(folder, _stamps(folder / "parts")))) == KEYS[:4]
+
+
+def test_what_ends_the_writing_waits_for_no_pack(folder, monkeypatch):
+    held = threading.Event()
+    monkeypatch.setattr(packs, "read_and_pack", lambda folder, paths: held.wait() and [])
+
+    def interrupted():
+        with packing(folder) as note:
+            for key in KEYS:
+                note(key)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not (folder / "packs").exists()
+    held.set()
