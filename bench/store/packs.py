@@ -29,8 +29,6 @@ MANY, PACKED = 3000, 512
 SETTLED_SECONDS = 2.0
 #: Report seeds of larger parts are read as fast from there.
 LARGEST_BYTES = 2**16
-
-
 #: What is kept of the report seeds beside their metrics: enough to tell how they ended, at any step.
 KEPT = ("phase", "seed", "point", "status", "step", "step_loss")
 
@@ -66,7 +64,7 @@ def read_and_pack(folder: Path, paths: Sequence[Path]) -> list[Part | None]:
 
 
 def _read_and_copy(path: Path) -> tuple[Part | None, dict[str, Any] | None]:
-    """Read a part: (what its footer says, its row in a pack), without one where it is torn or still hot."""
+    """Read a part: (what its footer says, its row in a pack); without a row where it is torn, or of this moment."""
     # Looked at before it is read: of one that is replaced in between, another stamp is kept than it has.
     at, latest = stamp(path), time.time_ns() - SETTLED_SECONDS * 1e9
     with examined_part(path) as (part, file):
@@ -74,7 +72,8 @@ def _read_and_copy(path: Path) -> tuple[Part | None, dict[str, Any] | None]:
             return part, None
         report = None
         if part.outcome == "finished" and at.size <= LARGEST_BYTES:
-            report = _serialized(_report_batch(file, part.footer, _is_kept))
+            with suppress(*UNREADABLE):
+                report = _serialized(_report_batch(file, part.footer, _is_kept))
     named = {"schema": VERSION, "key": path.stem, "footer": json.dumps(part.footer)}
     return part, named | at._asdict() | {"report": report}
 
@@ -86,11 +85,12 @@ def packed_parts(folder: Path, stamps: Mapping[str, Stamp]) -> Iterator[tuple[st
     except StoreError:
         return
     for pack in packs:
-        for key, footer, *at in _columns(pack, ["key", "footer", *Stamp._fields]) or ():
-            path = part_path(folder, key)
-            if stamps.get(path.name) == Stamp(*at):
-                footer = json.loads(footer)
-                yield key, Part(path, footer["outcome"], footer, pack=pack)
+        with suppress(*UNREADABLE):
+            for key, text, *at in _columns(pack, ["key", "footer", *Stamp._fields]):
+                path = part_path(folder, key)
+                if stamps.get(path.name) == Stamp(*at):
+                    footer = json.loads(text)
+                    yield key, Part(path, footer["outcome"], footer, pack=pack)
 
 
 def _is_kept(name: str) -> bool:
@@ -104,8 +104,9 @@ def report_batch(part: Part, keep: Callable[[str], bool]) -> pa.RecordBatch | No
     """
     packed = _reports(part.pack).get(part.path.stem) if part.pack else None
     if packed is not None:
-        batch = pa.ipc.open_stream(packed).read_next_batch()
-        return batch.select([name for name in batch.schema.names if keep(name)])
+        with suppress(*UNREADABLE):
+            batch = pa.ipc.open_stream(packed).read_next_batch()
+            return batch.select([name for name in batch.schema.names if keep(name)])
     with open_part(part) as file:
         return _report_batch(file, part.footer, lambda name: _is_kept(name) and keep(name))
 
@@ -135,22 +136,21 @@ def _serialized(batch: pa.RecordBatch | None) -> bytes | None:
 
 @lru_cache(2)
 def _reports(pack: Path) -> dict[str, bytes]:
-    """Hold the report seeds of a pack, whose parts are asked for one after another."""
-    return {key: report for key, report in _columns(pack, ["key", "report"]) or () if report is not None}
+    """Hold the report seeds of a pack, whose parts are asked for one after another; none where it is gone."""
+    with suppress(*UNREADABLE):
+        return {key: report for key, report in _columns(pack, ["key", "report"]) if report is not None}
+    return {}
 
 
-def _columns(pack: Path, names: Sequence[str]) -> Iterator[tuple] | None:
-    """Read some columns of a pack, row by row; None where it isn't what was written, or is gone."""
-    try:
-        content = pack.read_bytes()
-        # What Parquet can be made to do by a file that is damaged is best not tried.
-        if pack.name != _name(content):
-            return None
-        table = pq.ParquetFile(io.BytesIO(content)).read([*names, "schema"])
-        if {*table["schema"].to_pylist()} != {VERSION}:
-            return None
-    except UNREADABLE:
-        return None
+def _columns(pack: Path, names: Sequence[str]) -> Iterator[tuple]:
+    """Read some columns of a pack, row by row. Raises one of UNREADABLE where it isn't what was written, or is gone."""
+    content = pack.read_bytes()
+    # What Parquet can be made to do by a file that is damaged is best not tried.
+    if pack.name != _name(content):
+        raise ValueError(f"{pack} is not what was written")
+    table = pq.ParquetFile(io.BytesIO(content)).read([*names, "schema"])
+    if {*table["schema"].to_pylist()} != {VERSION}:
+        raise ValueError(f"{pack} has another schema")
     return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 

@@ -20,7 +20,7 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:
     """Read the footers of the parts of some cells, by key in the order asked; cells without a part are left out.
 
     Each part's pages are read too, against their checksums, on all cores: `read_part` tells why. A part of 34 trials
-    and 23 kB takes a core 0.7 ms, two thirds of them for its pages. Of thousands it is kept what they hold, so that
+    and 23 kB takes a core 0.7 ms, two thirds of them for its pages. What thousands hold is kept in packs, so that
     the next scan reads only what has changed.
     """
     on_disk = isinstance(folder, Path)
@@ -45,11 +45,18 @@ def packing(folder: Path) -> Iterator[Callable[[str], None]]:
     So a run of a hundred thousand that is killed goes on at once.
     """
     pool, written = ThreadPoolExecutor(1, "packing"), list[str]()
+    on_disk = isinstance(folder, Path)
+    # A plug-in that is being compiled may stand in another folder for a while.
+    read = partial(_read, folder.absolute() if on_disk else folder, pack=True)
+
+    def pack(keys: Sequence[str]) -> None:
+        for _ in spread(read, keys, True, packs.PACKED):
+            pass
 
     def note(key: str) -> None:
         written.append(key)
-        if isinstance(folder, Path) and len(written) >= packs.MANY:
-            pool.submit(scan, folder, [*written])
+        if on_disk and len(written) >= packs.MANY:
+            pool.submit(pack, [*written])
             written.clear()
 
     try:

@@ -1,9 +1,12 @@
 """What packs say of parts is what the parts say, or nothing."""
 
+import io
 import os
 import threading
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bench.analyse.outcomes import Slice
@@ -143,6 +146,29 @@ def test_without_room_for_packs_all_is_read(folder, monkeypatch):
 
     monkeypatch.setattr(packs, "replace", full)
     assert told(scan(folder, KEYS)) == alone(folder)
+
+
+@pytest.mark.parametrize("report_seeds", [None, "two", -1, 3, []], ids=str)
+def test_a_part_that_says_nonsense_of_its_seeds_stops_no_scan(folder, report_seeds):
+    footer = {"outcome": "finished"} | ({} if report_seeds is None else {"report_seeds": report_seeds})
+    write_part(folder, "a", trial_rows([trial("report", 0, 1.0)]), footer)
+    age(part_path(folder, "a"), 60)
+    assert told(scan(folder, KEYS)) == told(scan(folder, KEYS)) == alone(folder)
+
+
+def test_a_pack_of_somebody_who_means_harm_is_none(folder):
+    scan(folder, KEYS)
+    for place, pack in enumerate([*(folder / "packs").iterdir()]):
+        table = pq.read_table(pack)
+        column = ["footer", "report", "size"][place]
+        table = table.set_column(table.schema.get_field_index(column), column, pa.array([b"{]"] * len(table)))
+        content = io.BytesIO()
+        pq.write_table(table, content)
+        pack.unlink()
+        pack.with_name(packs._name(content.getvalue())).write_bytes(content.getvalue())
+    parts = scan(folder, KEYS)
+    assert told(parts) == alone(folder)
+    assert ends([*parts.values()]) == ends([part._replace(pack=None) for part in parts.values()])
 
 
 def test_large_parts_are_read_themselves(folder, monkeypatch):
