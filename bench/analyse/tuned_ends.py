@@ -39,8 +39,13 @@ def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
     """Read the report seeds of a cell as one batch; None where they are not as they are written today."""
     others = {*METRICS} - {*SHOWN, *targets_of(part.footer, view)}
     batch = report_batch(part, lambda name: name not in others)
-    batch = batch and of_seeds(batch, view.seeds)
-    return batch if batch and len({*batch["point"].to_pylist()}) == 1 else None
+    if not batch or len({*batch["point"].to_pylist()}) != 1:
+        return None
+    # In the order of tables, whichever way they lie.
+    names = batch.schema.names
+    last = [name for name in names if name in METRICS and name not in SHOWN]
+    rest = [name for name in names if name not in (*SHOWN, *last)]
+    return of_seeds(batch.select([*(name for name in SHOWN if name in names), *rest, *last]), view.seeds) or None
 
 
 def _shape(batch: pa.RecordBatch, part: Part, view: Slice) -> Any:

@@ -259,6 +259,7 @@ class TestPlugins:
 
 
 class TestProcesses:
+    @pytest.mark.faults
     def test_killed_run_goes_on_where_it_was(self, start, tmp_path, plugin, rows, stamps):
         """kill -9 while a cell is under way: what was finished stays, the rest comes out as without the kill."""
         # Its compilation waits as long as the file `wait` is there: the run can't get past it.

@@ -56,6 +56,7 @@ def test_a_cell_that_kills_its_worker_runs_elsewhere(tiny, cluster, rows, watch,
     assert rows(run) == rows(tiny("one", **request))
 
 
+@pytest.mark.faults
 def test_a_cell_that_kills_three_workers_is_an_error_and_the_rest_finish(tiny, cluster, rows, watch, plug):
     seen = watch()
     kills = plug("kills", "os.kill(os.getpid(), signal.SIGKILL)")

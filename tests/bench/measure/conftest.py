@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,6 +11,18 @@ from bench.measure.prepare import prepare
 from bench.measure.program import Recipe
 from bench.measure.schedules import multipliers
 from bench.measure.sweep import Points, compile_sweep, sweep
+
+#: Identity, dtype, devices -> the problem, and what its cells share: those of the last sweep, for the next one
+_PREPARED: dict[Any, Any] = {}
+
+
+def _prepare(problem, dtype, num_devices):
+    """Prepare a problem once for tests in a row that sweep it. The problem is held on to, so that none takes its id."""
+    asked = id(problem), dtype, num_devices
+    if asked not in _PREPARED:
+        _PREPARED.clear()
+        _PREPARED[asked] = problem, prepare(problem, dtype, *jax.devices()[:num_devices])
+    return _PREPARED[asked][1]
 
 
 def _train(
@@ -38,9 +51,8 @@ def _train(
     index = np.zeros(num, int) if schedule is None else np.asarray(schedule)
     chosen = jax.devices()[:num_devices]
     with devices.settings(dtype, chosen[0]), jax.numpy_rank_promotion("raise"):
-        recipe = Recipe(
-            prepare(problem, dtype, *chosen), optimizer, batch_size, steps, record_every, coupled, static or {}
-        )
+        prepared = _prepare(problem, dtype, num_devices)
+        recipe = Recipe(prepared, optimizer, batch_size, steps, record_every, coupled, static or {})
         points = Points(values, index, table)
         return how(compile_sweep(recipe, points, trials, limit_bytes, parts), points)
 

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import problems
+from bench.measure.devices import RUN_ONCE
 from bench.measure.seeds import batch_rows, key_data
 from optimizers import catalogue
 
@@ -48,7 +49,7 @@ def plain_step(problem, entry):
 def plain_loop(problem, entry, dtype, rates):
     """Train one trial after another, one step after another; return final train losses [trial, rate]."""
     build, step = plain_step(problem, entry)
-    measure = jax.jit(problem.metrics)
+    start = jax.jit(lambda params, rate, seed: build(rate, seed).init(params), compiler_options=RUN_ONCE)
     train = jax.tree.map(lambda a: a.astype(jax.dtypes.canonicalize_dtype(a.dtype)), problem.train)
     losses = np.empty((len(TRIALS), len(rates)))
     for (i, trial), (j, rate) in product(enumerate(TRIALS), enumerate(rates.astype(dtype))):
@@ -56,12 +57,12 @@ def plain_loop(problem, entry, dtype, rates):
         rows = batch_rows([trial], problem.num_rows, BATCH, 0, STEPS)[:, 0]
         keys = key_data([trial], "loss/0", STEPS)[:, 0]
         seed = key_data([trial], "optimizer")[0, 0, 0].view(np.int32) & np.int32(2**31 - 1)
-        state = jax.jit(lambda params, rate, seed: build(rate, seed).init(params))(params, rate, seed)
+        state = start(params, rate, seed)
         for t in range(STEPS):
             batch = jax.tree.map(lambda a, now=rows[t]: a[now], train)
             params, state = step(params, state, batch, keys[t], rate, seed)
         shown = params if entry.evaluation_params is None else entry.evaluation_params(state, params)
-        losses[i, j] = measure(shown, train)["loss"]
+        losses[i, j] = problem.metrics(shown, train)["loss"]
     return losses
 
 
@@ -81,7 +82,7 @@ def test_every_optimizer_equals_its_plain_loop(train, name):
         mlp(), entry, {"learning_rate": rates}, STEPS, dtype=dtype, batch_size=BATCH, record_every=7, trials=TRIALS
     )
     with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision("highest"):
-        expected = plain_loop(problems.factory("mlp")(width=16), entry, dtype, rates)
+        expected = plain_loop(mlp(), entry, dtype, rates)
     tolerance = 1e-9 if dtype == "float64" else 1e-5
     np.testing.assert_allclose(curves.metrics["train_loss"][..., -1], expected, rtol=tolerance)
 
