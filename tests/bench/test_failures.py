@@ -302,6 +302,7 @@ class TestProcesses:
         assert len(tables[0]) == 8
         assert rows(bench.load(parts.parent)) == rows(bench.load(tmp_path / "results" / "whole"))
 
+    @pytest.mark.faults
     def test_two_processes_may_run_the_same(self, start, words, tmp_path, rows, tiny):
         words = ["run", *words, "-o", "sgd", "-o", "adam", "--learning-rate", "0.1,0.5", "--json", "--name", "both"]
         processes = [start(*words), start(*words)]
