@@ -11,9 +11,6 @@ import psutil
 import pytest
 from distributed import Client
 
-#: A worker that says nothing for so long is given up; dask allows no less.
-SETTINGS = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5s", "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "0.15"}
-
 
 class Cluster(NamedTuple):
     address: str
@@ -34,7 +31,7 @@ def dask(kind: str, *words: str, env: dict[str, str] | None = None) -> subproces
     """Start `dask scheduler` or `dask worker`."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *words, "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, env=os.environ | SETTINGS | (env or {}), **quiet)
+    return subprocess.Popen(command, env=os.environ | (env or {}), **quiet)
 
 
 def start_scheduler(port: int, *words: str, env: dict[str, str] | None = None) -> subprocess.Popen:
@@ -78,7 +75,10 @@ def wait_until(holds: Callable[[], Any], seconds: float = 60) -> Any:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Start a scheduler and two workers that all tests share, some of which kill workers."""
+    """Start a scheduler and two workers that all tests share, some of which kill workers.
+
+    As patient as dask is: on a busy machine a worker may be heard of late.
+    """
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     started = [start_scheduler(port), start_worker(address), start_worker(address)]
@@ -118,15 +118,16 @@ def replace_workers(started) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def own_cluster(started) -> Callable[..., tuple[int, str]]:
-    """Start a scheduler and workers for one test: own_cluster(number of workers, port) -> (port, address)."""
+def own_cluster(started) -> Callable[..., Cluster]:
+    """Start a scheduler and workers for one test: own_cluster(number of workers, port, **settings of dask)."""
 
-    def start(num_workers: int, port: int = 0) -> tuple[int, str]:
+    def start(num_workers: int, port: int = 0, **settings: str) -> Cluster:
+        env = {f"DASK_DISTRIBUTED__{name.upper()}": value for name, value in settings.items()}
         port = port or free_port()
         address = f"tcp://127.0.0.1:{port}"
-        started.append(start_scheduler(port))
-        started.extend(start_worker(address) for _ in range(num_workers))
-        return port, address
+        started.append(start_scheduler(port, env=env))
+        started.extend(start_worker(address, env=env) for _ in range(num_workers))
+        return Cluster(address, started)
 
     return start
 

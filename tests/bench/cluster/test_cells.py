@@ -68,7 +68,8 @@ def test_a_cell_that_kills_three_workers_is_an_error_and_the_rest_finish(tiny, c
 
 
 @pytest.mark.faults
-def test_a_cell_that_allocates_without_end_is_an_error(tiny, cluster, watch, plug):
+def test_a_cell_that_allocates_without_end_is_an_error(tiny, own_cluster, watch, plug):
+    cluster = own_cluster(2, worker__memory__terminate="0.15")
     seen = watch()
     eats = plug("eats", "import numpy\nheld = []\nwhile True: held.append(numpy.ones(10**7))")
     tiny(optimizers=[eats, "sgd"], cluster=cluster.address, on_progress=seen)
@@ -77,7 +78,9 @@ def test_a_cell_that_allocates_without_end_is_an_error(tiny, cluster, watch, plu
 
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_every_worker_may_die_or_stop_answering(tiny, cluster, rows, watch, number):
+def test_every_worker_may_die_or_stop_answering(tiny, own_cluster, rows, watch, number):
+    """One that says nothing for five seconds is given up; dask allows no less."""
+    cluster = own_cluster(2, scheduler__worker_ttl="5s")
     expected = rows(tiny("one", **SIX))
     seen = watch(lambda: cluster.signal_all(number), at=2)
     run = tiny("many", **SIX, cluster=cluster.address, on_progress=seen)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -117,7 +118,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path, begin, rows, tiny, waits):
 
 def test_a_killed_scheduler_is_waited_for(tmp_path, rows, tiny, waits, started, watch, own_cluster):
     """Its workers end with it; whatever starts them on their machines starts them again."""
-    port, address = own_cluster(2)
+    address = own_cluster(2).address
     said, seen = [], watch()
 
     def restart():
@@ -128,7 +129,7 @@ def test_a_killed_scheduler_is_waited_for(tmp_path, rows, tiny, waits, started, 
             process.wait()
         started.clear()
         (tmp_path / "wait").unlink()
-        own_cluster(2, port)
+        own_cluster(2, urlsplit(address).port)
 
     def watched(progress):
         seen(progress)
@@ -146,7 +147,7 @@ def test_where_no_worker_is_left_one_that_comes_takes_over(
     tmp_path, rows, tiny, waits, watch, own_cluster, replace_workers
 ):
     """Both workers end for good, with what watches over them."""
-    _, address = own_cluster(2)
+    address = own_cluster(2).address
     seen = watch()
 
     def replace():

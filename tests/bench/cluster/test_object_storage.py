@@ -43,7 +43,7 @@ def elsewhere(own_cluster, started, tmp_path):
         may = False
     if not may:
         pytest.skip("needs to mount a disk for one process alone")
-    _, address = own_cluster(0)
+    address = own_cluster(0).address
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--resources", "CPU=1"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started.append(subprocess.Popen([*apart, *worker, "--no-dashboard"], **quiet))
