@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.store import run_folder
+from bench.store import run_folder, trials
 from bench.tables import Run
 
 
@@ -10,7 +10,7 @@ def keep_reference(run: Run, folder: Path) -> None:
     """Write a run without its selection trials and its timings, which are of one machine. Raises StoreError."""
     run_folder.check_writable(folder)
     for part in run.parts:
-        rows = run_folder.read_rows([part], phase="report")
+        rows = trials.read_rows([part], phase="report")
         if part.outcome == "finished" and len(rows):
             run_folder.write_part(folder, part.path.stem, rows, part.footer)
     run_folder.write_manifest(folder, run.manifest)

@@ -10,7 +10,8 @@ from bench.analyse.objective import objective, rounding, start_of
 from bench.analyse.outcomes import Outcomes, Slice, outcomes, targets_of, tuned
 from bench.analyse.statistics import median
 from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part, measured_columns
+from bench.store.run_folder import Part
+from bench.store.trials import measured_columns
 
 METRICS = ("train_loss", "gap", "test_loss", "test_accuracy", "steps_to_target", "time_to_target")
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from bench.analyse.outcomes import Slice
-from bench.store.run_folder import Part, measured_columns, read_batches
+from bench.store.run_folder import Part
 from bench.store.schema import METRICS
+from bench.store.trials import measured_columns, read_batches
 
 #: Columns that name a trial; those of its hyperparameters and its schedule come after them.
 NAMES = ("phase", "problem", "optimizer", "batch_size", "seed")

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from bench.analyse.trials import of_seeds, read_trials
-from bench.store.run_folder import Part, batches_of, measured_columns, open_part
+from bench.store.run_folder import Part
 from bench.store.schema import FIXED, METRICS
+from bench.store.trials import batches_of, measured_columns, open_part
 
 #: Metrics of which every row tells.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")

@@ -10,8 +10,9 @@ from bench.analyse.objective import rounding
 from bench.analyse.outcomes import Slice, not_kept
 from bench.analyse.statistics import RESAMPLES, TAILS
 from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part, measured_columns, read_batches
+from bench.store.run_folder import Part
 from bench.store.schema import FIXED
+from bench.store.trials import measured_columns, read_batches
 
 #: Records of a curve that are shown: about one for each point of a paper's column.
 MOST_RECORDS = 100

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.store.places import StoreError, children, replace
-from bench.store.run_folder import BATCH_TRIALS, UNREADABLE, Part, column_names, examined_part, open_part, part_path
+from bench.store.run_folder import UNREADABLE, Part, examined_part, part_path
 from bench.store.schema import FIXED, VERSION
+from bench.store.trials import BATCH_TRIALS, column_names, open_part
 
 #: Parts that are worth packs, when so many have to be read, and how many one holds.
 MANY, PACKED = 3000, 512

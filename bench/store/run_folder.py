@@ -4,9 +4,8 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import uuid4
@@ -26,11 +25,8 @@ from bench.store.places import (
     place,
     read_bytes,
     replace,
-    said,
 )
 
-#: Trials that are read at a time: their curves as Python's numbers are some MB.
-BATCH_TRIALS = 256
 #: A file is written in seconds: one that is still temporary after so long belongs to nobody.
 STALE_SECONDS = 86_400
 
@@ -105,7 +101,7 @@ def examined_part(path: Path) -> Iterator[tuple[Part | None, pq.ParquetFile | No
     """Read a part's footer as `read_part` does, and hold it open for a look at its trials; not where it is torn."""
     with one_line("read", path):
         try:
-            source = _open(path)
+            source = open_file(path)
         except (FileNotFoundError, NotADirectoryError):
             source = None
     if source is None:
@@ -140,8 +136,8 @@ def _is_consistent(file: pq.ParquetFile) -> bool:
     return all([(chunk.path_in_schema, chunk.physical_type) for chunk in group] == named for group in chunks)
 
 
-def _open(path: Path) -> pa.NativeFile:
-    # Of object storage the whole: one request, where a reader of columns makes many.
+def open_file(path: Path) -> pa.NativeFile:
+    """Open a part's file; of object storage the whole: one request, where a reader of columns makes many."""
     return pa.OSFile(os.fsencode(path)) if isinstance(path, Path) else pa.BufferReader(read_bytes(path))
 
 
@@ -161,77 +157,6 @@ def _free_name(path: Path) -> Path:
     """Name what nothing has the name of yet: key.torn, key.2.torn, ..."""
     names = itertools.chain([f"{path.stem}.torn"], (f"{path.stem}.{number}.torn" for number in itertools.count(2)))
     return next(one for name in names if not (one := path.with_name(name)).exists())
-
-
-def read_rows(parts: Iterable[Part], columns: Sequence[str] | None = None, phase: str | None = None) -> pa.Table:
-    """Read the trials of some parts, all columns or some, of both phases or one."""
-    batches = [batch for part in parts for batch in read_batches(part, columns, phase)]
-    tables = [pa.Table.from_batches([batch]).replace_schema_metadata(None) for batch in batches]
-    return pa.concat_tables(tables, promote_options="default") if tables else schema.trial_rows([])
-
-
-def read_batches(
-    part: Part, columns: Sequence[str] | None = None, phase: str | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Read the trials of a part some hundred at a time, all columns or some, of both phases or one."""
-    with open_part(part) as file:
-        yield from batches_of(file, columns, phase)
-
-
-@contextmanager
-def open_part(part: Part) -> Iterator[pq.ParquetFile]:
-    """Open a part: for several looks at it, since opening takes as long as reading its report seeds.
-
-    Raises StoreError, also for what is damaged since it was looked at.
-    """
-    try:
-        with _open(part.path) as source, pq.ParquetFile(source) as file:
-            yield file
-    except UNREADABLE as error:
-        raise StoreError(f"can't read {part.path}: {said(error)}") from error
-
-
-def batches_of(
-    file: pq.ParquetFile, columns: Sequence[str] | None = None, phase: str | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Read the trials of a part that is open, as `read_batches` does; columns that it lacks are left out."""
-    # Not `pq.read_table` nor a filter: both import pandas where it is installed, 0.15 s of a table's 0.4 s.
-    groups = [group for group, phases in enumerate(_phases(file)) if phase in phases] if phase else None
-    wanted = None if columns is None else [*columns]
-    # Other threads cost a small part a third more time than they save.
-    threads = file.metadata.num_rows > BATCH_TRIALS
-    for batch in file.iter_batches(BATCH_TRIALS, groups, wanted, use_threads=threads) if groups != [] else ():
-        yield batch if phase is None else _of_phase(batch, phase)
-
-
-def _phases(file: pq.ParquetFile) -> list[list[str]]:
-    """Name the phases of the trials in each row group."""
-    # Not the groups' statistics: unlike a page they have no checksum.
-    phases = file.read(["phase"], use_threads=False)["phase"].to_pylist()
-    counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    return [phases[stop - count : stop] for count, stop in zip(counts, accumulate(counts), strict=True)]
-
-
-def _of_phase(batch: pa.RecordBatch, phase: str) -> pa.RecordBatch:
-    """Slice a batch of both phases: parts were once written without row groups for each."""
-    phases = batch["phase"].to_pylist()
-    return batch.slice(phases.index(phase) if phase in phases else 0, phases.count(phase))
-
-
-def column_names(file: pq.ParquetFile) -> list[str]:
-    """Name the columns of a part that is open: by its Parquet schema, as the Arrow one takes longer to make."""
-    schema = file.metadata.schema
-    return [*dict.fromkeys(schema.column(place).path.partition(".")[0] for place in range(file.metadata.num_columns))]
-
-
-def measured_columns(part: Part) -> list[str]:
-    """Name a part's lists that hold anything, by what its footer counts."""
-    with open_part(part) as file:
-        groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
-    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-    filled = [chunk for chunk in chunks if not (told := chunk.statistics) or (told.null_count or 0) < chunk.num_values]
-    names = dict.fromkeys(chunk.path_in_schema.rpartition(".list.")[0] for chunk in filled)
-    return [name for name in names if name]
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:

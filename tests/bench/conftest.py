@@ -52,7 +52,7 @@ def words() -> list[str]:
 
 
 def _rows(run: Any) -> dict[str, str]:
-    from bench.store.run_folder import read_rows
+    from bench.store.trials import read_rows
 
     # repr tells floats apart to the last bit, and NaN equals itself in it.
     return {part.path.stem: repr(read_rows([part]).to_pylist()) for part in run.parts}

@@ -4,7 +4,7 @@ import pytest
 
 from bench.compare import compare_optimizers
 from bench.reference import keep_reference
-from bench.store import run_folder
+from bench.store import trials
 from bench.tables import load
 
 
@@ -24,7 +24,7 @@ def reference(handmade, tmp_path):
 def test_keeps_report_seeds_alone(reference):
     kept = load(reference)
     assert [part.footer["optimizer"] for part in kept.parts] == ["sgd"]
-    assert {row["phase"] for row in run_folder.read_rows(kept.parts).to_pylist()} == {"report"}
+    assert {row["phase"] for row in trials.read_rows(kept.parts).to_pylist()} == {"report"}
     assert kept.missing == 1
 
 

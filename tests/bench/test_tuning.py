@@ -7,7 +7,8 @@ import pytest
 
 import bench
 from bench.request import RequestError
-from bench.store.run_folder import StoreError, read_rows
+from bench.store.run_folder import StoreError
+from bench.store.trials import read_rows
 
 BOWL = "quadratic[condition=2.0,dim=3]"
 ASKED = {"problems": [BOWL], "optimizers": ["sgd"], "steps": 8, "records": 8, "seeds": 2, "report_seeds": 3}

@@ -21,7 +21,7 @@ from distributed import Client
 from bench import load, run
 from bench.cluster.places import gpu_ids
 from bench.present.table import Table, format_table
-from bench.store.run_folder import read_rows
+from bench.store.trials import read_rows
 
 ADDRESS = "tcp://127.0.0.1:18786"
 COLUMNS = (

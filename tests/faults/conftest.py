@@ -105,7 +105,7 @@ class Kept(NamedTuple):
 def _kept(folder: Path) -> Kept:
     from bench import load
     from bench.present.table import format_table
-    from bench.store.run_folder import read_rows
+    from bench.store.trials import read_rows
 
     run = load(folder)
     rows = {part.path.stem: repr(read_rows([part]).to_pylist()) for part in run.parts}

@@ -24,8 +24,9 @@ from bench.request import (
 from bench.request.grid import parse_batch_sizes, points
 from bench.request.schedule import parse_schedules
 from bench.store.places import StoreError
-from bench.store.run_folder import measured_columns, part_path, read_manifest, read_part, read_rows
+from bench.store.run_folder import part_path, read_manifest, read_part
 from bench.store.timings import read_timings
+from bench.store.trials import measured_columns, read_rows
 from bench.tables import load
 from problems import data_files
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.store import run_folder
+from bench.store import run_folder, trials
 from bench.store.places import StoreError, children, place, read_bytes, replace
 from bench.store.timings import read_timings, write_timing
 
@@ -48,7 +48,7 @@ def test_any_file_system_will_do(handmade, tmp_path):
     results = place("memory://results")
     folder = results / "handmade"
     run_folder.check_writable(folder)
-    run_folder.write_part(folder, part.path.stem, run_folder.read_rows([part]), part.footer)
+    run_folder.write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
     run_folder.write_manifest(folder, run_folder.read_manifest(part.path.parents[1]))
     assert run_folder.list_runs(results) == [folder] and [path.name for path in children(folder)]
     there, here = (bench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))

@@ -11,18 +11,16 @@ import pytest
 from bench.store import run_folder, schema
 from bench.store.run_folder import (
     StoreError,
-    measured_columns,
     part_path,
-    read_batches,
     read_manifest,
     read_part,
-    read_rows,
     set_aside,
     write_manifest,
     write_part,
 )
 from bench.store.schema import trial_rows
 from bench.store.timings import write_timing
+from bench.store.trials import read_rows
 
 FOOTER = {"outcome": "finished", "problem": "bowl", "best": {"learning_rate": 0.1}}
 CELL = {"key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": 4}
@@ -68,25 +66,6 @@ def test_what_is_written_is_read(tmp_path):
     assert second["phase"] == "report"
 
 
-@pytest.mark.parametrize("phase", ["select", "report"])
-def test_one_phase_is_read(tmp_path, phase):
-    rows = [TRIAL | {"phase": name, "seed": seed} for name in ("select", "report") for seed in (0, 1)]
-    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
-    read = read_rows([read_part(part_path(tmp_path, "key"))], phase=phase).to_pylist()
-    assert [(row["phase"], row["seed"]) for row in read] == [(phase, 0), (phase, 1)]
-
-
-@pytest.fixture
-def grouped(tmp_path, monkeypatch):
-    """Write a part of 5 selecting and 2 reporting trials, two to a row group."""
-    monkeypatch.setattr(schema, "GROUP_TRIALS", 2)
-    rows = [
-        TRIAL | {"phase": phase, "seed": seed} for phase, num in (("select", 5), ("report", 2)) for seed in range(num)
-    ]
-    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
-    return part_path(tmp_path, "key")
-
-
 def phases_of_groups(path):
     with pq.ParquetFile(path) as file:
         return [file.read_row_group(group)["phase"].to_pylist() for group in range(file.num_row_groups)]
@@ -95,21 +74,6 @@ def phases_of_groups(path):
 def test_phases_stand_in_row_groups_of_their_own(grouped):
     assert phases_of_groups(grouped) == [["select"] * 2, ["select"] * 2, ["select"], ["report"] * 2]
     assert [row["seed"] for row in read_rows([read_part(grouped)]).to_pylist()] == [0, 1, 2, 3, 4, 0, 1]
-
-
-def test_one_phase_is_read_without_the_other(grouped):
-    """What lies before the report trials may be anything."""
-    part = read_part(grouped)
-    with pq.ParquetFile(grouped) as file:
-        losses = file.metadata.row_group(1).column(file.metadata.row_group(1).num_columns - 1)
-    whole, start = grouped.read_bytes(), losses.data_page_offset
-    grouped.write_bytes(
-        whole[:start] + bytes(losses.total_compressed_size) + whole[start + losses.total_compressed_size :]
-    )
-    assert [row["seed"] for row in read_rows([part], phase="report").to_pylist()] == [0, 1]
-    with pytest.raises(StoreError, match=r"can't read .*key\.parquet: ") as caught:
-        read_rows([part])
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("group", range(4))
@@ -123,47 +87,8 @@ def test_a_damaged_page_of_any_row_group_is_torn(grouped, group):
         assert read_part(grouped).outcome == "torn", chunk.path_in_schema
 
 
-@pytest.mark.parametrize("phase", [None, "select", "report"])
-def test_a_part_of_one_row_group_is_read_the_same(grouped, phase):
-    """As parts were written before."""
-    expected = repr(read_rows([read_part(grouped)], phase=phase).to_pylist())
-    with pq.ParquetFile(grouped) as file:
-        table = file.read()
-    pq.write_table(table, grouped, compression="zstd", write_page_checksum=True)
-    assert len(phases_of_groups(grouped)) == 1
-    assert repr(read_rows([read_part(grouped)], phase=phase).to_pylist()) == expected
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_batches_are_the_rows_in_order(grouped, monkeypatch, size):
-    monkeypatch.setattr(run_folder, "BATCH_TRIALS", size)
-    batches = list(read_batches(read_part(grouped), ["seed"]))
-    assert max(map(len, batches)) <= size
-    assert [row for batch in batches for row in batch.to_pylist()] == [{"seed": seed} for seed in (0, 1, 2, 3, 4, 0, 1)]
-
-
-def test_measured_are_the_lists_that_hold_anything(tmp_path):
-    """A metric that is NaN all over was measured; one that is null was not."""
-    rows = [TRIAL, TRIAL | {"train_loss": None, "train_rank": np.full(3, np.nan)}]
-    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
-    names = ["step", "examples", "train_loss", "train_margin", "train_rank"]
-    assert measured_columns(read_part(part_path(tmp_path, "key"))) == names
-    write_part(tmp_path, "key", trial_rows([]), FOOTER)
-    assert measured_columns(read_part(part_path(tmp_path, "key"))) == []
-
-
-def test_parts_of_different_metrics_are_read_together(tmp_path):
-    other = {name: value for name, value in TRIAL.items() if name != "train_margin"} | {"train_rank": np.ones(3)}
-    write_part(tmp_path, "a", trial_rows([TRIAL]), FOOTER)
-    write_part(tmp_path, "b", trial_rows([other]), FOOTER)
-    rows = read_rows([read_part(part_path(tmp_path, name)) for name in "ab"]).to_pylist()
-    assert [row["train_margin"] for row in rows] == [[1, 2, 3], None]
-    assert [row["train_rank"] for row in rows] == [None, [1, 1, 1]]
-
-
 def test_nothing_is_read_of_nothing(tmp_path):
     assert read_part(part_path(tmp_path, "key")) is None
-    assert read_rows([]).to_pylist() == []
 
 
 def test_any_parquet_reader_reads_a_part(tmp_path):

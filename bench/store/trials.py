@@ -1,0 +1,86 @@
+"""The trials that a part holds: some hundred at a time, all columns or some."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.store import schema
+from bench.store.places import StoreError, said
+from bench.store.run_folder import UNREADABLE, Part, open_file
+
+#: Trials that are read at a time: their curves as Python's numbers are some MB.
+BATCH_TRIALS = 256
+
+
+def read_rows(parts: Iterable[Part], columns: Sequence[str] | None = None, phase: str | None = None) -> pa.Table:
+    """Read the trials of some parts, all columns or some, of both phases or one."""
+    batches = [batch for part in parts for batch in read_batches(part, columns, phase)]
+    tables = [pa.Table.from_batches([batch]).replace_schema_metadata(None) for batch in batches]
+    return pa.concat_tables(tables, promote_options="default") if tables else schema.trial_rows([])
+
+
+def read_batches(
+    part: Part, columns: Sequence[str] | None = None, phase: str | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Read the trials of a part some hundred at a time, all columns or some, of both phases or one."""
+    with open_part(part) as file:
+        yield from batches_of(file, columns, phase)
+
+
+@contextmanager
+def open_part(part: Part) -> Iterator[pq.ParquetFile]:
+    """Open a part: for several looks at it, since opening takes as long as reading its report seeds.
+
+    Raises StoreError, also for what is damaged since it was looked at.
+    """
+    try:
+        with open_file(part.path) as source, pq.ParquetFile(source) as file:
+            yield file
+    except UNREADABLE as error:
+        raise StoreError(f"can't read {part.path}: {said(error)}") from error
+
+
+def batches_of(
+    file: pq.ParquetFile, columns: Sequence[str] | None = None, phase: str | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Read the trials of a part that is open, as `read_batches` does; columns that it lacks are left out."""
+    # Not `pq.read_table` nor a filter: both import pandas where it is installed, 0.15 s of a table's 0.4 s.
+    groups = [group for group, phases in enumerate(_phases(file)) if phase in phases] if phase else None
+    wanted = None if columns is None else [*columns]
+    # Other threads cost a small part a third more time than they save.
+    threads = file.metadata.num_rows > BATCH_TRIALS
+    for batch in file.iter_batches(BATCH_TRIALS, groups, wanted, use_threads=threads) if groups != [] else ():
+        yield batch if phase is None else _of_phase(batch, phase)
+
+
+def _phases(file: pq.ParquetFile) -> list[list[str]]:
+    """Name the phases of the trials in each row group."""
+    # Not the groups' statistics: unlike a page they have no checksum.
+    phases = file.read(["phase"], use_threads=False)["phase"].to_pylist()
+    counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    return [phases[stop - count : stop] for count, stop in zip(counts, accumulate(counts), strict=True)]
+
+
+def _of_phase(batch: pa.RecordBatch, phase: str) -> pa.RecordBatch:
+    """Slice a batch of both phases: parts were once written without row groups for each."""
+    phases = batch["phase"].to_pylist()
+    return batch.slice(phases.index(phase) if phase in phases else 0, phases.count(phase))
+
+
+def column_names(file: pq.ParquetFile) -> list[str]:
+    """Name the columns of a part that is open: by its Parquet schema, as the Arrow one takes longer to make."""
+    schema = file.metadata.schema
+    return [*dict.fromkeys(schema.column(place).path.partition(".")[0] for place in range(file.metadata.num_columns))]
+
+
+def measured_columns(part: Part) -> list[str]:
+    """Name a part's lists that hold anything, by what its footer counts."""
+    with open_part(part) as file:
+        groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    filled = [chunk for chunk in chunks if not (told := chunk.statistics) or (told.null_count or 0) < chunk.num_values]
+    names = dict.fromkeys(chunk.path_in_schema.rpartition(".list.")[0] for chunk in filled)
+    return [name for name in names if name]
