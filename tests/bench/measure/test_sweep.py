@@ -1,6 +1,6 @@
 """The batched, compiled sweep against a plain Python loop, and the promises that every later table rests on."""
 
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import jax
@@ -29,7 +29,7 @@ def plain_step(problem, entry):
         random = {"seed": seed} if "seed" in entry.needs else {}
         return optax.with_extra_args_support(entry.build(learning_rate=rate, **random))
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=RUN_ONCE)
     def step(params, state, batch, key, rate, seed):
         key = jax.random.wrap_key_data(key)
         fn = lambda p: problem.loss(p, batch, key)  # noqa: E731
