@@ -3,15 +3,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 SUITE ?= quick
 
-.PHONY: bench test faults benchmarks lock clean
+.PHONY: bench test check browser faults benchmarks lock clean
+# Debian's packages come while Python's do.
+MAKEFLAGS += --jobs=2
 
 bench: .venv/installed
 	$(BIN)/optbench run $(SUITE)
 
-test: .venv/installed
-	scripts/check
-	scripts/browser
+test: check browser
 	scripts/test
+
+check: .venv/installed
+	scripts/check
+
+browser:
+	scripts/browser
 
 faults: .venv/installed
 	scripts/test -m faults
