@@ -111,12 +111,12 @@ def run_jobs(
 
 
 def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:
-    """Pick the jobs that are not finished yet, and tell which are."""
-    stored = {} if force else scan(folder, (job.key for job in jobs))
+    """Pick the jobs that are not finished yet, or all, and tell which are kept."""
+    stored = scan(folder, (job.key for job in jobs))
     waiting: list[Waiting] = []
     for job in jobs:
         part = stored.get(job.key)
-        if part is not None and part.outcome == "finished":
+        if part is not None and part.outcome == "finished" and not force:
             on_progress(Progress(job, "kept"))
         else:
             waiting.append((job, run_folder.set_aside(part) if part is not None and part.outcome == "torn" else ""))

@@ -179,13 +179,14 @@ class TestTorn:
         assert torn.with_suffix(".torn").read_bytes() == damaged
         assert stamps(first.folder)[whole.name] == before
 
-    def test_a_part_of_a_newer_optbench_is_named_and_set_aside(self, tiny, rows, monkeypatch):
+    @pytest.mark.parametrize("force", [False, True])
+    def test_a_part_of_a_newer_optbench_is_named_and_set_aside(self, tiny, rows, monkeypatch, force):
         with monkeypatch.context() as patch:
             patch.setattr(schema, "VERSION", schema.VERSION + 1)
             newer = tiny().parts[0].path
         (newer.parents[1] / "manifest.json").unlink()
         kept, progress = newer.read_bytes(), []
-        run = tiny(on_progress=progress.append)
+        run = tiny(on_progress=progress.append, force=force)
         said = f"part {newer} has schema 2; this optbench reads 1: kept as {newer.stem}.torn, computed again"
         assert [one.message for one in progress if one.outcome == "started"] == [said]
         assert newer.with_suffix(".torn").read_bytes() == kept
