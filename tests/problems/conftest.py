@@ -1,13 +1,18 @@
-"""What every test of the problems shares."""
+"""Compile without most optimizations in this folder alone: each program runs a few times only."""
+
+from pathlib import Path
 
 import jax
-import pytest
+
+HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _compile_quickly():
-    """Compile without most optimizations: each program runs a few times only. Nothing compiled so is left to others."""
+def pytest_runtest_setup():
     jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()
+
+
+def pytest_runtest_teardown(nextitem):
+    # Not a fixture of the package: without an `__init__.py` that would last to the end of all tests.
+    if nextitem is None or HERE not in nextitem.path.parents:
+        jax.config.update("jax_disable_most_optimizations", False)
+        jax.clear_caches()
