@@ -23,7 +23,7 @@ def test_every_trial_is_equal_and_a_second_run_keeps_all(tiny, cluster, rows, wa
     first, second = watch(), watch()
     run = tiny("many", **SIX, cluster=cluster.address, on_progress=first)
     assert rows(run) == expected
-    # Started is at times one more often, where a worker is lost: that costs time, and no number.
+    # One may start again, where its worker was lost: that costs time, and no number.
     assert first.count("finished") == 6 <= first.count("started")
     tiny("many", **SIX, cluster=cluster.address, on_progress=second)
     assert [one.outcome for one in second.seen] == ["kept"] * 6
