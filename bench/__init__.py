@@ -1,27 +1,27 @@
-"""Benchmark optimizers: `from bench import load, run, throughput, tune, update_throughput`."""
+"""Benchmark optimizers: `from optbench import load, run, throughput, tune, update_throughput`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.compare import compare_optimizers
-    from bench.execute import run
-    from bench.tables import Run, load
-    from bench.timing import throughput
-    from bench.tuning import Tuned, tune
-    from bench.update_timing import update_throughput
+    from optbench.compare import compare_optimizers
+    from optbench.execute import run
+    from optbench.tables import Run, load
+    from optbench.timing import throughput
+    from optbench.tuning import Tuned, tune
+    from optbench.update_timing import update_throughput
 
 __all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
-    "compare_optimizers": "bench.compare",
-    "run": "bench.execute",
-    "load": "bench.tables",
-    "Run": "bench.tables",
-    "throughput": "bench.timing",
-    "tune": "bench.tuning",
-    "Tuned": "bench.tuning",
-    "update_throughput": "bench.update_timing",
+    "compare_optimizers": "optbench.compare",
+    "run": "optbench.execute",
+    "load": "optbench.tables",
+    "Run": "optbench.tables",
+    "throughput": "optbench.timing",
+    "tune": "optbench.tuning",
+    "Tuned": "optbench.tuning",
+    "update_throughput": "optbench.update_timing",
 }
 
 

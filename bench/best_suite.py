@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.jobs import Job
-from bench.request import RequestError, format_spec, format_value
-from bench.store import run_folder
-from bench.store.places import write_file
+from optbench.jobs import Job
+from optbench.request import RequestError, format_spec, format_value
+from optbench.store import run_folder
+from optbench.store.places import write_file
 
 
 def check_output(path: Path, jobs: Sequence[Job]) -> None:

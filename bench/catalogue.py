@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 import optax
 
-import optimizers
-import problems
-from bench.apart import apart
-from bench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
-from optimizers.optimizer import Optimizer
-from problems.problem import Problem
+from optbench import optimizers, problems
+from optbench.apart import apart
+from optbench.optimizers.optimizer import Optimizer
+from optbench.problems.problem import Problem
+from optbench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
 
 #: Where a plug-in says nothing of its learning rates: wide enough for anything from Adam to gradient descent.
 PLUGIN_LEARNING_RATES = (1e-4, 1.0)

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare, paired
-from bench.analyse.costs import METRICS
-from bench.analyse.throughput import step_seconds
-from bench.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
-from bench.present.table import Table
-from bench.request import RequestError, Suite, nearest
-from bench.store.places import place
-from bench.tables import Run
+from optbench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare, paired
+from optbench.analyse.costs import METRICS
+from optbench.analyse.throughput import step_seconds
+from optbench.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
+from optbench.present.table import Table
+from optbench.request import RequestError, Suite, nearest
+from optbench.store.places import place
+from optbench.tables import Run
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
 
@@ -76,7 +76,7 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
 
 def _run_quietly(results: str | Path, suite: Suite, timed: bool) -> Run:
     # Here, so that comparing what is stored doesn't load jax.
-    from bench.execute import run
+    from optbench.execute import run
 
     return run(suite, results=results, throughput=timed)
 

@@ -1,4 +1,4 @@
-"""Who does the work: this process, with its devices, or the workers of a cluster (`bench.cluster`)."""
+"""Who does the work: this process, with its devices, or the workers of a cluster (`optbench.cluster`)."""
 
 import os
 import time
@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.apart import apart, remember
-from bench.jobs import Job, choose_compile_cache
-from bench.measure.devices import Device, describe, memory_limit_bytes, settings
-from bench.measure.sweep import out_of_memory
-from bench.measure.trace import span
-from bench.recipes import preparer
-from bench.request import Cell, one_line
-from bench.rows import failed_rows
-from bench.store import run_folder
-from bench.timing import time_missing
-from bench.train import Ready, compile_job, train_job
+from optbench.apart import apart, remember
+from optbench.jobs import Job, choose_compile_cache
+from optbench.measure.devices import Device, describe, memory_limit_bytes, settings
+from optbench.measure.sweep import out_of_memory
+from optbench.measure.trace import span
+from optbench.recipes import preparer
+from optbench.request import Cell, one_line
+from optbench.rows import failed_rows
+from optbench.store import run_folder
+from optbench.timing import time_missing
+from optbench.train import Ready, compile_job, train_job
 
 
 class Progress(NamedTuple):

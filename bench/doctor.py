@@ -8,16 +8,16 @@ import jax
 import numpy as np
 import optax
 
-from bench.jobs import choose_compile_cache, pick_device
-from bench.measure import devices, limits
-from bench.measure.prepare import prepare
-from bench.measure.program import Recipe
-from bench.measure.sweep import Points, compile_sweep, sweep
-from bench.present.table import Table
-from bench.store.places import StoreError, place
-from bench.store.run_folder import check_writable
-from optimizers.optimizer import Optimizer
-from problems.problem import Problem
+from optbench.jobs import choose_compile_cache, pick_device
+from optbench.measure import devices, limits
+from optbench.measure.prepare import prepare
+from optbench.measure.program import Recipe
+from optbench.measure.sweep import Points, compile_sweep, sweep
+from optbench.optimizers.optimizer import Optimizer
+from optbench.present.table import Table
+from optbench.problems.problem import Problem
+from optbench.store.places import StoreError, place
+from optbench.store.run_folder import check_writable
 
 #: What was looked at, what was found, and whether that is as it should be (None: just so you know).
 Check = tuple[str, str, bool | None]

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.figures import FIGURES, Options
-from bench.present.table import check_name
-from bench.store.places import write_file
+from optbench.figures import FIGURES, Options
+from optbench.present.table import check_name
+from optbench.store.places import write_file
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 SUFFIXES = (".svg", ".png")
 #: The kinds that show a metric of choice, and those that have steps, or what else is counted, along an axis.
@@ -45,7 +45,7 @@ def write_figure(make: Callable[[float], Any], path: Path, width: float) -> None
 
 def rendered(make: Callable[[float], Any], suffix: str, width: float) -> bytes:
     """Draw a figure as wide as was asked."""
-    from bench.present.charts.files import fitted, to_png, to_svg
+    from optbench.present.charts.files import fitted, to_png, to_svg
 
     figure = fitted(make, width)
     return to_png(figure, width) if suffix == ".png" else to_svg(figure, width).encode()

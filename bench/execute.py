@@ -6,14 +6,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
-from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
-from bench.manifest import manifest_of
-from bench.measure.trace import traced
-from bench.request import RequestError, Suite
-from bench.store import run_folder
-from bench.store.scan import packing, scan
-from bench.tables import Run, assemble
+from optbench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
+from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.manifest import manifest_of
+from optbench.measure.trace import traced
+from optbench.request import RequestError, Suite
+from optbench.store import run_folder
+from optbench.store.scan import packing, scan
+from optbench.tables import Run, assemble
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
 NO_MACHINE = "none"
@@ -47,7 +47,7 @@ def run(
     `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
     what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
-    `cluster` hands the cells to workers, as `bench.cluster.open_crew` says; `workers_must_match` refuses those of
+    `cluster` hands the cells to workers, as `optbench.cluster.open_crew` says; `workers_must_match` refuses those of
     other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
     has to be killed then, it runs in a worker. After `max_minutes` no cell begins any more.
     """
@@ -151,7 +151,7 @@ def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> Abstr
     """Open a cluster, once all that can be known before is checked."""
     # Late: most runs need no cluster, and dask takes half a second to import.
     with needs_cluster():
-        from bench.cluster import keep_off_devices, open_crew
+        from optbench.cluster import keep_off_devices, open_crew
 
     keep_off_devices()
     plan_jobs(asked, NO_MACHINE)

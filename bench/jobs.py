@@ -8,13 +8,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.catalogue import Known, known
-from bench.keys import keyer
-from bench.making import Make, maker
-from bench.measure import devices
-from bench.request import Cell, RequestError, Suite, expand, load_suite, override
-from bench.store.places import place
-from problems.problem import Problem
+from optbench.catalogue import Known, known
+from optbench.keys import keyer
+from optbench.making import Make, maker
+from optbench.measure import devices
+from optbench.problems.problem import Problem
+from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
+from optbench.store.places import place
 
 
 class Job(NamedTuple):

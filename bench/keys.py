@@ -5,12 +5,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.catalogue import Known, plugin_file, source_file
-from bench.making import given_files
-from bench.request import Cell
-from bench.request.cells import canonical_text, points_text
-from bench.store import cell_key
-from bench.store.cell_key import to_text
+from optbench.catalogue import Known, plugin_file, source_file
+from optbench.making import given_files
+from optbench.request import Cell
+from optbench.request.cells import canonical_text, points_text
+from optbench.store import cell_key
+from optbench.store.cell_key import to_text
 
 #: Whose versions are part of every key.
 PACKAGES = ("jax", "jaxlib", "optax", "flax")
@@ -67,5 +67,5 @@ def _sources(cell: Cell, everything: Known, imported: dict[Path, tuple[Path, ...
     if ":" in cell.optimizer_name:
         sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
     if cell.num_asked:
-        sources.add(cell_key.ROOT / "bench" / "search.py")
+        sources.add(cell_key.folder_of("optbench") / "search.py")
     return sources

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.analyse import (
+from optbench.analyse import (
     batch_scaling,
     budget,
     convergence,
@@ -15,10 +15,10 @@ from bench.analyse import (
     solved,
     throughput,
 )
-from bench.analyse.outcomes import Slice
+from optbench.analyse.outcomes import Slice
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 Row = dict[str, Any]
 

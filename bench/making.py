@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from bench.apart import apart
-from bench.catalogue import Known, make_problem
-from bench.request import Cell
-from bench.store.cell_key import file_digest
-from problems.data_files import files_of
-from problems.problem import Problem
+from optbench.apart import apart
+from optbench.catalogue import Known, make_problem
+from optbench.problems.data_files import files_of
+from optbench.problems.problem import Problem
+from optbench.request import Cell
+from optbench.store.cell_key import file_digest
 
 #: Problems that are kept: cells come problem by problem, one compiled ahead of the other.
 KEPT = 4

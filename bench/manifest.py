@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.jobs import Job
-from bench.request import Suite
-from bench.store import cell_key, run_folder
+from optbench.jobs import Job
+from optbench.request import Suite
+from optbench.store import cell_key, run_folder
 
 
 def manifest_of(asked: Suite, jobs: Sequence[Job], device: Mapping[str, Any], cache_note: str | None) -> dict[str, Any]:

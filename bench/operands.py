@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.request import RequestError, Suite, nearest, parse_spec, parse_suite
-from bench.store import run_folder
-from bench.store.run_folder import StoreError
-from bench.tables import Run, load
+from optbench.request import RequestError, Suite, nearest, parse_spec, parse_suite
+from optbench.store import run_folder
+from optbench.store.run_folder import StoreError
+from optbench.tables import Run, load
 
 #: Runs what a plug-in needs: (suite, time single trials) -> the run.
 Runner = Callable[[Suite, bool], Run]

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bench.figures import Options
-from bench.figures.trends import MEASURES, MOST_PANELS, panel_of, trend_caption, trend_figure
-from bench.history.entries import History
-from bench.history.trends import Trend, trends
-from bench.present.page import Figure, Lines, Shaded, Variant
-from bench.present.table import Table
-from bench.tables import Run
-from bench.tracking import TREND_NOTE, torn_notes, trend_row
+from optbench.figures import Options
+from optbench.figures.trends import MEASURES, MOST_PANELS, panel_of, trend_caption, trend_figure
+from optbench.history.entries import History
+from optbench.history.trends import Trend, trends
+from optbench.present.page import Figure, Lines, Shaded, Variant
+from optbench.present.table import Table
+from optbench.tables import Run
+from optbench.tracking import TREND_NOTE, torn_notes, trend_row
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "machine", "entries", "lowest", "highest", "latest")
 COLUMNS = (*COLUMNS, "ratio", "trend", "changed")

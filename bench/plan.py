@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.apart import apart
-from bench.estimate import Cost, compile_seconds, run_seconds, trial_steps
-from bench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
-from bench.measure.devices import Device, settings
-from bench.measure.sweep import sweep
-from bench.present.table import Table
-from bench.recipes import preparer
-from bench.request import Suite
-from bench.store.scan import scan
-from bench.train import compile_job
+from optbench.apart import apart
+from optbench.estimate import Cost, compile_seconds, run_seconds, trial_steps
+from optbench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.measure.devices import Device, settings
+from optbench.measure.sweep import sweep
+from optbench.present.table import Table
+from optbench.recipes import preparer
+from optbench.request import Suite
+from optbench.store.scan import scan
+from optbench.train import compile_job
 
 
 class Calibration(NamedTuple):

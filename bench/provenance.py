@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.present.table import Table
-from bench.request import list_suites
-from bench.tables import Run
+from optbench.present.table import Table
+from optbench.request import list_suites
+from optbench.tables import Run
 
 
 def provenance(run: Run) -> Table:

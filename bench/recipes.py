@@ -1,4 +1,4 @@
-"""Turn jobs into what `bench.measure` takes: prepared problems, recipes, points as arrays."""
+"""Turn jobs into what `optbench.measure` takes: prepared problems, recipes, points as arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.jobs import Job
-from bench.measure import devices
-from bench.measure.prepare import Prepared, prepare
-from bench.measure.program import Recipe
-from bench.measure.schedules import multipliers
-from bench.measure.sweep import Points
-from bench.request import Cell, parse_schedule
-from problems.problem import Problem
+from optbench.jobs import Job
+from optbench.measure import devices
+from optbench.measure.prepare import Prepared, prepare
+from optbench.measure.program import Recipe
+from optbench.measure.schedules import multipliers
+from optbench.measure.sweep import Points
+from optbench.problems.problem import Problem
+from optbench.request import Cell, parse_schedule
 
 
 def preparer(*chosen: devices.Device) -> Callable[[Problem, str], Prepared]:

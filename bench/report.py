@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench.analyse.comparison import Rules
-from bench.compare import compare_operands
-from bench.history.entries import History
-from bench.operands import Operand
-from bench.past import past
-from bench.present.page import Lines, Page, Section, Shaded, format_page
-from bench.present.table import Table
-from bench.provenance import commands, machine, provenance
-from bench.request import RequestError
-from bench.summary import summary
-from bench.tables import Run
-from bench.topics import TOPICS, Block, blocks_of, page_options, retitled, timed_on
+from optbench.analyse.comparison import Rules
+from optbench.compare import compare_operands
+from optbench.history.entries import History
+from optbench.operands import Operand
+from optbench.past import past
+from optbench.present.page import Lines, Page, Section, Shaded, format_page
+from optbench.present.table import Table
+from optbench.provenance import commands, machine, provenance
+from optbench.request import RequestError
+from optbench.summary import summary
+from optbench.tables import Run
+from optbench.topics import TOPICS, Block, blocks_of, page_options, retitled, timed_on
 
 #: Pairs whose sentence is told; of more the tables tell.
 MOST_SENTENCES = 4

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
-from bench.jobs import Job
-from bench.measure.curves import Curves
-from bench.measure.selection import diverged
-from bench.request import Cell
-from bench.store.schema import trial_columns
-from problems.problem import Problem
+from optbench.jobs import Job
+from optbench.measure.curves import Curves
+from optbench.measure.selection import diverged
+from optbench.problems.problem import Problem
+from optbench.request import Cell
+from optbench.store.schema import trial_columns
 
 
 def examples_per_step(cell: Cell, problem: Problem) -> int:

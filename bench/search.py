@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.request import RequestError
-from bench.request.grammar import geometric
+from optbench.request import RequestError
+from optbench.request.grammar import geometric
 
 Point = dict[str, Any]
 #: Name of a hyperparameter, or `schedule`, -> its values, ascending.

@@ -5,15 +5,15 @@ from math import isfinite
 
 import numpy as np
 
-from bench.analyse.comparison import Rules, compare
-from bench.analyse.convergence import convergence
-from bench.analyse.outcomes import Slice, outcomes
-from bench.analyse.ranks import problem_ranks, tested
-from bench.analyse.significance import LEVEL
-from bench.compare import side
-from bench.operands import Operand
-from bench.request import RequestError
-from bench.tables import Run
+from optbench.analyse.comparison import Rules, compare
+from optbench.analyse.convergence import convergence
+from optbench.analyse.outcomes import Slice, outcomes
+from optbench.analyse.ranks import problem_ranks, tested
+from optbench.analyse.significance import LEVEL
+from optbench.compare import side
+from optbench.operands import Operand
+from optbench.request import RequestError
+from optbench.tables import Run
 
 #: What the first is held against, the first of these that was run beside it.
 REFERENCES = ("adamw", "adam", "sgd")

@@ -8,14 +8,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from bench.analyse.outcomes import Slice
-from bench.kinds import KINDS
-from bench.present.table import Table, check_name, select
-from bench.store import run_folder
-from bench.store.places import place
-from bench.store.run_folder import Part
-from bench.store.scan import scan
-from bench.store.timings import read_timings
+from optbench.analyse.outcomes import Slice
+from optbench.kinds import KINDS
+from optbench.present.table import Table, check_name, select
+from optbench.store import run_folder
+from optbench.store.places import place
+from optbench.store.run_folder import Part
+from optbench.store.scan import scan
+from optbench.store.timings import read_timings
 
 
 @dataclass(frozen=True)

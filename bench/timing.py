@@ -6,25 +6,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.apart import apart
-from bench.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
-from bench.manifest import manifest_of
-from bench.measure import devices
-from bench.measure.limits import limits
-from bench.measure.loops import gradient_loop, training_loop
-from bench.measure.memory import num_elements, tree_bytes
-from bench.measure.prepare import Prepared
-from bench.measure.program import Recipe
-from bench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
-from bench.present.table import Table
-from bench.recipes import hyperparameters_of, preparer, recipe_of
-from bench.request import Cell, Suite, check_repeats, one_line
-from bench.rows import examples_per_step
-from bench.store import run_folder
-from bench.store.timings import read_timings, write_timing
-from bench.tables import assemble
-from optimizers import catalogue
-from problems.problem import Problem
+from optbench.apart import apart
+from optbench.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
+from optbench.manifest import manifest_of
+from optbench.measure import devices
+from optbench.measure.limits import limits
+from optbench.measure.loops import gradient_loop, training_loop
+from optbench.measure.memory import num_elements, tree_bytes
+from optbench.measure.prepare import Prepared
+from optbench.measure.program import Recipe
+from optbench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
+from optbench.optimizers import catalogue
+from optbench.present.table import Table
+from optbench.problems.problem import Problem
+from optbench.recipes import hyperparameters_of, preparer, recipe_of
+from optbench.request import Cell, Suite, check_repeats, one_line
+from optbench.rows import examples_per_step
+from optbench.store import run_folder
+from optbench.store.timings import read_timings, write_timing
+from optbench.tables import assemble
 
 #: At the end of a run: short, for a first look.
 SHORT = Effort(10, 0.2)

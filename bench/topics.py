@@ -5,12 +5,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from bench.figures import FIGURES, Options
-from bench.kinds import KINDS
-from bench.present.page import Figure, Lines, Shaded, Variant
-from bench.present.table import Table
-from bench.provenance import machine
-from bench.tables import Run
+from optbench.figures import FIGURES, Options
+from optbench.kinds import KINDS
+from optbench.present.page import Figure, Lines, Shaded, Variant
+from optbench.present.table import Table
+from optbench.provenance import machine
+from optbench.tables import Run
 
 Block = Lines | Shaded | Figure
 #: Width of a figure that has the page for itself.

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.draw import write_figure
-from bench.figures import Options
-from bench.figures.trends import trend_caption, trend_figure
-from bench.history.changes import COLUMNS, ORDER, Margins, Row, changes
-from bench.history.entries import Entry, History
-from bench.history.filters import where
-from bench.history.sparkline import sparkline
-from bench.history.trends import Trend, trends
-from bench.present.table import Table
+from optbench.draw import write_figure
+from optbench.figures import Options
+from optbench.figures.trends import trend_caption, trend_figure
+from optbench.history.changes import COLUMNS, ORDER, Margins, Row, changes
+from optbench.history.entries import Entry, History
+from optbench.history.filters import where
+from optbench.history.sparkline import sparkline
+from optbench.history.trends import Trend, trends
+from optbench.present.table import Table
 
 TREND_NOTE = (
     "lower is better; ratio: the latest over the median of those before it; trend: the last 30 entries, in the "

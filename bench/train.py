@@ -8,20 +8,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bench.jobs import Job
-from bench.measure.curves import Curves, join
-from bench.measure.devices import Device, memory_limit_bytes, settings
-from bench.measure.halving import least_bytes, num_parts, sweep_halving
-from bench.measure.prepare import Prepared
-from bench.measure.seeds import trial_name
-from bench.measure.selection import at_edge, best_point, final_losses
-from bench.measure.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
-from bench.measure.trace import span
-from bench.recipes import points_of, recipe_of
-from bench.request import Cell
-from bench.rows import check_optimum, curve_rows, examples_per_step
-from bench.search import ask
-from problems.problem import Problem
+from optbench.jobs import Job
+from optbench.measure.curves import Curves, join
+from optbench.measure.devices import Device, memory_limit_bytes, settings
+from optbench.measure.halving import least_bytes, num_parts, sweep_halving
+from optbench.measure.prepare import Prepared
+from optbench.measure.seeds import trial_name
+from optbench.measure.selection import at_edge, best_point, final_losses
+from optbench.measure.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
+from optbench.measure.trace import span
+from optbench.problems.problem import Problem
+from optbench.recipes import points_of, recipe_of
+from optbench.request import Cell
+from optbench.rows import check_optimum, curve_rows, examples_per_step
+from optbench.search import ask
 
 #: Points that optuna chooses before it learns what they scored: one program takes them all.
 ASKED_TOGETHER = 8

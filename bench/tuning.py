@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import search as searches
-from bench.best_suite import check_output, write_suite
-from bench.crew import Progress, here
-from bench.execute import run_jobs
-from bench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
-from bench.request import Cell, RequestError, Suite, nearest, parse_spec
-from bench.store import run_folder
-from bench.tables import Run
+from optbench import search as searches
+from optbench.best_suite import check_output, write_suite
+from optbench.crew import Progress, here
+from optbench.execute import run_jobs
+from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.request import Cell, RequestError, Suite, nearest, parse_spec
+from optbench.store import run_folder
+from optbench.tables import Run
 
 SEARCHES = ("grid", "random", "sobol", "halving", "optuna")
 #: Those whose points are a grid, which can be widened.

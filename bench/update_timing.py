@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bench.analyse.statistics import median, median_rank_interval
-from bench.apart import apart
-from bench.catalogue import known
-from bench.jobs import choose_compile_cache, pick_device, resolve_suite
-from bench.measure import devices, updates
-from bench.measure.limits import Limit, limits
-from bench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
-from bench.present.table import Table, check_name
-from bench.recipes import hyperparameters_of
-from bench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
-from optimizers import Optimizer, catalogue
+from optbench.analyse.statistics import median, median_rank_interval
+from optbench.apart import apart
+from optbench.catalogue import known
+from optbench.jobs import choose_compile_cache, pick_device, resolve_suite
+from optbench.measure import devices, updates
+from optbench.measure.limits import Limit, limits
+from optbench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
+from optbench.optimizers import Optimizer, catalogue
+from optbench.present.table import Table, check_name
+from optbench.recipes import hyperparameters_of
+from optbench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
 
 COLUMNS = (
     "shape",

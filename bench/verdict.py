@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from bench.history.changes import Row
-from bench.history.check import RECENT, Checked
-from bench.history.entries import History
-from bench.present.table import Table, format_table
-from bench.tracking import count_verdicts, name_entry, notes_of, torn_notes
+from optbench.history.changes import Row
+from optbench.history.check import RECENT, Checked
+from optbench.history.entries import History
+from optbench.present.table import Table, format_table
+from optbench.tracking import count_verdicts, name_entry, notes_of, torn_notes
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "before", "now", "ratio", "ratio_low", "ratio_high")
 #: Verdict -> what such rows are called.

@@ -2,9 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 
-from optimizers import adam, adaptive, curvature, gradient_descent, layerwise, learning_rate_free, schedule_free
-from optimizers.optimizer import NEEDS, Optimizer
-from optimizers.weight_decay import decoupled
+from optbench.optimizers import (
+    adam,
+    adaptive,
+    curvature,
+    gradient_descent,
+    layerwise,
+    learning_rate_free,
+    schedule_free,
+)
+from optbench.optimizers.optimizer import NEEDS, Optimizer
+from optbench.optimizers.weight_decay import decoupled
 
 __all__ = ["NEEDS", "Optimizer", "catalogue", "decoupled"]
 

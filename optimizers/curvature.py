@@ -4,7 +4,7 @@ import jax
 import optax
 import optax.contrib
 
-from optimizers.optimizer import Optimizer
+from optbench.optimizers.optimizer import Optimizer
 
 # The paper's k. Not settable: gradient_evaluations sees the state alone, which doesn't hold it.
 _HESSIAN_EVERY = 10

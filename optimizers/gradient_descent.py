@@ -6,7 +6,7 @@ import jax
 import optax
 import optax.contrib
 
-from optimizers.optimizer import Optimizer
+from optbench.optimizers.optimizer import Optimizer
 
 
 def sgd(learning_rate):

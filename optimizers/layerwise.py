@@ -5,7 +5,7 @@ from typing import Any
 import optax
 import optax.contrib
 
-from optimizers.optimizer import Optimizer
+from optbench.optimizers.optimizer import Optimizer
 
 
 def muon(

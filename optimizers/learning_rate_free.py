@@ -3,7 +3,7 @@
 import optax
 import optax.contrib
 
-from optimizers.optimizer import Optimizer
+from optbench.optimizers.optimizer import Optimizer
 
 
 def polyak_sgd(learning_rate, f_min: float = 0.0, eps: float = 0.0, variant: str = "sps"):

@@ -2,7 +2,7 @@
 
 import optax.contrib
 
-from optimizers.optimizer import Optimizer
+from optbench.optimizers.optimizer import Optimizer
 
 
 def schedule_free_sgd(learning_rate, weight_decay: float = 0.0, b1: float = 0.9, weight_lr_power: float = 2.0):

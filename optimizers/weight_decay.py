@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from optimizers.optimizer import Optimizer
+from optbench.optimizers.optimizer import Optimizer
 
 
 class AnchoredState(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from problems.data_files import READERS, Table, is_data, read
-from problems.data_idx import NAMES
+from optbench.problems.data_files import READERS, Table, is_data, read
+from optbench.problems.data_idx import NAMES
 
 #: Sets that scikit-learn carries with it, and whether their target is a class.
 BUNDLED = {"breast_cancer": True, "diabetes": False, "digits": True, "iris": True, "wine": True}

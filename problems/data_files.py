@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from problems import data_idx
+from optbench.problems import data_idx
 
 #: What scikit-learn's `dump_svmlight_file` writes on top where it is given a comment.
 ZERO_BASED_COMMENT = "column indices are zero-based"

@@ -58,8 +58,8 @@ def _handmade(
     trials: dict[int, dict[str, Any]] | None = None,
     **footer: Any,
 ):
-    from bench.store import run_folder
-    from bench.store.schema import trial_rows
+    from optbench.store import run_folder
+    from optbench.store.schema import trial_rows
 
     both, each = trial or {}, trials or {}
     decoy = [[9.0] * len(step)] if select is None else select

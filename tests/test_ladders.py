@@ -4,9 +4,8 @@ import math
 
 import pytest
 
-import problems
-from bench import run
-from bench.request import format_spec, load_suite
+from optbench import problems, run
+from optbench.request import format_spec, load_suite
 
 #: Tried first, as it reaches most targets; the others come in the suite's order.
 FIRST = ("adam", "adamw")

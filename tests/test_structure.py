@@ -12,7 +12,8 @@ TEMPLATES = ROOT / "bench" / "cli" / "templates"
 
 
 def _module(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    folder, *parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(["optbench", *([] if folder == "bench" else [folder]), *parts]).removesuffix(".__init__")
 
 
 FILES = {
@@ -25,23 +26,33 @@ FILES = {
 JAX = ("jax", "jaxlib", "flax", "optax")
 #: What may not import what: modules -> names none of them may import.
 FORBIDDEN = {
-    "problems": ("bench", "optimizers"),
-    "optimizers": ("bench", "problems"),
-    "bench.request": (*JAX, "numpy", "problems", "optimizers", "bench.measure", "bench.store"),
-    "bench.store": JAX,
-    "bench.analyse": JAX,
-    "bench.present": JAX,
-    "bench.tables": JAX,
-    "bench.figures": JAX,
-    "bench.draw": JAX,
-    "bench.kinds": JAX,
-    "bench.estimate": (*JAX, "bench.jobs"),
+    "optbench.request": (
+        *JAX,
+        "numpy",
+        "optbench.problems",
+        "optbench.optimizers",
+        "optbench.measure",
+        "optbench.store",
+    ),
+    "optbench.store": JAX,
+    "optbench.analyse": JAX,
+    "optbench.present": JAX,
+    "optbench.tables": JAX,
+    "optbench.figures": JAX,
+    "optbench.draw": JAX,
+    "optbench.kinds": JAX,
+    "optbench.estimate": (*JAX, "optbench.jobs"),
 }
 #: The only modules of bench that may import jax.
 MAY_JAX = ("apart", "catalogue", "cluster", "crew", "doctor", "jobs", "plan", "rows")
-WITH_JAX = ("bench.measure", *(f"bench.{name}" for name in MAY_JAX))
+WITH_JAX = ("optbench.measure", *(f"optbench.{name}" for name in MAY_JAX))
 #: What measure may import of this project.
-MEASURE_MAY = ("bench.measure", "problems.problem", "optimizers.optimizer", "optimizers.weight_decay")
+MEASURE_MAY = (
+    "optbench.measure",
+    "optbench.problems.problem",
+    "optbench.optimizers.optimizer",
+    "optbench.optimizers.weight_decay",
+)
 
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
@@ -66,7 +77,19 @@ def test_the_parser_sees_imports_at_every_depth():
 
 
 def test_files_are_found():
-    assert {"bench.execute", "bench.cli", "problems.problem", "optimizers.adam"} <= FILES.keys()
+    assert {"optbench.execute", "optbench.cli", "optbench.problems.problem", "optbench.optimizers.adam"} <= FILES.keys()
+
+
+@pytest.mark.parametrize("package", ["optbench.problems", "optbench.optimizers"])
+def test_problems_and_optimizers_import_nothing_else_of_ours(package):
+    wrong = [
+        f"{name} imports {found}"
+        for name, path in FILES.items()
+        if within(name, (package,))
+        for found in imports(path.read_text())
+        if within(found, ("optbench",)) and not within(found, (package,)) and found != package
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
@@ -83,11 +106,11 @@ def test_package_does_not_import(package):
 
 
 def test_measure_imports_the_two_contracts_only():
-    ours = ("bench", "problems", "optimizers")
+    ours = ("optbench",)
     wrong = [
         f"{name} imports {found}"
         for name, path in FILES.items()
-        if within(name, ("bench.measure",))
+        if within(name, ("optbench.measure",))
         for found in imports(path.read_text())
         if within(found, ours) and not within(found, MEASURE_MAY)
     ]
@@ -98,7 +121,7 @@ def test_jax_is_imported_where_it_may():
     wrong = [
         f"{name} imports {found}"
         for name, path in FILES.items()
-        if within(name, ("bench",)) and not within(name, WITH_JAX)
+        if within(name, ("optbench",)) and not within(name, (*WITH_JAX, "optbench.problems", "optbench.optimizers"))
         for found in imports(path.read_text())
         if within(found, JAX)
     ]
@@ -124,7 +147,7 @@ def test_speaking_is_seen():
     assert ends_or_prints("say = text.print\ntry:\n    f()\nexcept SystemExit:\n    pass") == set()
 
 
-@pytest.mark.parametrize("module", [name for name in FILES if not within(name, ("bench.cli",))])
+@pytest.mark.parametrize("module", [name for name in FILES if not within(name, ("optbench.cli",))])
 def test_only_the_command_line_prints_or_exits(module):
     assert ends_or_prints(FILES[module].read_text()) == set()
 
@@ -153,7 +176,7 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
 )
 def test_command_starts_without_jax(line, handmade, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])
-    command = "import sys\nfrom bench.cli import main\ncode = main(sys.argv[1:])"
+    command = "import sys\nfrom optbench.cli import main\ncode = main(sys.argv[1:])"
     assert loaded_by(command, *line.split(), folder=tmp_path) == (0, [])
 
 
@@ -161,11 +184,13 @@ def test_ranks_need_scipy_at_most(handmade, tmp_path):
     for problem in ("bowl", "hill"):
         for optimizer in ("sgd", "adam", "lion"):
             handmade(optimizer, [[3.0, 2.0, 1.0]], problem=problem)
-    command = "from bench.cli import main\ncode = main(['table', 'handmade', 'ranks', '--seeds', '1'])"
+    command = "from optbench.cli import main\ncode = main(['table', 'handmade', 'ranks', '--seeds', '1'])"
     code, loaded = loaded_by(command, folder=tmp_path)
     assert code == 0 and {*loaded} <= {"scipy"}
 
 
-@pytest.mark.parametrize("module", ["bench", "bench.request", "bench.store.run_folder", "bench.tables", "problems"])
+@pytest.mark.parametrize(
+    "module", ["optbench", "optbench.request", "optbench.store.run_folder", "optbench.tables", "optbench.problems"]
+)
 def test_module_starts_without_jax(module, tmp_path):
     assert loaded_by(f"code = 0\nimport {module}", folder=tmp_path) == (0, [])

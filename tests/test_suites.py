@@ -2,11 +2,10 @@
 
 import pytest
 
-import optimizers
-import problems
-from bench.catalogue import known
-from bench.jobs import pick_device, plan_jobs
-from bench.request import Cell, expand, list_suites, load_suite
+from optbench import optimizers, problems
+from optbench.catalogue import known
+from optbench.jobs import pick_device, plan_jobs
+from optbench.request import Cell, expand, list_suites, load_suite
 
 NAMES = ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]
 

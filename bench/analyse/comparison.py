@@ -8,12 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.costs import Costs, costs_of, has_metric
-from bench.analyse.outcomes import Slice
-from bench.analyse.significance import LEVEL, MOST_SEEDS, Judgement, fewest_seeds, judge
-from bench.analyse.statistics import geometric_mean, iqm_interval, median, median_interval, probability_of_improvement
-from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part
+from optbench.analyse.costs import Costs, costs_of, has_metric
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.significance import LEVEL, MOST_SEEDS, Judgement, fewest_seeds, judge
+from optbench.analyse.statistics import (
+    geometric_mean,
+    iqm_interval,
+    median,
+    median_interval,
+    probability_of_improvement,
+)
+from optbench.analyse.trials import is_higher_better
+from optbench.store.run_folder import Part
 
 #: A problem at one batch size.
 Task = tuple[str, Any]

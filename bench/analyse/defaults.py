@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.analyse.objective import kept, objective, start_of
-from bench.analyse.outcomes import Outcomes, Slice, outcomes
-from bench.analyse.statistics import median, median_interval
-from bench.store.run_folder import Part
+from optbench.analyse.objective import kept, objective, start_of
+from optbench.analyse.outcomes import Outcomes, Slice, outcomes
+from optbench.analyse.statistics import median, median_interval
+from optbench.store.run_folder import Part
 
 COLUMNS = (
     "problem",

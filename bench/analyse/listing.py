@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from bench.analyse.outcomes import Slice
-from bench.store.run_folder import Part
-from bench.store.schema import METRICS
-from bench.store.trials import measured_columns, read_batches
+from optbench.analyse.outcomes import Slice
+from optbench.store.run_folder import Part
+from optbench.store.schema import METRICS
+from optbench.store.trials import measured_columns, read_batches
 
 #: Columns that name a trial; those of its hyperparameters and its schedule come after them.
 NAMES = ("phase", "problem", "optimizer", "batch_size", "seed")

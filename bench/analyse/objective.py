@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Outcomes
-from bench.analyse.statistics import median
+from optbench.analyse.outcomes import Outcomes
+from optbench.analyse.statistics import median
 
 
 def objective(found: Outcomes, footer: Mapping[str, Any]) -> Float[np.ndarray, "seed point"]:

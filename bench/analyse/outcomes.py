@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from bench.analyse.trials import of_seeds, read_trials
-from bench.store.run_folder import Part
-from bench.store.schema import FIXED, METRICS
-from bench.store.trials import batches_of, measured_columns, open_part
+from optbench.analyse.trials import of_seeds, read_trials
+from optbench.store.run_folder import Part
+from optbench.store.schema import FIXED, METRICS
+from optbench.store.trials import batches_of, measured_columns, open_part
 
 #: Metrics of which every row tells.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")

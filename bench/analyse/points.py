@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.outcomes import Outcomes, Slice, outcomes, tuned
-from bench.analyse.series import gap_of
-from bench.analyse.statistics import median, median_interval
-from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part
+from optbench.analyse.outcomes import Outcomes, Slice, outcomes, tuned
+from optbench.analyse.series import gap_of
+from optbench.analyse.statistics import median, median_interval
+from optbench.analyse.trials import is_higher_better
+from optbench.store.run_folder import Part
 
 
 class Point(NamedTuple):

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.objective import objective
-from bench.analyse.outcomes import Slice, tuned
-from bench.analyse.significance import LEVEL, critical_difference, friedman_p
-from bench.analyse.statistics import median
-from bench.store.run_folder import Part
+from optbench.analyse.objective import objective
+from optbench.analyse.outcomes import Slice, tuned
+from optbench.analyse.significance import LEVEL, critical_difference, friedman_p
+from optbench.analyse.statistics import median
+from optbench.store.run_folder import Part
 
 COLUMNS = ("optimizer", "mean_rank", "best_rank", "worst_rank", "num_first", "behind_the_best", "num_problems")
 

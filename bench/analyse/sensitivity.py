@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.objective import kept, objective, rounding, start_of
-from bench.analyse.outcomes import Slice, outcomes
-from bench.analyse.statistics import median
-from bench.store.run_folder import Part
+from optbench.analyse.objective import kept, objective, rounding, start_of
+from optbench.analyse.outcomes import Slice, outcomes
+from optbench.analyse.statistics import median
+from optbench.store.run_folder import Part
 
 COLUMNS = (
     "problem",

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.objective import rounding
-from bench.analyse.outcomes import Slice, not_kept
-from bench.analyse.statistics import RESAMPLES, TAILS
-from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part
-from bench.store.schema import FIXED
-from bench.store.trials import measured_columns, read_batches
+from optbench.analyse.objective import rounding
+from optbench.analyse.outcomes import Slice, not_kept
+from optbench.analyse.statistics import RESAMPLES, TAILS
+from optbench.analyse.trials import is_higher_better
+from optbench.store.run_folder import Part
+from optbench.store.schema import FIXED
+from optbench.store.trials import measured_columns, read_batches
 
 #: Records of a curve that are shown: about one for each point of a paper's column.
 MOST_RECORDS = 100

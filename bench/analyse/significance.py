@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.statistics import median_interval
+from optbench.analyse.statistics import median_interval
 
 #: What is called different is equal in at most this share of comparisons.
 LEVEL = 0.05

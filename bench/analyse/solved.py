@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bench.analyse.objective import rounding
-from bench.analyse.outcomes import Slice, targets_of, tuned
-from bench.analyse.statistics import expected_running_time, median, performance_profile, profile_score
-from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part
+from optbench.analyse.objective import rounding
+from optbench.analyse.outcomes import Slice, targets_of, tuned
+from optbench.analyse.statistics import expected_running_time, median, performance_profile, profile_score
+from optbench.analyse.trials import is_higher_better
+from optbench.store.run_folder import Part
 
 Rows = tuple[list[str], list[dict[str, Any]]]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.analyse.convergence import convergence
-from bench.analyse.outcomes import Slice
-from bench.analyse.statistics import median, median_rank_interval, profile_score
-from bench.store.run_folder import Part
+from optbench.analyse.convergence import convergence
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.statistics import median, median_rank_interval, profile_score
+from optbench.store.run_folder import Part
 
 Timing = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float
 
-from bench.store.schema import FIXED
+from optbench.store.schema import FIXED
 
 
 def is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:

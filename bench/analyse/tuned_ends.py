@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from bench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
-from bench.analyse.trials import of_seeds, read_ends
-from bench.store.packs import report_batch
-from bench.store.run_folder import Part
-from bench.store.schema import METRICS
+from optbench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
+from optbench.analyse.trials import of_seeds, read_ends
+from optbench.store.packs import report_batch
+from optbench.store.run_folder import Part
+from optbench.store.schema import METRICS
 
 
 class Ends(NamedTuple):

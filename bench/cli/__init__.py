@@ -1,5 +1,5 @@
 """The command `optbench`: parse, call, print. Each command imports what it needs when it is called."""
 
-from bench.cli.app import app, main
+from optbench.cli.app import app, main
 
 __all__ = ["app", "main"]

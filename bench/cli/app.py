@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
-from bench.cli.signals import INTERRUPTED, end_now, exit_code, heed_signals
+from optbench.cli.signals import INTERRUPTED, end_now, exit_code, heed_signals
 
 app = App(
     name="optbench",
@@ -21,19 +21,22 @@ app = App(
 )
 #: Command -> where it is, and its line in `--help`, which then needs to load none of them.
 COMMANDS = {
-    "run": ("bench.cli.run:run", "Train every cell of a suite and print the convergence table."),
-    "tune": ("bench.cli.tune:tune", "Find each optimizer's best settings for the same stated budget."),
-    "plan": ("bench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
-    "throughput": ("bench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
-    "list": ("bench.cli.show:list_app", "List problems, optimizers, suites or runs."),
-    "table": ("bench.cli.show:table", "Print a table of a run."),
-    "plot": ("bench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
-    "compare": ("bench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
-    "report": ("bench.cli.report:report", "Write one offline page of a run, or of several."),
-    "history": ("bench.cli.history:history_app", "Track convergence and speed over time; fail when either gets worse."),
-    "doctor": ("bench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),
-    "new": ("bench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
-    "completion": ("bench.cli.tools:completion", "Print the completion script of a shell."),
+    "run": ("optbench.cli.run:run", "Train every cell of a suite and print the convergence table."),
+    "tune": ("optbench.cli.tune:tune", "Find each optimizer's best settings for the same stated budget."),
+    "plan": ("optbench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
+    "throughput": ("optbench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
+    "list": ("optbench.cli.show:list_app", "List problems, optimizers, suites or runs."),
+    "table": ("optbench.cli.show:table", "Print a table of a run."),
+    "plot": ("optbench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
+    "compare": ("optbench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
+    "report": ("optbench.cli.report:report", "Write one offline page of a run, or of several."),
+    "history": (
+        "optbench.cli.history:history_app",
+        "Track convergence and speed over time; fail when either gets worse.",
+    ),
+    "doctor": ("optbench.cli.tools:doctor", "Check devices, versions, precision, cache, memory and a tiny sweep."),
+    "new": ("optbench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
+    "completion": ("optbench.cli.tools:completion", "Print the completion script of a shell."),
 }
 for _name, (_place, _help) in COMMANDS.items():
     app.command(_place, name=_name, help=_help, sort_key=list(COMMANDS).index(_name))
@@ -79,8 +82,8 @@ def _call(arguments: list[str] | None) -> int:
 
 def _is_mistake(error: Exception) -> bool:
     # Here, so that `--help` loads neither.
-    from bench.request import RequestError
-    from bench.store.run_folder import StoreError
+    from optbench.request import RequestError
+    from optbench.store.run_folder import StoreError
 
     return isinstance(error, RequestError | StoreError)
 

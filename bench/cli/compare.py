@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bench.cli.options import Count, Text
+from optbench.cli.options import Count, Text
 
 if TYPE_CHECKING:
-    from bench.compare import Compared
-    from bench.request import Suite
-    from bench.tables import Run
+    from optbench.compare import Compared
+    from optbench.request import Suite
+    from optbench.tables import Run
 
 
 def compare(
@@ -59,10 +59,10 @@ def compare(
     results
         Folder of all runs, or a URL such as s3://bucket/results.
     """
-    from bench.analyse.comparison import Rules
-    from bench.analyse.outcomes import Slice
-    from bench.compare import compare_optimizers
-    from bench.request import RequestError
+    from optbench.analyse.comparison import Rules
+    from optbench.analyse.outcomes import Slice
+    from optbench.compare import compare_optimizers
+    from optbench.request import RequestError
 
     for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1), ("margin", margin, 0)):
         if value is not None and not value >= least:
@@ -78,8 +78,8 @@ def compare(
 
 
 def _run(suite: "Suite", timed: bool, results: str) -> "Run":
-    from bench.cli.progress import Reporter
-    from bench.execute import run
+    from optbench.cli.progress import Reporter
+    from optbench.execute import run
 
     with Reporter() as reporter:
         hear = {"on_plan": reporter.plan, "on_progress": reporter.progress, "say": reporter.say}
@@ -89,7 +89,7 @@ def _run(suite: "Suite", timed: bool, results: str) -> "Run":
 
 
 def _shown(compared: "Compared", format: str) -> str:
-    from bench.present.table import format_table
+    from optbench.present.table import format_table
 
     tables = [format_table(table, format) for table in (compared.per_problem, compared.overall)]
     if format == "json":

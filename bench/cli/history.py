@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from bench.cli.options import Count, Text, Whole
+from optbench.cli.options import Count, Text, Whole
 
 if TYPE_CHECKING:
-    from bench.history.changes import Margins
+    from optbench.history.changes import Margins
 
 Flag = Annotated[bool, Parameter(negative=())]
 Format = Literal["plain", "github", "latex", "html", "csv", "json"]
@@ -17,12 +17,12 @@ Many = list[str] | None
 #: A folder, or a URL of object storage.
 PLACE = "results/history"
 history_app = App(name="history", help="Track convergence and speed over time, and fail when either gets worse.")
-history_app.command("bench.cli.history_look:show", name="show", help="Show series over time.")
-history_app.command("bench.cli.history_look:plot", name="plot", help="Draw series over time as SVG or PNG.")
-history_app.command("bench.cli.history_exchange:export", name="export", help="Write an entry for another tracker.")
-history_app.command("bench.cli.history_exchange:import_", name="import", help="Add a pytest-benchmark JSON.")
+history_app.command("optbench.cli.history_look:show", name="show", help="Show series over time.")
+history_app.command("optbench.cli.history_look:plot", name="plot", help="Draw series over time as SVG or PNG.")
+history_app.command("optbench.cli.history_exchange:export", name="export", help="Write an entry for another tracker.")
+history_app.command("optbench.cli.history_exchange:import_", name="import", help="Add a pytest-benchmark JSON.")
 history_app.command(
-    "bench.cli.history_exchange:backfill", name="backfill", help="Add runs of other versions of a package."
+    "optbench.cli.history_exchange:backfill", name="backfill", help="Add runs of other versions of a package."
 )
 
 
@@ -41,9 +41,9 @@ def add(*runs: str, label: Text = None, history: str = PLACE, results: str = "re
     results
         Folder of all runs, or a URL such as s3://bucket/results.
     """
-    from bench.history.entries import write_entry
-    from bench.history.summary import summarise
-    from bench.tables import load
+    from optbench.history.entries import write_entry
+    from optbench.history.summary import summarise
+    from optbench.tables import load
 
     for name in dict.fromkeys(runs or ("latest",)):
         run = load(name, results)
@@ -65,16 +65,16 @@ def list_(*, history: str = PLACE, format: Format = "plain") -> None:
     format
         How to render the table.
     """
-    from bench.history.entries import read_history
-    from bench.present.table import format_table
-    from bench.tracking import list_entries
+    from optbench.history.entries import read_history
+    from optbench.present.table import format_table
+    from optbench.tracking import list_entries
 
     print(format_table(list_entries(read_history(history)), format))
 
 
 def check_least(name: str, value: float | None, least: float) -> None:
     """Refuse a number that is less, or none. Raises RequestError."""
-    from bench.request import RequestError
+    from optbench.request import RequestError
 
     if value is not None and not least <= value < float("inf"):
         raise RequestError(f"{name}: {value} is not accepted; accepted: >= {least}")
@@ -98,7 +98,7 @@ class Limits:
 
     def margins(self) -> "Margins":
         """Check them."""
-        from bench.history.changes import Margins
+        from optbench.history.changes import Margins
 
         for name, value in asdict(self).items():
             check_least(name, value, 0)
@@ -135,10 +135,10 @@ def compare(
     format
         How to render the table.
     """
-    from bench.history.entries import read_history
-    from bench.history.refs import find_entries
-    from bench.present.table import format_table
-    from bench.tracking import compared
+    from optbench.history.entries import read_history
+    from optbench.history.refs import find_entries
+    from optbench.present.table import format_table
+    from optbench.tracking import compared
 
     margins = limits.margins()
     found = read_history(history)
@@ -176,9 +176,9 @@ def check(
     history
         Folder of the history, or a URL.
     """
-    from bench.history.check import check as checked
-    from bench.history.entries import read_history
-    from bench.verdict import verdict
+    from optbench.history.check import check as checked
+    from optbench.history.entries import read_history
+    from optbench.verdict import verdict
 
     margins = limits.margins()
     check_least("window", window, 1)
@@ -210,10 +210,10 @@ def prune(
     history
         Folder of the history, or a URL.
     """
-    from bench.history.entries import read_history, remove
-    from bench.history.refs import find_entries
-    from bench.request import RequestError
-    from bench.tracking import name_entry
+    from optbench.history.entries import read_history, remove
+    from optbench.history.refs import find_entries
+    from optbench.request import RequestError
+    from optbench.tracking import name_entry
 
     check_least("last", last, 1)
     if not keep and last is None:

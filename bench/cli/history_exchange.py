@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.progress import say
+from optbench.cli.progress import say
 
 
 def export(
@@ -29,10 +29,10 @@ def export(
     history
         Folder or URL of the history.
     """
-    from bench.history.entries import read_history
-    from bench.history.exports import export as exported
-    from bench.history.refs import find_entries
-    from bench.store.places import write_file
+    from optbench.history.entries import read_history
+    from optbench.history.exports import export as exported
+    from optbench.history.refs import find_entries
+    from optbench.store.places import write_file
 
     kept = read_history(history)
     text, notes = exported(kept, find_entries(kept, entry)[-1], format)
@@ -61,9 +61,9 @@ def import_(
     history
         Folder or URL of the history.
     """
-    from bench.history.entries import write_entry
-    from bench.history.imports import read_benchmarks
-    from bench.request import RequestError
+    from optbench.history.entries import write_entry
+    from optbench.history.imports import read_benchmarks
+    from optbench.request import RequestError
 
     if not files:
         raise RequestError("import needs a file: one of pytest-benchmark, as --benchmark-json FILE writes it")
@@ -105,9 +105,9 @@ def backfill(
     results
         Folder of all runs, or a URL; those of the versions are called backfill-PACKAGE-VERSION.
     """
-    from bench.history.backfill import Asked, check
-    from bench.history.backfill import backfill as fill
-    from bench.present.table import Table, format_table
+    from optbench.history.backfill import Asked, check
+    from optbench.history.backfill import backfill as fill
+    from optbench.present.table import Table, format_table
 
     numbers = list(dict.fromkeys(number.strip() for number in versions.split(",")))
     # As the versions of a run are called.
@@ -122,11 +122,11 @@ def backfill(
 
 def _check_words(suite: str, words: tuple[str, ...]) -> None:
     """Refuse here, once, what a run under every version would refuse."""
-    from bench.catalogue import known
-    from bench.cli.app import app
-    from bench.cli.options import Options
-    from bench.jobs import resolve_suite
-    from bench.request import RequestError, expand
+    from optbench.catalogue import known
+    from optbench.cli.app import app
+    from optbench.cli.options import Options
+    from optbench.jobs import resolve_suite
+    from optbench.request import RequestError, expand
 
     _, bound, _ = app.parse_args(["run", suite, *words], exit_on_error=False, print_error=False)
     options = bound.arguments.get("options", Options())

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.history import PLACE, Format, Many, check_least
-from bench.cli.options import Count, Text
+from optbench.cli.history import PLACE, Format, Many, check_least
+from optbench.cli.options import Count, Text
 
 
 @Parameter(name="*")
@@ -51,10 +51,10 @@ def show(
     format
         How to render the tables.
     """
-    from bench.history.entries import read_history
-    from bench.present.table import format_table
-    from bench.request import RequestError
-    from bench.tracking import show as tables
+    from optbench.history.entries import read_history
+    from optbench.present.table import format_table
+    from optbench.request import RequestError
+    from optbench.tracking import show as tables
 
     try:
         found = tables(read_history(which.history), which.chosen(optimizer), which.last)
@@ -88,12 +88,12 @@ def plot(
     width
         Width of the figure, in mm, cm, in, pt or px.
     """
-    from bench.cli.plot import points
-    from bench.figures import Options
-    from bench.figures.trends import MEASURES
-    from bench.history.entries import read_history
-    from bench.request import RequestError
-    from bench.tracking import draw_trends
+    from optbench.cli.plot import points
+    from optbench.figures import Options
+    from optbench.figures.trends import MEASURES
+    from optbench.history.entries import read_history
+    from optbench.request import RequestError
+    from optbench.tracking import draw_trends
 
     chosen = which.chosen(optimizer)
     chosen["measure"] = chosen["measure"] or [*MEASURES]

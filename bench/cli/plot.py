@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bench.cli.options import Count, Text
+from optbench.cli.options import Count, Text
 
 #: Points in one of each unit; a pixel of a page is a point of a paper.
 UNITS = {"mm": 72 / 25.4, "cm": 720 / 25.4, "in": 72.0, "pt": 1.0, "px": 1.0}
@@ -64,11 +64,11 @@ def plot(
     results
         Folder of all runs, or a URL such as s3://bucket/results.
     """
-    from bench.analyse.outcomes import Slice
-    from bench.draw import draw
-    from bench.figures import Options
-    from bench.request import RequestError
-    from bench.tables import load
+    from optbench.analyse.outcomes import Slice
+    from optbench.draw import draw
+    from optbench.figures import Options
+    from optbench.request import RequestError
+    from optbench.tables import load
 
     for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
         if value is not None and value < least:
@@ -85,7 +85,7 @@ def plot(
 
 def points(text: str | None) -> float:
     """Read a width: a number and its unit. Raises RequestError."""
-    from bench.request import RequestError
+    from optbench.request import RequestError
 
     found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(mm|cm|in|pt|px)?", text or "")
     width = float(found[1]) * UNITS[found[2] or "px"] if found else 0.0

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.signals import check_signals
+from optbench.cli.signals import check_signals
 
 if TYPE_CHECKING:
-    from bench.crew import Progress
-    from bench.jobs import Job
+    from optbench.crew import Progress
+    from optbench.jobs import Job
 
 
 # Without markup: rich would take the brackets of a problem's parameters for its own.

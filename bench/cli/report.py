@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.progress import say
+from optbench.cli.progress import say
 
 if TYPE_CHECKING:
-    from bench.history.entries import History
+    from optbench.history.entries import History
 
 
 def report(
@@ -31,9 +31,9 @@ def report(
     history
         Folder or URL of their history, which the page then has a section of; results/history where there is one.
     """
-    from bench.request import RequestError
-    from bench.store.places import write_file
-    from bench.tables import load
+    from optbench.request import RequestError
+    from optbench.store.places import write_file
+    from optbench.tables import load
 
     if any(find_spec(name) is None for name in ("altair", "vl_convert")):
         raise RequestError("report needs the extra report: pip install 'optbench[report]'")
@@ -41,7 +41,7 @@ def report(
     _check_output(output)
     loaded = [load(run, results) for run in dict.fromkeys(runs or ("latest",))]
 
-    from bench.report import report as write
+    from optbench.report import report as write
 
     text = write(loaded, output, say, _history(history, results))
     write_file(output, text.encode())
@@ -50,8 +50,8 @@ def report(
 
 def _history(given: str | None, results: str) -> "History | None":
     """Read the history that is named, or the usual one where it is there."""
-    from bench.history.entries import read_history
-    from bench.store.places import children, place
+    from optbench.history.entries import read_history
+    from optbench.store.places import children, place
 
     usual = place(results) / "history"
     if given is None and not any(path.suffix == ".parquet" for path in children(usual)):
@@ -60,7 +60,7 @@ def _history(given: str | None, results: str) -> "History | None":
 
 
 def _check_output(output: Path) -> None:
-    from bench.store.run_folder import StoreError, check_writable
+    from optbench.store.run_folder import StoreError, check_writable
 
     if output.is_dir():
         raise StoreError(f"can't write {output}: Is a directory")

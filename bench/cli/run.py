@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.options import Options, Seconds, Whole
+from optbench.cli.options import Options, Seconds, Whole
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 
 def run(
@@ -56,9 +56,9 @@ def run(
     """
     if dry_run:
         return _dry_run(cluster)
-    from bench.cli.progress import Reporter, say, say_trace
-    from bench.execute import run as execute
-    from bench.present.table import format_table
+    from optbench.cli.progress import Reporter, say, say_trace
+    from optbench.execute import run as execute
+    from optbench.present.table import format_table
 
     with Reporter() as reporter:
         done = execute(
@@ -93,15 +93,15 @@ def run(
 
 
 def _dry_run(cluster: str | None) -> int:
-    from bench.execute import needs_cluster
-    from bench.request import RequestError
+    from optbench.execute import needs_cluster
+    from optbench.request import RequestError
 
     kind, _, path = (cluster or "").partition(":")
     if kind != "slurm" or not path:
         given = f"with cluster {cluster!r}" if cluster else "alone"
         raise RequestError(f"dry-run is not accepted {given}; accepted: with --cluster slurm:FILE.toml")
     with needs_cluster():
-        from bench.cluster.slurm import job_script
+        from optbench.cluster.slurm import job_script
 
     print(job_script(path))
     return 0
@@ -137,9 +137,9 @@ def plan(
     json
         Print JSON.
     """
-    from bench.cli.progress import prints_aside, say
-    from bench.plan import plan as estimate
-    from bench.present.table import format_table
+    from optbench.cli.progress import prints_aside, say
+    from optbench.plan import plan as estimate
+    from optbench.present.table import format_table
 
     with prints_aside():
         table = estimate(

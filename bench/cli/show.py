@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from bench.cli.options import Count, Text
+from optbench.cli.options import Count, Text
 
 if TYPE_CHECKING:
-    from bench.present.table import Table
+    from optbench.present.table import Table
 
 Json = Annotated[bool, Parameter(negative=())]
 list_app = App(name="list", help="List what there is.")
@@ -27,9 +27,9 @@ def problems(name: str | None = None, *, json: Json = False) -> None:
     json
         Print JSON.
     """
-    import problems as families
-    from bench.present.table import Table
-    from bench.request import RequestError, nearest
+    from optbench import problems as families
+    from optbench.present.table import Table
+    from optbench.request import RequestError, nearest
 
     if name is not None and name not in families.families():
         raise RequestError(f"unknown problem {name!r}{nearest(name, families.families())}")
@@ -45,14 +45,14 @@ def problems(name: str | None = None, *, json: Json = False) -> None:
 
 
 def _kind(family: str) -> str:
-    import problems as families
+    from optbench import problems as families
 
     return families.families()[family].split(".")[1]
 
 
 def _described(family: str) -> dict[str, Any]:
-    import problems as families
-    from bench.request import format_spec
+    from optbench import problems as families
+    from optbench.request import format_spec
 
     factory = families.factory(family)
     return {
@@ -76,8 +76,8 @@ def _told(row: dict[str, Any], documented: str) -> str:
 @list_app.command
 def optimizers(*, json: Json = False) -> None:
     """List the optimizers, with their learning rates, hyperparameters and sources."""
-    from bench.present.table import Table
-    from optimizers import catalogue
+    from optbench.optimizers import catalogue
+    from optbench.present.table import Table
 
     rows = []
     for name, entry in catalogue().items():
@@ -92,8 +92,8 @@ def optimizers(*, json: Json = False) -> None:
 @list_app.command
 def suites(*, json: Json = False) -> None:
     """List the packaged suites."""
-    from bench.present.table import Table
-    from bench.request import list_suites
+    from optbench.present.table import Table
+    from optbench.request import list_suites
 
     rows = [(suite.name, suite.description, len(suite.problems), len(suite.optimizers)) for suite in list_suites()]
     _print(Table("suites", ("suite", "description", "problems", "optimizers"), tuple(rows)), json)
@@ -102,9 +102,9 @@ def suites(*, json: Json = False) -> None:
 @list_app.command
 def runs(*, results: str = "results", json: Json = False) -> None:
     """List the runs in a results folder, newest first."""
-    from bench.present.table import Table
-    from bench.store import run_folder
-    from bench.store.places import children, place
+    from optbench.present.table import Table
+    from optbench.store import run_folder
+    from optbench.store.places import children, place
 
     rows, faults = [], []
     for folder in run_folder.list_runs(place(results)):
@@ -167,9 +167,9 @@ def table(
     results
         Folder of all runs, or a URL such as s3://bucket/results.
     """
-    from bench.present.table import write_table
-    from bench.request import RequestError
-    from bench.tables import load
+    from optbench.present.table import write_table
+    from optbench.request import RequestError
+    from optbench.tables import load
 
     loaded = load(run, results)
     names = [name.strip() for name in columns.split(",")] if columns else None
@@ -190,7 +190,7 @@ def table(
 
 
 def _print(table: "Table", json: bool) -> None:
-    from bench.present.table import format_table
+    from optbench.present.table import format_table
 
     print(format_table(table, "json" if json else "plain"))
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bench.cli.options import Options, Text, whole
-from bench.cli.progress import prints_aside, say
+from optbench.cli.options import Options, Text, whole
+from optbench.cli.progress import prints_aside, say
 
 
 def throughput(
@@ -41,13 +41,13 @@ def throughput(
     json
         Short for --format json.
     """
-    from bench.present.table import format_table
-    from bench.request import RequestError, parse_counts, parse_seconds
+    from optbench.present.table import format_table
+    from optbench.request import RequestError, parse_counts, parse_seconds
 
     effort = {"repeats": repeats, "min_seconds": parse_seconds(min_time or "", "min_time")}
     shared = {"device": options.device, "compile_cache": bool(options.compile_cache), "say": say}
     if update_only:
-        from bench.update_timing import update_throughput
+        from optbench.update_timing import update_throughput
 
         if options.problem or options.batch_size:
             raise RequestError("--update-only takes no problem and no batch size; accepted: --parameters, --shape, -o")
@@ -56,7 +56,7 @@ def throughput(
         with prints_aside():
             table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
     else:
-        from bench.timing import throughput as measure
+        from optbench.timing import throughput as measure
 
         if parameters is not None or shape is not None:
             raise RequestError("--parameters and --shape go with --update-only")

@@ -30,8 +30,8 @@ def doctor(
     json
         Print JSON.
     """
-    from bench.doctor import examine, limits_table
-    from bench.present.table import Table, format_table
+    from optbench.doctor import examine, limits_table
+    from optbench.present.table import Table, format_table
 
     if limits:
         print(format_table(limits_table(device), "json" if json else "plain"))
@@ -55,7 +55,7 @@ def problem(name: str) -> None:
 
 
 def _write(kind: str, name: str, command: str) -> None:
-    from bench.request import RequestError
+    from optbench.request import RequestError
 
     if not name.isidentifier():
         raise RequestError(f"name {name!r} is not accepted; accepted: letters, digits and _, as in my_{kind}")
@@ -76,6 +76,6 @@ def completion(shell: Literal["bash", "zsh", "fish"]) -> None:
     shell
         bash, zsh or fish.
     """
-    from bench.cli.app import app
+    from optbench.cli.app import app
 
     print(app.generate_completion(shell=shell))

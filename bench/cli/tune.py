@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from bench.cli.options import Options, Whole
+from optbench.cli.options import Options, Whole
 
 if TYPE_CHECKING:
-    from bench.present.table import Table
-    from bench.tuning import Tuned
+    from optbench.present.table import Table
+    from optbench.tuning import Tuned
 
 
 def tune(
@@ -44,9 +44,9 @@ def tune(
     json
         Print the table of the best settings as JSON, and nothing else, on stdout.
     """
-    from bench.cli.progress import Reporter
-    from bench.present.table import format_table
-    from bench.tuning import tune as execute
+    from optbench.cli.progress import Reporter
+    from optbench.present.table import format_table
+    from optbench.tuning import tune as execute
 
     options, output = _files_apart(options, output)
     with Reporter() as reporter:
@@ -74,7 +74,7 @@ def tune(
 
 def _files_apart(options: Options, output: Path | None) -> tuple[Options, Path | None]:
     """Tell -o best.toml, which is a file, from -o adamw."""
-    from bench.request import RequestError
+    from optbench.request import RequestError
 
     given = options.optimizer or []
     files = [name for name in given if name.endswith(".toml")]
@@ -97,8 +97,8 @@ def _best_table(tuned: "Tuned") -> "Table":
 
 
 def _print_rest(tuned: "Tuned", output: Path | None) -> None:
-    from bench.present.table import format_table
-    from bench.tables import KINDS
+    from optbench.present.table import format_table
+    from optbench.tables import KINDS
 
     if "budget" in KINDS:
         print("\n" + format_table(tuned.run.table("budget")))

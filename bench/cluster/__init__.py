@@ -15,18 +15,18 @@ from typing import Any
 
 import jax
 
-from bench.catalogue import plugins_of
-from bench.cluster import worker
-from bench.cluster.feed import Errand, Feed, KilledError, LateError
-from bench.cluster.order import Order
-from bench.cluster.places import open_place
-from bench.cluster.team import Team
-from bench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
-from bench.jobs import Job
-from bench.request import RequestError, Suite
-from bench.store import run_folder
-from bench.store.places import write_file
-from bench.timing import missing_groups, write_failures
+from optbench.catalogue import plugins_of
+from optbench.cluster import worker
+from optbench.cluster.feed import Errand, Feed, KilledError, LateError
+from optbench.cluster.order import Order
+from optbench.cluster.places import open_place
+from optbench.cluster.team import Team
+from optbench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
+from optbench.jobs import Job
+from optbench.request import RequestError, Suite
+from optbench.store import run_folder
+from optbench.store.places import write_file
+from optbench.timing import missing_groups, write_failures
 
 
 def keep_off_devices() -> None:

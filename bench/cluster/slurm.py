@@ -14,7 +14,7 @@ from distributed.deploy.spec import ProcessInterface
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tornado.ioloop import PeriodicCallback
 
-from bench.request import RequestError, nearest
+from optbench.request import RequestError, nearest
 
 #: dask-jobqueue takes Ctrl-C for itself as it is imported.
 INTERRUPT = signal.getsignal(signal.SIGINT)

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import distributed
 
-from bench.cluster import worker
-from bench.cluster.places import Connect
-from bench.crew import Say
-from bench.request import RequestError
+from optbench.cluster import worker
+from optbench.cluster.places import Connect
+from optbench.crew import Say
+from optbench.request import RequestError
 
 #: How long a scheduler that went away is waited for, and how often workers are looked at.
 PATIENCE_SECONDS = 300

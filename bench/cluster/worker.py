@@ -14,21 +14,21 @@ from typing import Any, NamedTuple
 
 from distributed import get_worker
 
-from bench.apart import apart
-from bench.catalogue import known_with
-from bench.crew import run_job
-from bench.jobs import Job, choose_compile_cache, pick_device, planner
-from bench.measure import devices
-from bench.recipes import preparer
-from bench.request import Cell, RequestError
-from bench.store import run_folder
-from bench.store.cell_key import ROOT
-from bench.store.places import place
-from bench.timing import SHORT, time_group
-from bench.train import compile_job
+from optbench.apart import apart
+from optbench.catalogue import known_with
+from optbench.crew import run_job
+from optbench.jobs import Job, choose_compile_cache, pick_device, planner
+from optbench.measure import devices
+from optbench.recipes import preparer
+from optbench.request import Cell, RequestError
+from optbench.store import run_folder
+from optbench.store.cell_key import PACKAGES, folder_of
+from optbench.store.places import place
+from optbench.timing import SHORT, time_group
+from optbench.train import compile_job
 
 #: What workers have to share with the one that hands out the cells, or they would compute something else.
-PACKAGES = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
+DISTRIBUTIONS = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
 
 
 class Orders(NamedTuple):
@@ -62,10 +62,11 @@ def dask_setup(worker: Any) -> None:
 def versions() -> dict[str, str]:
     """Name the versions that determine numbers, and a digest of optbench's own source."""
     digest = sha256()
-    for package in ("bench", "optimizers", "problems"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            digest.update(f"{path.relative_to(ROOT)}".encode() + path.read_bytes())
-    return {name: version(name) for name in PACKAGES} | {"source": digest.hexdigest()[:12]}
+    for package in PACKAGES:
+        folder = folder_of(package)
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{package}/{path.relative_to(folder)}".encode() + path.read_bytes())
+    return {name: version(name) for name in DISTRIBUTIONS} | {"source": digest.hexdigest()[:12]}
 
 
 def describe(orders: Orders) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from bench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
-from bench.analyse.trials import is_higher_better
-from bench.figures.options import (
+from optbench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
+from optbench.analyse.trials import is_higher_better
+from optbench.figures.options import (
     X_TITLES,
     Options,
     Tasks,
@@ -24,10 +24,10 @@ from bench.figures.options import (
     titles_of,
     words,
 )
-from bench.store.run_folder import Part
+from optbench.store.run_folder import Part
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 #: Panels of single cells; of more only the best cell of each task is shown.
 MOST_PANELS = 12
@@ -37,7 +37,7 @@ MARKED = "A cross marks where a seed diverged; the upper edge stands for all abo
 
 def curves(run: "Run", options: Options) -> Any:
     """Draw the curve of each tuned optimizer, a panel per problem and batch size."""
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.lines import lines
 
     tasks = measured_tasks(run, options)
     metrics, timed = shared_metric(tasks, options), seconds_of(run)
@@ -46,7 +46,7 @@ def curves(run: "Run", options: Options) -> Any:
 
 
 def _panel(task: Any, parts: list[Part], metric: str, options: Options, timed: Any) -> Any:
-    from bench.present.charts.line_panel import Line, LinePanel, Mark
+    from optbench.present.charts.line_panel import Line, LinePanel, Mark
 
     found = {part.footer["optimizer"]: _curve(part, metric, options, timed) for part in parts}
     drawn = [Line(name, *_lists(curve)) for name, curve in found.items()]
@@ -111,7 +111,7 @@ def _x_said(options: Options) -> str:
 
 def grid(run: "Run", options: Options) -> Any:
     """Draw every selection trial of a cell in grey and its chosen point in colour, a panel per cell."""
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.lines import lines
 
     tasks = measured_tasks(run, options)
     metrics, timed = shared_metric(tasks, options), seconds_of(run)
@@ -131,7 +131,7 @@ def chosen_cells(tasks: Tasks, options: Options) -> Tasks:
 
 
 def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any) -> Any:
-    from bench.present.charts.line_panel import LinePanel, Mark
+    from optbench.present.charts.line_panel import LinePanel, Mark
 
     seconds = timed.get(cell_of(part)) if options.x == "seconds" else None
     trials, num = grid_trials(part, metric, options.x, options.view, seconds)
@@ -147,7 +147,7 @@ def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any
 
 
 def _trial_line(trial: Trial, place: int) -> Any:
-    from bench.present.charts.line_panel import Line
+    from optbench.present.charts.line_panel import Line
 
     name = CHOSEN if trial.best else OTHER
     return Line(name, trial.x.tolist(), trial.y.tolist(), said=f"{_settings(trial)} ({place})")

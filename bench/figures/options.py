@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bench.analyse.objective import objective
-from bench.analyse.outcomes import Slice, tuned
-from bench.analyse.series import X, has_curve, metric_of
-from bench.analyse.statistics import median
-from bench.analyse.throughput import step_seconds
-from bench.present.table import check_name
-from bench.store.run_folder import Part
+from optbench.analyse.objective import objective
+from optbench.analyse.outcomes import Slice, tuned
+from optbench.analyse.series import X, has_curve, metric_of
+from optbench.analyse.statistics import median
+from optbench.analyse.throughput import step_seconds
+from optbench.present.table import check_name
+from optbench.store.run_folder import Part
 
 if TYPE_CHECKING:
-    from bench.present.charts.dots import Dot
-    from bench.present.charts.style import Look, Spec
-    from bench.tables import Run
+    from optbench.present.charts.dots import Dot
+    from optbench.present.charts.style import Look, Spec
+    from optbench.tables import Run
 
 #: One column of a paper, 85 mm, in points.
 COLUMN = 241
@@ -125,7 +125,7 @@ def look_of(tasks: Tasks, options: Options) -> "Look":
 
 def look_with(names: Sequence[str], options: Options) -> "Look":
     """Colour the first of some names."""
-    from bench.present.charts.style import Look
+    from optbench.present.charts.style import Look
 
     left = len(names) - MOST_COLOURED
     others = f"{left} other{'s' if left > 1 else ''}" if left > 0 else ""

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.analyse import ranks as ranking
-from bench.analyse import throughput as timing
-from bench.analyse.points import tuned_end
-from bench.analyse.significance import LEVEL
-from bench.analyse.trials import is_higher_better
-from bench.figures.curves import is_log
-from bench.figures.options import (
+from optbench.analyse import ranks as ranking
+from optbench.analyse import throughput as timing
+from optbench.analyse.points import tuned_end
+from optbench.analyse.significance import LEVEL
+from optbench.analyse.trials import is_higher_better
+from optbench.figures.curves import is_log
+from optbench.figures.options import (
     Options,
     joined,
     look_with,
@@ -28,12 +28,12 @@ from bench.figures.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 
 def convergence(run: "Run", options: Options) -> Any:
     """Draw how far each tuned optimizer came, a panel per problem and batch size, best first."""
-    from bench.present.charts.dots import Dot, DotPanel, dots
+    from optbench.present.charts.dots import Dot, DotPanel, dots
 
     tasks = measured_tasks(run, options)
     metrics = shared_metric(tasks, options)
@@ -62,7 +62,7 @@ def convergence_caption(run: "Run", options: Options) -> str:
 
 def ranks(run: "Run", options: Options) -> Any:
     """Draw mean ranks over problems, with their range, and what can't be told from the first."""
-    from bench.present.charts.dots import Dot, DotPanel, dots
+    from optbench.present.charts.dots import Dot, DotPanel, dots
 
     tasks_of(run)
     rows = ranking.ranks(run.parts, options.view)[1]
@@ -92,7 +92,7 @@ def ranks_caption(run: "Run", options: Options) -> str:
 
 def throughput(run: "Run", options: Options) -> Any:
     """Draw what a step takes, and how near that is to the machine's limit, a panel per problem and batch size."""
-    from bench.present.charts.dots import Dot, DotPanel, dots
+    from optbench.present.charts.dots import Dot, DotPanel, dots
 
     rows = timing.throughput(run.timings)[1]
     if not rows:

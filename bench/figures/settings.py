@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.analyse import batch_scaling as scaling
-from bench.analyse import budget as budgets
-from bench.analyse.points import begun, points
-from bench.figures.curves import MOST_PANELS, above, chosen_cells, is_log, worst
-from bench.figures.options import (
+from optbench.analyse import batch_scaling as scaling
+from optbench.analyse import budget as budgets
+from optbench.analyse.points import begun, points
+from optbench.figures.curves import MOST_PANELS, above, chosen_cells, is_log, worst
+from optbench.figures.options import (
     Options,
     coloured,
     joined,
@@ -22,10 +22,10 @@ from bench.figures.options import (
     titles_of,
     words,
 )
-from bench.store.run_folder import Part
+from optbench.store.run_folder import Part
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 #: Values on a side of a heat map: a random search has no grid, but as many values as points.
 MOST_VALUES = 40
@@ -35,7 +35,7 @@ FITTED = 30
 
 def sensitivity(run: "Run", options: Options) -> Any:
     """Draw where each learning rate ended: a line per optimizer, or of a single optimizer per batch size."""
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.lines import lines
 
     tasks = measured_tasks(run, options)
     metrics = shared_metric(tasks, options)
@@ -56,7 +56,7 @@ def sensitivity(run: "Run", options: Options) -> Any:
 
 
 def _responses(head: tuple[str, str], found: list[tuple[str, Part, str]], options: Options) -> Any:
-    from bench.present.charts.line_panel import Line, LinePanel, Mark
+    from optbench.present.charts.line_panel import Line, LinePanel, Mark
 
     drawn, marks, starts = [], [], []
     for name, part, metric in found:
@@ -90,7 +90,7 @@ def sensitivity_caption(run: "Run", options: Options) -> str:
 
 def heatmap(run: "Run", options: Options) -> Any:
     """Draw where each learning rate and weight decay ended, a panel per cell."""
-    from bench.present.charts.heat import Cell, HeatPanel, heat
+    from optbench.present.charts.heat import Cell, HeatPanel, heat
 
     tasks = measured_tasks(run, options)
     metrics = shared_metric(tasks, options)
@@ -120,8 +120,8 @@ def heatmap_caption(run: "Run", options: Options) -> str:
 
 def batch_scaling(run: "Run", options: Options) -> Any:
     """Draw the steps to the target against batch size, with the fit, a panel per problem."""
-    from bench.present.charts.line_panel import LinePanel
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.line_panel import LinePanel
+    from optbench.present.charts.lines import lines
 
     rows = scaling.batch_scaling(run.parts, options.view)[1]
     if not rows:
@@ -154,7 +154,7 @@ def batch_scaling(run: "Run", options: Options) -> Any:
 
 def _scaled(rows: list[dict[str, Any]]) -> Any:
     """Make (points measured, lines fitted, marks of what missed the target) of one problem's rows."""
-    from bench.present.charts.line_panel import Line, Mark
+    from optbench.present.charts.line_panel import Line, Mark
 
     measured, fits, marks = [], [], []
     for name in dict.fromkeys(row["optimizer"] for row in rows):
@@ -185,8 +185,8 @@ def batch_scaling_caption(run: "Run", options: Options) -> str:
 
 def budget(run: "Run", options: Options) -> Any:
     """Draw the expected best of k configurations, a panel per problem and batch size."""
-    from bench.present.charts.line_panel import Line, LinePanel
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.line_panel import Line, LinePanel
+    from optbench.present.charts.lines import lines
 
     tasks, rows = tasks_of(run), budgets.budget(run.parts, options.view)[1]
     panels = []

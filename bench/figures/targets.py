@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.analyse import solved
-from bench.analyse.points import tuned_steps
-from bench.figures.options import (
+from optbench.analyse import solved
+from optbench.analyse.points import tuned_steps
+from optbench.figures.options import (
     X_TITLES,
     Options,
     cell_of,
@@ -26,8 +26,8 @@ from bench.figures.options import (
 )
 
 if TYPE_CHECKING:
-    from bench.present.charts.dots import Dot
-    from bench.tables import Run
+    from optbench.present.charts.dots import Dot
+    from optbench.tables import Run
 
 #: Performance profiles end here, as their table does.
 LAST_FACTOR = solved.FACTORS[-1]
@@ -36,8 +36,8 @@ MOST_CORNERS = 100
 
 def profile(run: "Run", options: Options) -> Any:
     """Draw the share of problems solved within a factor of the fastest optimizer's steps."""
-    from bench.present.charts.line_panel import Line, LinePanel
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.line_panel import Line, LinePanel
+    from optbench.present.charts.lines import lines
 
     tasks = tasks_of(run)
     names, steps = solved.steps_to_target(run.parts, options.view)
@@ -65,8 +65,8 @@ def profile_caption(run: "Run", options: Options) -> str:
 
 def ecdf(run: "Run", options: Options) -> Any:
     """Draw the share of (problem, target, seed) met against steps."""
-    from bench.present.charts.line_panel import Line, LinePanel
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.line_panel import Line, LinePanel
+    from optbench.present.charts.lines import lines
 
     tasks = tasks_of(run)
     met, total = solved.steps_met(run.parts, options.view)
@@ -96,7 +96,7 @@ def ecdf_caption(run: "Run", options: Options) -> str:
 
 def ert(run: "Run", options: Options) -> Any:
     """Draw the expected running time to each target, a panel per problem, batch size and target."""
-    from bench.present.charts.dots import Dot
+    from optbench.present.charts.dots import Dot
 
     tasks_of(run)
     if options.x == "gradient_evaluations":
@@ -118,7 +118,7 @@ def ert(run: "Run", options: Options) -> Any:
 
 def _times(panels: Mapping[tuple[str, str], list["Dot"]], title: str, options: Options) -> Any:
     """Draw panels of times, the shortest first."""
-    from bench.present.charts.dots import DotPanel, dots
+    from optbench.present.charts.dots import DotPanel, dots
 
     made = []
     for head, found in panels.items():
@@ -140,7 +140,7 @@ def ert_caption(run: "Run", options: Options) -> str:
 
 def time_to_target(run: "Run", options: Options) -> Any:
     """Draw how many seconds the target takes, a panel per problem and batch size."""
-    from bench.present.charts.dots import Dot
+    from optbench.present.charts.dots import Dot
 
     tasks, timed = tasks_of(run), seconds_of(run)
     if not timed:

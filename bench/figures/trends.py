@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from bench.figures.options import Options, look_with, spans, words
-from bench.history.entries import Entry, History
-from bench.history.trends import Trend
+from optbench.figures.options import Options, look_with, spans, words
+from optbench.history.entries import Entry, History
+from optbench.history.trends import Trend
 
 #: More panels than that are no figure; a person has to choose.
 MOST_PANELS = 12
@@ -21,7 +21,7 @@ def trend_figure(history: History, found: Sequence[Trend], options: Options) -> 
 
     Raises ValueError for more panels than one can look at.
     """
-    from bench.present.charts.lines import lines
+    from optbench.present.charts.lines import lines
 
     panels: dict[tuple[Any, ...], list[Trend]] = {}
     for trend in found:
@@ -43,7 +43,7 @@ def _name(trend: Trend) -> str:
 
 
 def _panel(key: tuple[Any, ...], found: Sequence[Trend], place: dict[str, int], options: Options) -> Any:
-    from bench.present.charts.line_panel import Line, LinePanel, Mark
+    from optbench.present.charts.line_panel import Line, LinePanel, Mark
 
     problem, batch_size, measure, machine, _ = key
     drawn, points, marks = [], [], []

@@ -11,20 +11,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.history.entries import read_history, read_samples, write_entry
-from bench.history.environments import LONG, Call, VersionError, environment, last, run_command, unheard
-from bench.history.schema import SERIES
-from bench.history.summary import machine_facts, summarise
-from bench.request.errors import RequestError, nearest, quote
-from bench.store.run_folder import StoreError, now
-from bench.tables import load
+from optbench.history.entries import read_history, read_samples, write_entry
+from optbench.history.environments import LONG, Call, VersionError, environment, last, run_command, unheard
+from optbench.history.schema import SERIES
+from optbench.history.summary import machine_facts, summarise
+from optbench.request.errors import RequestError, nearest, quote
+from optbench.store.run_folder import StoreError, now
+from optbench.tables import load
 
 #: Of a run its progress is heard, not its tables. Python itself ends with 1 on an error, as a run with failed cells.
 _RUN = """
 import os, sys
 sys.stdout = open(os.devnull, "w")
 try:
-    from bench.cli import main
+    from optbench.cli import main
     code = main(sys.argv[1:])
 except Exception as error:
     print(f"{type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
@@ -34,9 +34,9 @@ sys.exit(code)
 #: What a run here says of itself. In a process of its own, for jax keeps most of a GPU's memory once it has seen it.
 _MANIFEST = """
 import json
-from bench.manifest import manifest_of
-from bench.measure.devices import pick
-from bench.request import load_suite
+from optbench.manifest import manifest_of
+from optbench.measure.devices import pick
+from optbench.request import load_suite
 print(json.dumps(manifest_of(load_suite("smoke"), (), pick(None), None)))
 """
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.history import schema
-from bench.history.entries import Entry, History, read_samples
-from bench.history.filters import without
-from bench.history.noise import NEEDED, Noise, noises
-from bench.history.paired import paired_logs, t_interval
+from optbench.history import schema
+from optbench.history.entries import Entry, History, read_samples
+from optbench.history.filters import without
+from optbench.history.noise import NEEDED, Noise, noises
+from optbench.history.paired import paired_logs, t_interval
 
 Row = dict[str, Any]
 Series = tuple[Any, ...]

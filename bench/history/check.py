@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.history.changes import Margins, Row, changes
-from bench.history.entries import Entry, History
-from bench.history.refs import find_entries
-from bench.history.trends import Trend, trends
-from bench.store.run_folder import StoreError
+from optbench.history.changes import Margins, Row, changes
+from optbench.history.entries import Entry, History
+from optbench.history.refs import find_entries
+from optbench.history.trends import Trend, trends
+from optbench.store.run_folder import StoreError
 
 #: Entries before the newest one that it is held against.
 WINDOW = 10

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.history import schema
-from bench.store.places import StoreError, children, one_line, read_bytes, write_file
-from bench.store.places import place as locate
-from bench.store.run_folder import UNREADABLE
+from optbench.history import schema
+from optbench.store.places import StoreError, children, one_line, read_bytes, write_file
+from optbench.store.places import place as locate
+from optbench.store.run_folder import UNREADABLE
 
 
 class Entry(NamedTuple):

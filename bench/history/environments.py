@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from venv import EnvBuilder
 
-from bench.request.errors import one_line
-from bench.store.cell_key import ROOT
-from bench.store.run_folder import StoreError
+from optbench.request.errors import one_line
+from optbench.store.cell_key import ROOT
+from optbench.store.run_folder import StoreError
 
 #: Runs a command and hands on each line that it says: (its exit code, all lines).
 Call = Callable[[Sequence[str], Callable[[str], None]], tuple[int, list[str]]]

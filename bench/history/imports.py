@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.analyse.statistics import median_rank_interval
-from bench.history.summary import machine_facts
-from bench.store.run_folder import StoreError
+from optbench.analyse.statistics import median_rank_interval
+from optbench.history.summary import machine_facts
+from optbench.store.run_folder import StoreError
 
 #: Samples kept of a benchmark: those of a short one are 100,000, and their exact interval would take minutes.
 MOST_SAMPLES = 500

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.history import schema
-from bench.history.filters import distinct, where
+from optbench.history import schema
+from optbench.history.filters import distinct, where
 
 #: Beside a series' own repeats its deviation counts so many of the average series of its measure and machine.
 PRIOR = 4.0

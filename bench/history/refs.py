@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from bench.history.entries import Entry, History
-from bench.store.run_folder import StoreError
+from optbench.history.entries import Entry, History
+from optbench.store.run_folder import StoreError
 
 #: A commit or an id may be cut short to so many digits.
 FEWEST_DIGITS = 4

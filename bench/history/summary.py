@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.analyse.costs import costs_of, has_metric
-from bench.analyse.outcomes import Slice, outcomes, own_metrics, tuned
-from bench.analyse.statistics import median_interval, median_rank_interval
-from bench.analyse.trials import is_higher_better
-from bench.store.run_folder import Part, StoreError
+from optbench.analyse.costs import costs_of, has_metric
+from optbench.analyse.outcomes import Slice, outcomes, own_metrics, tuned
+from optbench.analyse.statistics import median_interval, median_rank_interval
+from optbench.analyse.trials import is_higher_better
+from optbench.store.run_folder import Part, StoreError
 
 if TYPE_CHECKING:
-    from bench.tables import Run
+    from optbench.tables import Run
 
 WHOLE = Slice()
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from bench.history import schema
-from bench.history.change_points import change_points
-from bench.history.entries import Entry, History
-from bench.history.filters import distinct, grouped, numbers, where, without
+from optbench.history import schema
+from optbench.history.change_points import change_points
+from optbench.history.entries import Entry, History
+from optbench.history.filters import distinct, grouped, numbers, where, without
 
 NEEDED = ("entry", "machine", *schema.SERIES, "value", "low", "high")
 

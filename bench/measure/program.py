@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from bench.measure.prepare import AnyArray, Lifted, Prepared, lift, to_bfloat16
-from optimizers.optimizer import Optimizer
-from optimizers.weight_decay import decoupled
-from problems.problem import Batch, Params
+from optbench.measure.prepare import AnyArray, Lifted, Prepared, lift, to_bfloat16
+from optbench.optimizers.optimizer import Optimizer
+from optbench.optimizers.weight_decay import decoupled
+from optbench.problems.problem import Batch, Params
 
 
 @dataclass(frozen=True)

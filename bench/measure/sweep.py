@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from bench.measure import sharding
-from bench.measure.curves import Curves, Pieces, beside, curves_of
-from bench.measure.devices import DRAWS_BITS, RUN_ONCE
-from bench.measure.memory import memory_bytes
-from bench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
-from bench.measure.seeds import key_data
+from optbench.measure import sharding
+from optbench.measure.curves import Curves, Pieces, beside, curves_of
+from optbench.measure.devices import DRAWS_BITS, RUN_ONCE
+from optbench.measure.memory import memory_bytes
+from optbench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
+from optbench.measure.seeds import key_data
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, PyTree
 
-from bench.measure import flops
-from bench.measure.loops import Loop
-from bench.measure.memory import tree_bytes
-from bench.measure.program import build
-from optimizers.optimizer import Optimizer
+from optbench.measure import flops
+from optbench.measure.loops import Loop
+from optbench.measure.memory import tree_bytes
+from optbench.measure.program import build
+from optbench.optimizers.optimizer import Optimizer
 
 #: What an update may need and still run without a problem.
 WITHOUT_PROBLEM = frozenset({"value", "grad", "seed", "per_example_grad"})

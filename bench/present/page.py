@@ -7,10 +7,10 @@ from importlib.resources import files
 from itertools import count
 from typing import Any, NamedTuple
 
-from bench.present.page_data import PageData, embed_json
-from bench.present.page_table import escape, format_page_table
-from bench.present.shading import GROUPS
-from bench.present.table import Table
+from optbench.present.page_data import PageData, embed_json
+from optbench.present.page_table import escape, format_page_table
+from optbench.present.shading import GROUPS
+from optbench.present.table import Table
 
 #: Nothing may be loaded from anywhere, and no script runs but the page's own, whatever a name holds.
 POLICY = (
@@ -99,7 +99,7 @@ def format_page(page: Page, vega: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("bench.present").joinpath(name).read_text(encoding="utf-8")
+    return files("optbench.present").joinpath(name).read_text(encoding="utf-8")
 
 
 def _digest(script: str) -> str:

@@ -2,8 +2,8 @@
 
 import re
 
-from bench.request.errors import RequestError, quote
-from bench.request.grammar import parse_values
+from optbench.request.errors import RequestError, quote
+from optbench.request.grammar import parse_values
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
 #: Beyond this no machine holds that many of anything.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from bench.request.errors import RequestError, nearest, quote
-from bench.request.grammar import LARGEST_INTEGER, DefaultRange, Spec, Value
-from bench.request.grid import check_rates, is_number, unique
+from optbench.request.errors import RequestError, nearest, quote
+from optbench.request.grammar import LARGEST_INTEGER, DefaultRange, Spec, Value
+from optbench.request.grid import check_rates, is_number, unique
 
 #: Every optimizer takes these, whatever its own hyperparameters are.
 RATES = ("learning_rate", "weight_decay")

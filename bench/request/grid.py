@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from bench.request.errors import RequestError, quote
-from bench.request.grammar import DefaultRange, Value, parse_values
+from optbench.request.errors import RequestError, quote
+from optbench.request.grammar import DefaultRange, Value, parse_values
 
 MAX_POINTS = 1_000_000
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from bench.request.errors import RequestError, nearest, quote
-from bench.request.grammar import format_spec, parse_spec, split
-from bench.request.grid import unique
+from optbench.request.errors import RequestError, nearest, quote
+from optbench.request.grammar import format_spec, parse_spec, split
+from optbench.request.grid import unique
 
 SCHEDULES = ("constant", "cosine", "linear", "wsd")
 

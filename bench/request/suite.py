@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from bench.request.catalogue import Catalogue, match_optimizers, match_problems
-from bench.request.errors import RequestError, nearest, quote
-from bench.request.grammar import DefaultRange, format_value, parse_spec, parse_values
-from bench.request.grid import check_rates, parse_batch_sizes
-from bench.request.schedule import parse_schedules
+from optbench.request.catalogue import Catalogue, match_optimizers, match_problems
+from optbench.request.errors import RequestError, nearest, quote
+from optbench.request.grammar import DefaultRange, format_value, parse_spec, parse_values
+from optbench.request.grid import check_rates, parse_batch_sizes
+from optbench.request.schedule import parse_schedules
 
 _FOLDER = Path(__file__).parent / "suites"
 _RIVALS = {"steps": "epochs", "epochs": "steps", "records": "record_every", "record_every": "records"}

@@ -5,10 +5,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+#: Of a checkout its folder; of an installed copy, where packages are installed.
 ROOT = Path(__file__).parents[2]
+#: What optbench consists of, in a checkout in folders side by side.
+PACKAGES = ("optbench", "optbench.optimizers", "optbench.problems")
 #: The JSON text of what is digested: one encoder, since making one takes longer than using it.
 to_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 
@@ -36,8 +40,16 @@ def digests_of(sources: Iterable[Path], kept: dict[Path, str]) -> list[tuple[str
 def file_digest(path: Path) -> str:
     """Digest a file's content."""
     # Our own files are imported once: what they were then is what computes. A user's may change between two runs.
-    ours = any(path.is_relative_to(ROOT / package) for package in ("bench", "optimizers", "problems"))
+    ours = any(path.is_relative_to(folder_of(package)) for package in PACKAGES)
     return _first_digest(path) if ours else sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def folder_of(package: str) -> Path:
+    """Locate a package of PACKAGES, without importing it."""
+    spec = find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
 
 
 @cache
@@ -48,7 +60,8 @@ def _first_digest(path: Path) -> str:
 @cache
 def engine_sources() -> tuple[Path, ...]:
     """List the files that every cell depends on: how it is measured, and all optimizers."""
-    return tuple(sorted([*(ROOT / "bench" / "measure").glob("*.py"), *(ROOT / "optimizers").glob("*.py")]))
+    engine, optimizers = folder_of("optbench") / "measure", folder_of("optbench.optimizers")
+    return tuple(sorted([*engine.glob("*.py"), *optimizers.glob("*.py")]))
 
 
 def problem_sources(file: Path) -> tuple[Path, ...]:
@@ -70,5 +83,6 @@ def _imported_problem_files(path: Path) -> list[Path]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    paths = [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("problems.")]
+    ours = [name.split(".")[2:] for name in names if name.startswith("optbench.problems.")]
+    paths = [folder_of("optbench.problems").joinpath(*name).with_suffix(".py") for name in ours]
     return [path for path in paths if path.is_file()]

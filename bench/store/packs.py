@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.store.places import StoreError, children, replace
-from bench.store.run_folder import UNREADABLE, Part, examined_part, part_path
-from bench.store.schema import FIXED, VERSION
-from bench.store.trials import BATCH_TRIALS, column_names, open_part
+from optbench.store.places import StoreError, children, replace
+from optbench.store.run_folder import UNREADABLE, Part, examined_part, part_path
+from optbench.store.schema import FIXED, VERSION
+from optbench.store.trials import BATCH_TRIALS, column_names, open_part
 
 #: Parts that are worth packs, when so many have to be read, and how many one holds.
 MANY, PACKED = 3000, 512

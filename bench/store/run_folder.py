@@ -13,19 +13,10 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.store import schema
-from bench.store.cell_key import ROOT
-from bench.store.manifest_shape import fault
-from bench.store.places import (
-    StoreError,
-    children,
-    has_folders,
-    make_folder,
-    one_line,
-    place,
-    read_bytes,
-    replace,
-)
+from optbench.store import schema
+from optbench.store.cell_key import ROOT
+from optbench.store.manifest_shape import fault
+from optbench.store.places import StoreError, children, has_folders, make_folder, one_line, place, read_bytes, replace
 
 #: A file is written in seconds: one that is still temporary after so long belongs to nobody.
 STALE_SECONDS = 86_400

@@ -9,11 +9,11 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
-from bench.store import packs
-from bench.store.packs import Stamp
-from bench.store.places import children, one_line
-from bench.store.run_folder import Part, part_path, read_part
-from bench.store.spread import spread
+from optbench.store import packs
+from optbench.store.packs import Stamp
+from optbench.store.places import children, one_line
+from optbench.store.run_folder import Part, part_path, read_part
+from optbench.store.spread import spread
 
 
 def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:

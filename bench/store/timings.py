@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.store import schema
-from bench.store.places import read_bytes
-from bench.store.run_folder import write_json
+from optbench.store import schema
+from optbench.store.places import read_bytes
+from optbench.store.run_folder import write_json
 
 
 def write_timing(folder: Path, key: str, timing: Mapping[str, Any]) -> None:

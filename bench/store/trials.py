@@ -7,9 +7,9 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.store import schema
-from bench.store.places import StoreError, said
-from bench.store.run_folder import UNREADABLE, Part, open_file
+from optbench.store import schema
+from optbench.store.places import StoreError, said
+from optbench.store.run_folder import UNREADABLE, Part, open_file
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256

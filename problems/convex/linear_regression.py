@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.convex._targets import NearOptimum
-from problems.data import load, regression
-from problems.data_files import Table
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.convex._targets import NearOptimum
+from optbench.problems.data import load, regression
+from optbench.problems.data_files import Table
+from optbench.problems.problem import Problem
 
 RUNGS = (
     {"data": "synthetic", "condition": 1e2},

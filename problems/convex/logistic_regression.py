@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.convex._newton import smallest_loss
-from problems.convex._targets import NearOptimum
-from problems.data import classification, load
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.convex._newton import smallest_loss
+from optbench.problems.convex._targets import NearOptimum
+from optbench.problems.data import classification, load
+from optbench.problems.problem import Problem
 
 RUNGS = ({"l2": 1e-1}, {"l2": 1e-3}, {"l2": 1e-5})
 

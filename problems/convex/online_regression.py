@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from problems import accept, parameters, section
-from problems.problem import Problem
+from optbench.problems import accept, parameters, section
+from optbench.problems.problem import Problem
 
 RUNGS = ({"drift": 0.0}, {"drift": 0.001}, {"drift": 0.005})
 

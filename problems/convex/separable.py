@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import nnls
 
-from problems import accept, section
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Problem
 
 RUNGS = ({"margin": 0.3}, {"margin": 0.1}, {"margin": 0.01})
 

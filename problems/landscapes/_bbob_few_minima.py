@@ -6,8 +6,8 @@ Sums are written so that each of their terms is at least 0: rounding then can't 
 import jax.numpy as jnp
 import numpy as np
 
-from problems.landscapes._bbob_instance import Instance, Point, Value, stretch
-from problems.landscapes._bbob_transforms import (
+from optbench.problems.landscapes._bbob_instance import Instance, Point, Value, stretch
+from optbench.problems.landscapes._bbob_transforms import (
     asymmetric,
     oscillate,
     outside,

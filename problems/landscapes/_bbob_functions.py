@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from problems.landscapes import _bbob_few_minima as few
-from problems.landscapes import _bbob_many_minima as many
-from problems.landscapes._bbob_instance import Instance, Point, Value
+from optbench.problems.landscapes import _bbob_few_minima as few
+from optbench.problems.landscapes import _bbob_many_minima as many
+from optbench.problems.landscapes._bbob_instance import Instance, Point, Value
 
 FUNCTIONS: tuple[Callable[[Point, Instance], Value], ...] = (
     few.sphere,

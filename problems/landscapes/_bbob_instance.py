@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems.landscapes import _bbob_random as draw
+from optbench.problems.landscapes import _bbob_random as draw
 
 Point = Float[Array, " dim"]
 Value = Float[Array, ""]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems.landscapes._bbob_instance import Instance, Point, Value
+from optbench.problems.landscapes._bbob_instance import Instance, Point, Value
 
 
 def powered(x: Float[Array, "*axes"], exponent: float) -> Float[Array, "*axes"]:

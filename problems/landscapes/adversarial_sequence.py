@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from problems import accept, section
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"period": 10, "spike": 12.0}, {"period": 100, "spike": 110.0}, {"period": 200, "spike": 220.0})
 

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.landscapes._bbob_functions import FUNCTIONS
-from problems.landscapes._bbob_instance import instance as draw_instance
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.landscapes._bbob_functions import FUNCTIONS
+from optbench.problems.landscapes._bbob_instance import instance as draw_instance
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"function": 1}, {"function": 2}, {"function": 10})
 

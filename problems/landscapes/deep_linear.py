@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"depth": 2}, {"depth": 4}, {"depth": 8})
 

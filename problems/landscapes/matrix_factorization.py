@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"condition": 10.0}, {"condition": 100.0}, {"condition": 100.0, "imbalance": 10.0})
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.data import load
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.data import load
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"gap": 0.5}, {"gap": 0.02}, {"gap": 0.2, "streaming": True})
 

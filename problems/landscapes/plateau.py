@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Problem
 
 RUNGS = ({"scale": 2.0}, {"scale": 6.0}, {"scale": 12.0})
 

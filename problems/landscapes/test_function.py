@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept
-from problems.landscapes._classics import FUNCTIONS, Function
-from problems.problem import Batch, Problem
+from optbench.problems import accept
+from optbench.problems.landscapes._classics import FUNCTIONS, Function
+from optbench.problems.problem import Batch, Problem
 
 Name = Literal[
     "rosenbrock",

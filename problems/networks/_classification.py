@@ -11,9 +11,9 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, PyTree
 from scipy.special import betaincinv
 
-from problems import accept
-from problems.data import Split
-from problems.problem import Problem
+from optbench.problems import accept
+from optbench.problems.data import Split
+from optbench.problems.problem import Problem
 
 Labelled = tuple[Float[Array, "row feature"], Int[Array, " row"]]
 

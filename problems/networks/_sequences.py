@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from problems import accept
-from problems.networks._chain import entropy, next_token_table, stationary
-from problems.networks._task import Rows, Task
+from optbench.problems import accept
+from optbench.problems.networks._chain import entropy, next_token_table, stationary
+from optbench.problems.networks._task import Rows, Task
 
 #: Symbols that `copy` has to remember, and the letters they are drawn from.
 NUM_COPIED, NUM_LETTERS = 10, 8

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from problems import accept
-from problems.networks._chain import entropy
-from problems.networks._task import Rows, Task
+from optbench.problems import accept
+from optbench.problems.networks._chain import entropy
+from optbench.problems.networks._task import Rows, Task
 
 #: Windows of a text that are used at most, for training and for the test alike.
 MAX_WINDOWS = 500

@@ -9,9 +9,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
-from problems import accept, section
-from problems.data import classification, load
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.data import classification, load
+from optbench.problems.problem import Problem
 
 RUNGS = ({"bottleneck": 4}, {"bottleneck": 8}, {"bottleneck": 16})
 

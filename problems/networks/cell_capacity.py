@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.networks._dense import Layers, apply_layers, draw_layers
-from problems.networks._porous_electrode import DERIVED, RANGES, capacity_mah_per_cm2, draw, energy_mwh_per_cm2
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.networks._dense import Layers, apply_layers, draw_layers
+from optbench.problems.networks._porous_electrode import DERIVED, RANGES, capacity_mah_per_cm2, draw, energy_mwh_per_cm2
+from optbench.problems.problem import Problem
 
 RUNGS = (
     {"head": "linear", "condition": 1e2},

@@ -8,11 +8,11 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.data import classification, load
-from problems.networks._classification import Regularisers, classifier
-from problems.networks.mlp import Activation, Normalization
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.data import classification, load
+from optbench.problems.networks._classification import Regularisers, classifier
+from optbench.problems.networks.mlp import Activation, Normalization
+from optbench.problems.problem import Problem
 
 #: Images up to this size are convolved by a matrix; its size goes with the square of theirs.
 MOST_PLACES = 64

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import log_softmax
 
-from problems import accept, section
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"exponent": 2.0}, {"exponent": 1.5}, {"exponent": 1.0})
 

@@ -8,8 +8,8 @@ import numpy as np
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"separation": 3.0}, {"separation": 4.0}, {"separation": 6.0})
 

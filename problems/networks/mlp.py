@@ -9,10 +9,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.data import classification, load
-from problems.networks._classification import Regularisers, classifier
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.data import classification, load
+from optbench.problems.networks._classification import Regularisers, classifier
+from optbench.problems.problem import Problem
 
 RUNGS = ({"depth": 1}, {"depth": 4}, {"depth": 12})
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from problems import accept, section
-from problems.networks._dense import Layers, draw_layers
-from problems.problem import Batch, Problem
+from optbench.problems import accept, section
+from optbench.problems.networks._dense import Layers, draw_layers
+from optbench.problems.problem import Batch, Problem
 
 RUNGS = ({"frequency": 1}, {"frequency": 2}, {"frequency": 3})
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
-from problems import accept, section
-from problems.networks import _sequences, _task
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.networks import _sequences, _task
+from optbench.problems.problem import Problem
 
 Cell = Literal["vanilla", "gru", "lstm"]
 Task = Literal["adding", "copy", "parity", "markov"]

@@ -6,10 +6,10 @@ import jax
 from flax import nnx
 from jaxtyping import Array, PyTree
 
-from problems import accept, section
-from problems.networks import _sequences, _task, _token_rows
-from problems.networks._decoder import Decoder, Norm, randomised
-from problems.problem import Problem
+from optbench.problems import accept, section
+from optbench.problems.networks import _sequences, _task, _token_rows
+from optbench.problems.networks._decoder import Decoder, Norm, randomised
+from optbench.problems.problem import Problem
 
 RUNGS = ({"context": 8}, {"context": 12}, {"context": 16})
 

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from bench.history.summary import machine_facts
+from optbench.history.summary import machine_facts
 
 #: Three parameters, four steps, two points, one seed in each phase.
 TINY = {
@@ -33,7 +33,7 @@ def tiny(tmp_path) -> Callable[..., Any]:
     """Run a tiny request: tiny(name, **overrides) -> Run, under `tmp_path/results`."""
 
     def call(name: str = "tiny", **overrides: Any) -> Any:
-        from bench import run
+        from optbench import run
 
         return run(name=name, **{"results": tmp_path / "results"} | TINY | overrides)
 
@@ -52,7 +52,7 @@ def words() -> list[str]:
 
 
 def _rows(run: Any) -> dict[str, str]:
-    from bench.store.trials import read_rows
+    from optbench.store.trials import read_rows
 
     # repr tells floats apart to the last bit, and NaN equals itself in it.
     return {part.path.stem: repr(read_rows([part]).to_pylist()) for part in run.parts}
@@ -79,7 +79,7 @@ def plugin(tmp_path) -> Callable[..., str]:
 @pytest.fixture
 def start(tmp_path) -> Callable[..., subprocess.Popen]:
     """Start `optbench` as a process of its own in `tmp_path`: start(*words) -> Popen."""
-    code = "import sys; from bench.cli import main; sys.exit(main())"
+    code = "import sys; from optbench.cli import main; sys.exit(main())"
 
     def call(*arguments: str) -> subprocess.Popen:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

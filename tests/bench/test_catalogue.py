@@ -2,10 +2,9 @@
 
 import pytest
 
-import optimizers
-import problems
-from bench.catalogue import known, load_plugin
-from bench.request import RequestError, Suite
+from optbench import optimizers, problems
+from optbench.catalogue import known, load_plugin
+from optbench.request import RequestError, Suite
 
 SGD = "import optax\ndef make(learning_rate, momentum=0.5):\n    return optax.sgd(learning_rate, momentum)\n"
 

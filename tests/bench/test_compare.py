@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from bench.analyse.comparison import Rules
-from bench.compare import compare_optimizers
-from bench.operands import find_operands, plugin_suite
-from bench.request import RequestError, Suite
+from optbench.analyse.comparison import Rules
+from optbench.compare import compare_optimizers
+from optbench.operands import find_operands, plugin_suite
+from optbench.request import RequestError, Suite
 
 
 def ends(*losses):
@@ -208,7 +208,7 @@ def test_cells_that_failed_are_named(store, compare):
 class TestTimes:
     @pytest.fixture
     def timed(self, store, results):
-        from bench.store.timings import write_timing
+        from optbench.store.timings import write_timing
 
         def write(run, optimizer, seconds, machine):
             timing = {"outcome": "finished", "problem": "bowl", "optimizer": optimizer, "batch_size": 4}

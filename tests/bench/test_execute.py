@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-import bench
-from bench.present.table import format_table
-from bench.store import packs
+import optbench
+from optbench.present.table import format_table
+from optbench.store import packs
 
 #: The columns of `table RUN convergence --format json`.
 CONVERGENCE = {
@@ -153,16 +153,20 @@ class TestKept:
 
     def test_load_gives_what_run_gave(self, tiny, tmp_path):
         run = tiny()
-        for again in (bench.load("tiny", tmp_path / "results"), bench.load(run.folder), bench.load(str(run.folder))):
+        for again in (
+            optbench.load("tiny", tmp_path / "results"),
+            optbench.load(run.folder),
+            optbench.load(str(run.folder)),
+        ):
             assert again.trials() == run.trials()
-        assert bench.load("latest", tmp_path / "results").folder == run.folder
+        assert optbench.load("latest", tmp_path / "results").folder == run.folder
 
     def test_a_suite_of_ones_own(self, tmp_path):
         (tmp_path / "mine.toml").write_text(
             'problems = ["quadratic[dim=3,condition=2]"]\nsteps = 4\nseeds = 1\nreport_seeds = 1\n'
             '[[optimizers]]\nspec = "sgd"\nlearning_rate = "0.1,0.5"\n'
         )
-        run = bench.run(str(tmp_path / "mine.toml"), results=tmp_path)
+        run = optbench.run(str(tmp_path / "mine.toml"), results=tmp_path)
         assert run.folder == tmp_path / "mine"
         assert [row["learning_rate"] for row in records(run.convergence())] == [0.5]
 
@@ -174,9 +178,9 @@ class TestMemory:
     @pytest.fixture
     def short(self, monkeypatch):
         """Make the device too small for more than `limit` points together."""
-        import bench.train
+        import optbench.train
 
-        whole, tried = bench.train.sweep, []
+        whole, tried = optbench.train.sweep, []
 
         def limit(points):
             def sweep(compiled, given):
@@ -185,7 +189,7 @@ class TestMemory:
                     raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
                 return whole(compiled, given)
 
-            monkeypatch.setattr(bench.train, "sweep", sweep)
+            monkeypatch.setattr(optbench.train, "sweep", sweep)
             return tried
 
         return limit
@@ -209,7 +213,7 @@ class TestMemory:
 
 class TestCompileCache:
     def test_is_on_unless_it_is_refused(self, tiny):
-        from bench.measure.devices import cache_folder
+        from optbench.measure.devices import cache_folder
 
         def programs():
             return set(cache_folder().glob("*")) if cache_folder().exists() else set()

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-import bench
-from bench.present.table import format_table
-from bench.store import schema
+import optbench
+from optbench.present.table import format_table
+from optbench.store import schema
 
 
 def outcomes(progress):
@@ -102,7 +102,7 @@ class TestFailures:
     def test_a_bad_problem_fails_alone(self, tiny, plugin, rows, body, status, said):
         code = """
         import jax.numpy as jnp
-        from problems.problem import Problem
+        from optbench.problems.problem import Problem
 
         def bowl(**fields):
             square = lambda x: (x * x).sum()
@@ -163,7 +163,7 @@ class TestTorn:
         expected, torn, whole = rows(first), first.parts[0].path, first.parts[1].path
         torn.write_bytes(tear(torn.read_bytes()))
 
-        loaded = bench.load(first.folder)
+        loaded = optbench.load(first.folder)
         assert [(part.path, part.message) for part in loaded.torn] == [(torn, "is torn")]
         assert torn.exists()
         damaged = torn.read_bytes()
@@ -192,7 +192,7 @@ class TestTorn:
         assert newer.with_suffix(".torn").read_bytes() == kept
         assert rows(run) == rows(tiny("other"))
         newer.write_bytes(kept)
-        (note,) = [note for note in bench.load(run.folder).convergence().notes if str(newer) in note]
+        (note,) = [note for note in optbench.load(run.folder).convergence().notes if str(newer) in note]
         assert "has schema 2; this optbench reads 1: left out" in note
 
 
@@ -216,7 +216,7 @@ class TestPlugins:
         """A plug-in may be an entry of the catalogue's own kind, with its own range of learning rates."""
         spec = plugin("""
             import optax
-            from optimizers.optimizer import Optimizer
+            from optbench.optimizers.optimizer import Optimizer
 
             make = Optimizer(optax.sgd, (0.25, 0.5), source="mine")
         """)
@@ -233,7 +233,7 @@ class TestPlugins:
     def test_a_stream_of_ones_own(self, tiny, plugin):
         spec = plugin("""
             import jax, jax.numpy as jnp
-            from problems.problem import Problem
+            from optbench.problems.problem import Problem
 
             def make(dim: int = 2):
                 return Problem(
@@ -290,7 +290,7 @@ class TestProcesses:
         before = stamps(parts.parent)
         assert len([name for name in before if name.endswith(".parquet")]) == 2
 
-        half = bench.load(parts.parent)
+        half = optbench.load(parts.parent)
         assert (len(half.parts), half.missing) == (2, 6)
         assert any("6 of 8 cells are not finished" in note for note in half.convergence().notes)
 
@@ -301,7 +301,7 @@ class TestProcesses:
         assert before.items() <= stamps(parts.parent).items()
         assert tables[0] == tables[1]
         assert len(tables[0]) == 8
-        assert rows(bench.load(parts.parent)) == rows(bench.load(tmp_path / "results" / "whole"))
+        assert rows(optbench.load(parts.parent)) == rows(optbench.load(tmp_path / "results" / "whole"))
 
     @pytest.mark.faults
     def test_two_processes_may_run_the_same(self, start, words, tmp_path, rows, tiny):
@@ -310,6 +310,6 @@ class TestProcesses:
         tables = [process.communicate()[0] for process in processes]
         assert [process.returncode for process in processes] == [0, 0]
         assert tables[0] == tables[1]
-        both = bench.load("both", tmp_path / "results")
+        both = optbench.load("both", tmp_path / "results")
         assert rows(both) == rows(tiny("alone", optimizers=["sgd", "adam"]))
         assert {path.suffix for path in (both.folder / "parts").iterdir()} == {".parquet"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.jobs import pick_device, plan_jobs, resolve_suite, run_name
-from bench.request import RequestError, load_suite
+from optbench.jobs import pick_device, plan_jobs, resolve_suite, run_name
+from optbench.request import RequestError, load_suite
 
 PLAIN = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["adam"], "learning_rate": "0.1,0.2", "steps": 4}
 SYNTHETIC = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
@@ -126,7 +126,7 @@ class TestFiles:
         [
             "import optax\ndef make(learning_rate):\n    return optax.sgd(learning_rate, {})\n",
             "import optax\nfrom functools import partial\nmake = partial(optax.sgd, momentum={})\n",
-            "import optax\nfrom functools import partial\nfrom optimizers.optimizer import Optimizer\n"
+            "import optax\nfrom functools import partial\nfrom optbench.optimizers.optimizer import Optimizer\n"
             "make = Optimizer(partial(optax.sgd, momentum={}), (0.1, 1.0), 'mine')\n",
         ],
         ids=["function", "partial", "entry"],
@@ -139,8 +139,8 @@ class TestFiles:
     @pytest.mark.parametrize(
         "code",
         [
-            "from problems.convex.quadratic import quadratic\ndef make():\n    return quadratic({}, 2)\n",
-            "from functools import partial\nfrom problems.convex.quadratic import quadratic\n"
+            "from optbench.problems.convex.quadratic import quadratic\ndef make():\n    return quadratic({}, 2)\n",
+            "from functools import partial\nfrom optbench.problems.convex.quadratic import quadratic\n"
             "make = partial(quadratic, {}, 2)\n",
         ],
         ids=["function", "partial"],

@@ -7,12 +7,12 @@ from importlib.metadata import version
 
 import pytest
 
-from bench import keys, making
-from bench.catalogue import known, plugin_file
-from bench.jobs import pick_device, plan_jobs, resolve_suite
-from bench.request import canonical
-from bench.store import cell_key
-from problems.problem import Problem
+from optbench import keys, making
+from optbench.catalogue import known, plugin_file
+from optbench.jobs import pick_device, plan_jobs, resolve_suite
+from optbench.problems.problem import Problem
+from optbench.request import canonical
+from optbench.store import cell_key
 
 STUDY = {
     "problems": ["quadratic[dim=2,3,4,5,6,7,8,9,seed=0,1,2,3,4]"],

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-import bench
-from bench.present.table import format_table
-from bench.store import run_folder
-from bench.tables import KINDS
+import optbench
+from optbench.present.table import format_table
+from optbench.store import run_folder
+from optbench.tables import KINDS
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 LOST = {"status": "diverged"}
@@ -55,7 +55,7 @@ VIEWS: list[dict[str, Any]] = [{}, {"at_step": 0}, {"target": 2.0, "seeds": 1}]
 def test_every_kind_of_run_has_every_kind_of_table(handmade, tmp_path, cells, kind):
     for optimizer, losses, fields in cells:
         handmade(optimizer, losses, **fields)
-    run = bench.load("handmade", tmp_path / "results")
+    run = optbench.load("handmade", tmp_path / "results")
     for view in VIEWS:
         table = run.table(kind, **view)
         assert all(format_table(table, format) for format in ("plain", "csv", "json"))
@@ -72,7 +72,7 @@ def test_nothing_finished_is_said(handmade, tmp_path, kind, cells):
         part.path.unlink()
     elif cells == "torn":
         part.path.write_bytes(part.path.read_bytes()[:100])
-    table = bench.load("handmade", tmp_path / "results").table(kind)
+    table = optbench.load("handmade", tmp_path / "results").table(kind)
     assert "no cell has finished" in table.notes
     assert cells == "failed" or table.to_records() == []
     assert format_table(table)
@@ -84,7 +84,7 @@ def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
     for optimizer, trial_steps in (("sgd", 30), ("adam", 40)):
         handmade(optimizer, [[3.0, 2.0, 1.0]], tried=TRIED, trial_steps=trial_steps)
     said = "in 1 of 2 cells a search stopped some selection trials early: they count with what they had then"
-    assert said in bench.load("handmade", tmp_path / "results").table(kind).notes
+    assert said in optbench.load("handmade", tmp_path / "results").table(kind).notes
 
 
 @pytest.mark.parametrize("kind", ["ranks", "ert", "ecdf", "profile"])
@@ -92,4 +92,4 @@ def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
 def test_which_seeds_speak_is_told(handmade, tmp_path, kind, report):
     handmade("sgd", report, tried=TRIED)
     said = "for want of report seeds, the selection seeds of the best point stand in for them"
-    assert (said in bench.load("handmade", tmp_path / "results").table(kind).notes) == (report == [])
+    assert (said in optbench.load("handmade", tmp_path / "results").table(kind).notes) == (report == [])

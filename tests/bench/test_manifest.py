@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from bench import manifest
+from optbench import manifest
 
 
 @pytest.fixture

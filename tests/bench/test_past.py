@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.history.entries import read_history, write_entry
-from bench.present.page import Figure, Lines, Shaded
-from bench.tables import load
+from optbench.history.entries import read_history, write_entry
+from optbench.present.page import Figure, Lines, Shaded
+from optbench.tables import load
 
 pytest.importorskip("altair")
 
@@ -23,8 +23,8 @@ def history(tmp_path, about, quality, seconds):
 
 
 def blocks(run, history):
-    from bench.figures import Options
-    from bench.past import past
+    from optbench.figures import Options
+    from optbench.past import past
 
     return past(run, history, Options(interactive=True, width=1240))
 
@@ -58,7 +58,7 @@ def test_one_entry_is_no_history(handmade, tmp_path, about, quality):
 
 
 def test_the_page_has_a_section_of_it(handmade, history, tmp_path):
-    from bench.report import report
+    from optbench.report import report
 
     handmade("sgd", [[3.0, 2.0, 1.0]])
     run = load("handmade", tmp_path / "results")

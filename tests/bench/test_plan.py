@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.plan import plan
+from optbench.plan import plan
 
 ASKED = {
     "problems": ["quadratic[dim=3,condition=2]"],

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.compare import compare_optimizers
-from bench.reference import keep_reference
-from bench.store import trials
-from bench.tables import load
+from optbench.compare import compare_optimizers
+from optbench.reference import keep_reference
+from optbench.store import trials
+from optbench.tables import load
 
 
 def ends(*losses):
@@ -56,7 +56,7 @@ def test_those_of_this_checkout_are_whole_and_of_this_schema(suite, tmp_path):
 
 
 def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
-    from bench.report import report
+    from optbench.report import report
 
     page = report([load(reference)], reference / "report.html")
     assert "1 of 2 cells finished, 1 missing, the trials of the grids are not kept" in page

@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from bench.figures import FIGURES, Options
-from bench.provenance import commands, machine, provenance
-from bench.report import report
-from bench.summary import summary
-from bench.tables import load
-from bench.topics import timed_on
+from optbench.figures import FIGURES, Options
+from optbench.provenance import commands, machine, provenance
+from optbench.report import report
+from optbench.summary import summary
+from optbench.tables import load
+from optbench.topics import timed_on
 
 LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0.3)}
 
@@ -22,7 +22,7 @@ LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0
 @pytest.fixture(autouse=True)
 def _no_library(monkeypatch):
     """Leave the JavaScript out, which takes three seconds to gather; `tests/browser` runs it."""
-    monkeypatch.setattr("bench.report._vega", lambda: "window.vegaEmbed = null;")
+    monkeypatch.setattr("optbench.report._vega", lambda: "window.vegaEmbed = null;")
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_changed_suite_is_written_out_and_a_packaged_one_named(run):
     lines = commands([made], Path("page.html"))
     assert lines[0] == "cat > handmade.toml <<'END'" and 'problems = [{ spec = "quadratic" }]' in lines
     assert lines[-2:] == ["optbench run ./handmade.toml --no-throughput", "optbench report handmade -o page.html"]
-    from bench.request import load_suite
+    from optbench.request import load_suite
 
     suite = load_suite("quick").model_dump(mode="json")
     quick = replace(made, folder=Path("results/quick"), manifest=made.manifest | {"suite": suite})
@@ -154,7 +154,7 @@ def test_a_changed_suite_is_written_out_and_a_packaged_one_named(run):
 def test_the_written_suite_is_the_one_that_was_run(run):
     import tomllib
 
-    from bench.request import load_suite, parse_suite
+    from optbench.request import load_suite, parse_suite
 
     suite = load_suite("landscape").model_dump(mode="json") | {"name": "other"}
     made = replace(run(), manifest=run().manifest | {"suite": suite})

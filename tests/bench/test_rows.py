@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bench.jobs import pick_device, plan_jobs, resolve_suite
-from bench.measure.curves import Curves
-from bench.rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
-from bench.store import schema
-from bench.store.schema import trial_rows
+from optbench.jobs import pick_device, plan_jobs, resolve_suite
+from optbench.measure.curves import Curves
+from optbench.rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
+from optbench.store import schema
+from optbench.store.schema import trial_rows
 
 BOWL = "quadratic[dim=3,condition=2]"
 LINE = "linear_regression[data=synthetic,rows=20,dim=2]"

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-import bench
-from bench.store.run_folder import read_manifest, read_part
+import optbench
+from optbench.store.run_folder import read_manifest, read_part
 
 LEAVES = """
     import shutil
@@ -46,7 +46,7 @@ def test_a_folder_that_cannot_be_written_to_ends_it_before_any_work(words, tmp_p
     mount = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o ro tmpfs "$0" && exec "$@"', str(folder)]
     if subprocess.run([*mount, "true"], capture_output=True).returncode:
         pytest.skip("needs the right to mount")
-    code = "import sys; from bench.cli import main; sys.exit(main())"
+    code = "import sys; from optbench.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "run", *words, "-o", "sgd", "--results", str(folder), "--name", "mine"]
     said = subprocess.run([*mount, *command], capture_output=True, text=True, timeout=120)
     assert (said.returncode, said.stdout) == (2, "")
@@ -89,12 +89,12 @@ def test_two_runs_of_one_name_at_the_same_time(start, words, tmp_path, rows, tin
     assert sorted(read_part(path).footer["optimizer"] for path in parts) == every
     alone = rows(tiny("alone", optimizers=every))
     assert {path.stem for path in parts} == alone.keys()
-    assert rows(bench.load("both", tmp_path / "results")).items() <= alone.items()
+    assert rows(optbench.load("both", tmp_path / "results")).items() <= alone.items()
 
 
 def test_a_run_tells_of_its_own_cells(tiny, monkeypatch):
     """Another run of the name has written its manifest by the time that this one ends."""
-    from bench.store import run_folder
+    from optbench.store import run_folder
 
     other = tiny(optimizers=["adam"]).manifest
     write = run_folder.write_manifest
@@ -108,4 +108,4 @@ def test_a_run_tells_of_its_own_cells(tiny, monkeypatch):
     run = tiny()
     assert [cell["optimizer"] for cell in run.manifest["cells"]] == ["sgd"]
     assert [part.footer["optimizer"] for part in run.parts] == ["sgd"]
-    assert [cell["optimizer"] for cell in bench.load(run.folder).manifest["cells"]] == ["adam"]
+    assert [cell["optimizer"] for cell in optbench.load(run.folder).manifest["cells"]] == ["adam"]

@@ -6,12 +6,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import bench
-from bench.present.table import write_table
-from bench.store import run_folder
-from bench.store.run_folder import StoreError
-from bench.store.schema import trial_columns
-from bench.tables import KINDS
+import optbench
+from optbench.present.table import write_table
+from optbench.store import run_folder
+from optbench.store.run_folder import StoreError
+from optbench.store.schema import trial_columns
+from optbench.tables import KINDS
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 
@@ -20,7 +20,7 @@ TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 def run(handmade, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]], tried=TRIED)
     handmade("adam", [[3.0, 2.0, 0.5]], tried=TRIED, optimum=0.25)
-    return bench.load("handmade", tmp_path / "results")
+    return optbench.load("handmade", tmp_path / "results")
 
 
 def test_loads_what_is_there(run):
@@ -77,7 +77,7 @@ class TestSlices:
         for problem in ("bowl", "hill", "hill[steep=true]"):
             for optimizer in ("sgd", "adam", "adam[b1=0.8]"):
                 handmade(optimizer, [[3.0, 2.0, 1.0], [3.0, 2.5, 1.5]], tried=TRIED, problem=problem)
-        return bench.load("handmade", tmp_path / "results")
+        return optbench.load("handmade", tmp_path / "results")
 
     @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("throughput", "batch-scaling")])
     def test_of_problems_and_optimizers(self, run, kind):
@@ -148,7 +148,7 @@ def test_missing_and_failed_cells_are_noted(run, handmade):
     manifest = run_folder.read_manifest(run.folder)
     manifest["cells"].append({"key": "never-run", "problem": "bowl", "optimizer": "adam"})
     run_folder.write_manifest(run.folder, manifest)
-    again = bench.load(run.folder)
+    again = optbench.load(run.folder)
     assert [part.footer["optimizer"] for part in again.failed] == ["lion"]
     assert again.missing == 1
     notes = "\n".join(again.trials().notes)
@@ -202,7 +202,7 @@ def test_a_table_does_not_hold_all_curves(large, tmp_path, kind, rows, share):
     all_bytes = 32 * trials * (steps + 5 * records)
     with (tmp_path / "table.csv").open("w") as file:
         tracemalloc.start()
-        write_table(bench.load(large).table(kind), "csv", file)
+        write_table(optbench.load(large).table(kind), "csv", file)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < all_bytes / share
@@ -210,7 +210,7 @@ def test_a_table_does_not_hold_all_curves(large, tmp_path, kind, rows, share):
 
 
 def test_a_large_cell_is_tabulated_right(large):
-    (row,) = bench.load(large).convergence().to_records()
+    (row,) = optbench.load(large).convergence().to_records()
     ends = np.linspace(1, 2, LARGE[0])[2::5000] * np.exp(-0.02)
     assert row["train_loss"] == pytest.approx(np.median(ends))
     assert row["steps_to_target"] == math.ceil(100 * np.median(np.log(2 * ends * np.exp(0.02))))
@@ -219,9 +219,9 @@ def test_a_large_cell_is_tabulated_right(large):
 @pytest.mark.parametrize("name", ["nowhere", "latest"])
 def test_unknown_run_says_what_to_type(tmp_path, name):
     with pytest.raises(StoreError, match="optbench run smoke"):
-        bench.load(name, tmp_path)
+        optbench.load(name, tmp_path)
 
 
 def test_unknown_name_of_the_package():
     with pytest.raises(AttributeError, match="'bench' has no attribute 'rum'"):
-        _ = bench.rum
+        _ = optbench.rum

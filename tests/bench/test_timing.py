@@ -6,15 +6,15 @@ import shutil
 import jax
 import pytest
 
-import bench
-from bench.jobs import plan_jobs, resolve_suite
-from bench.measure import devices
-from bench.measure.limits import Limit
-from bench.measure.throughput import Effort
-from bench.present.table import format_table
-from bench.recipes import preparer
-from bench.store import run_folder
-from bench.timing import _compile, throughput
+import optbench
+from optbench.jobs import plan_jobs, resolve_suite
+from optbench.measure import devices
+from optbench.measure.limits import Limit
+from optbench.measure.throughput import Effort
+from optbench.present.table import format_table
+from optbench.recipes import preparer
+from optbench.store import run_folder
+from optbench.timing import _compile, throughput
 
 BOWL = "quadratic[dim=3,condition=2]"
 LINE = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
@@ -34,9 +34,9 @@ def _brief():
     """Time as little as there is an interval for, against limits that are made up."""
     with pytest.MonkeyPatch.context() as patch:
         made_up = (Limit("float32", 1, 1.0, COPY), Limit("float32", 1, 1.0, PRODUCT))
-        patch.setattr("bench.timing.limits", lambda dtype, device: made_up)
-        patch.setattr("bench.timing.SHORT", Effort(6, 1e-3))
-        patch.setattr("bench.measure.throughput.SHORTEST_CALL", 1e-4)
+        patch.setattr("optbench.timing.limits", lambda dtype, device: made_up)
+        patch.setattr("optbench.timing.SHORT", Effort(6, 1e-3))
+        patch.setattr("optbench.measure.throughput.SHORTEST_CALL", 1e-4)
         yield
 
 
@@ -130,7 +130,7 @@ class TestThroughput:
 
     def test_is_loaded_again_without_a_training(self, timed):
         folder, rows, _ = timed
-        run = bench.load(folder)
+        run = optbench.load(folder)
         assert records(run.throughput()) == rows
         assert records(run.convergence()) == records(run.time_to_target()) == []
         assert not any("not timed" in note for note in run.throughput().notes)
@@ -160,7 +160,7 @@ FOUR = {"problems": [BOWL, "quadratic[dim=2,condition=2]"], "optimizers": ["sgd"
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Train and time two optimizers on two problems."""
-    return bench.run(results=tmp_path_factory.mktemp("whole"), name="whole", **REQUEST, **FOUR)
+    return optbench.run(results=tmp_path_factory.mktemp("whole"), name="whole", **REQUEST, **FOUR)
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def again(whole, tmp_path):
     """Copy that run: (folder, what asks for the same once more)."""
     folder = tmp_path / "results" / "whole"
     shutil.copytree(whole.folder, folder)
-    return folder, lambda **given: bench.run(results=folder.parent, name="whole", **REQUEST, **FOUR, **given)
+    return folder, lambda **given: optbench.run(results=folder.parent, name="whole", **REQUEST, **FOUR, **given)
 
 
 class TestRun:
@@ -231,7 +231,7 @@ class TestRun:
         before = (folder / "manifest.json").read_bytes()
         measure(folder.parent, folder.name)
         assert (folder / "manifest.json").read_bytes() == before
-        assert len(bench.load(folder).parts) == len(bench.load(folder).timings) == 1
+        assert len(optbench.load(folder).parts) == len(optbench.load(folder).timings) == 1
         # Other cells are another run.
         measure(folder.parent, folder.name, optimizers=["adamw"])
         (cell,) = run_folder.read_manifest(folder)["cells"]
@@ -254,7 +254,7 @@ class TestFailures:
 
     def test_an_optimizer_that_falls_over_at_a_later_step_costs_its_own_row(self, tmp_path, plugin, monkeypatch):
         # Calls of many steps: the first, of one, goes well.
-        monkeypatch.setattr("bench.measure.throughput.SHORTEST_CALL", 5e-3)
+        monkeypatch.setattr("optbench.measure.throughput.SHORTEST_CALL", 5e-3)
         spec = plugin("""
             import jax, optax
 
@@ -283,7 +283,7 @@ class TestFailures:
     def test_a_problem_costs_its_rows(self, tmp_path, plugin, body):
         spec = plugin(f"""
             from dataclasses import replace
-            from problems.convex.quadratic import quadratic
+            from optbench.problems.convex.quadratic import quadratic
 
             bowl = quadratic(dim=3, condition=2)
 
@@ -322,7 +322,7 @@ def test_rare_work_is_timed_whole():
 
 def test_a_grid_is_timed_in_its_middle(monkeypatch):
     given = []
-    monkeypatch.setattr("bench.timing.compile_loop", lambda *_: None)
-    monkeypatch.setattr("bench.timing.training_loop", lambda recipe, hyperparameters: given.append(hyperparameters))
+    monkeypatch.setattr("optbench.timing.compile_loop", lambda *_: None)
+    monkeypatch.setattr("optbench.timing.training_loop", lambda recipe, hyperparameters: given.append(hyperparameters))
     timed_loop(problems=[BOWL], optimizers=["adamw[b1=0.8]"], learning_rate="0.1,0.2,0.3", weight_decay="0.5")
     assert given == [{"learning_rate": 0.2, "weight_decay": 0.5, "b1": 0.8}]

@@ -5,10 +5,10 @@ import tomllib
 
 import pytest
 
-import bench
-from bench.request import RequestError
-from bench.store.run_folder import StoreError
-from bench.store.trials import read_rows
+import optbench
+from optbench.request import RequestError
+from optbench.store.run_folder import StoreError
+from optbench.store.trials import read_rows
 
 BOWL = "quadratic[condition=2.0,dim=3]"
 ASKED = {"problems": [BOWL], "optimizers": ["sgd"], "steps": 8, "records": 8, "seeds": 2, "report_seeds": 3}
@@ -17,7 +17,7 @@ ASKED = {"problems": [BOWL], "optimizers": ["sgd"], "steps": 8, "records": 8, "s
 @pytest.fixture
 def tuned(tmp_path):
     """Tune a tiny request: tuned(trials, **options) -> Tuned, under `tmp_path/results`."""
-    return lambda trials=8, **options: bench.tune(results=tmp_path / "results", trials=trials, **ASKED | options)
+    return lambda trials=8, **options: optbench.tune(results=tmp_path / "results", trials=trials, **ASKED | options)
 
 
 def rows(tuned, **fields):
@@ -71,7 +71,7 @@ def test_a_grid_is_what_run_makes_of_it(tuned, tmp_path):
     done = tuned(search="grid", name="both")
     asked = ASKED | {"learning_rate": "default:4", "throughput": False}
     seen = []
-    bench.run(results=tmp_path / "results", name="both", on_progress=lambda one: seen.append(one.outcome), **asked)
+    optbench.run(results=tmp_path / "results", name="both", on_progress=lambda one: seen.append(one.outcome), **asked)
     assert seen == ["kept"]
     assert done.run.parts[0].footer["trial_steps"] == 64
 
@@ -107,7 +107,7 @@ def test_a_widened_run_resumes(tuned):
 
 
 def test_an_edge_that_moves_on_is_left_in_the_end(tuned, monkeypatch):
-    monkeypatch.setattr("bench.tuning.MAX_ROUNDS", 1)
+    monkeypatch.setattr("optbench.tuning.MAX_ROUNDS", 1)
     said = []
     done = tuned(6, auto_extend=True, learning_rate="1e-8,1e-7,1e-6", say=said.append)
     assert said[-1] == done.notes[-1] == f"{BOWL} / sgd: the winner still lies at an edge"
@@ -123,7 +123,7 @@ def test_the_best_suite_reports_the_same(tuned, tmp_path, search):
     asked |= {"weight_decay": "0,0.1", "batch_size": "4", "dtype": "float64", "seed": 3, "decay": "coupled"}
     asked |= {"problems": ["linear_regression[data=synthetic,rows=20,dim=2]"]}
     done = tuned(40, search=search, output=path, **asked)
-    again = bench.run(str(path), results=tmp_path / "results", throughput=False)
+    again = optbench.run(str(path), results=tmp_path / "results", throughput=False)
     assert again.folder.name == "best"
     for before, after in zip(done.run.parts, again.parts, strict=True):
         assert after.footer["num_points"] == 1
@@ -190,7 +190,7 @@ def test_an_output_that_cannot_be_written(tuned, tmp_path, place):
 
 
 def test_optuna_that_is_not_there(tuned, monkeypatch):
-    monkeypatch.setattr("bench.tuning.find_spec", lambda name: None)
+    monkeypatch.setattr("optbench.tuning.find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"needs the extra optuna: pip install 'optbench\[optuna\]'"):
         tuned(search="optuna")
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from bench.measure import devices
-from bench.measure.limits import Limit
-from bench.present.table import format_table
-from bench.request import RequestError
-from bench.update_timing import COLUMNS, update_throughput
+from optbench.measure import devices
+from optbench.measure.limits import Limit
+from optbench.present.table import format_table
+from optbench.request import RequestError
+from optbench.update_timing import COLUMNS, update_throughput
 
 COPY, PRODUCT = 1e9, 1e12
 
@@ -16,8 +16,8 @@ COPY, PRODUCT = 1e9, 1e12
 @pytest.fixture(autouse=True)
 def _made_up_limits(monkeypatch):
     made_up = Limit("float32", 2**20, 1.0, COPY), Limit("float32", 2048, 1.0, PRODUCT)
-    monkeypatch.setattr("bench.update_timing.limits", lambda dtype, device: made_up)
-    monkeypatch.setattr("bench.measure.throughput.SHORTEST_CALL", 1e-4)
+    monkeypatch.setattr("optbench.update_timing.limits", lambda dtype, device: made_up)
+    monkeypatch.setattr("optbench.measure.throughput.SHORTEST_CALL", 1e-4)
 
 
 def measure(**given):
@@ -85,7 +85,7 @@ def test_the_middle_of_a_grid_is_timed(monkeypatch):
         given.update({label: settings for label, (_, settings) in timed.items()})
         return [], []
 
-    monkeypatch.setattr("bench.update_timing._time_tree", time_tree)
+    monkeypatch.setattr("optbench.update_timing._time_tree", time_tree)
     grid = {"learning_rate": "0.1,0.2,0.3", "weight_decay": "0.5"}
     measure(optimizers=["adamw[b1=0.8]", "sgd_nesterov", "galore[rank=2]"], **grid)
     shared = {"learning_rate": 0.2, "weight_decay": 0.5}

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from distributed import Client
 
-from bench import load, run
-from bench.cluster.places import gpu_ids
-from bench.present.table import Table, format_table
-from bench.store.trials import read_rows
+from optbench import load, run
+from optbench.cluster.places import gpu_ids
+from optbench.present.table import Table, format_table
+from optbench.store.trials import read_rows
 
 ADDRESS = "tcp://127.0.0.1:18786"
 COLUMNS = (
@@ -99,7 +99,7 @@ def _cell_seconds(footer: dict[str, float]) -> float:
 
 
 #: In a process of its own, which lets go of its GPU.
-ALONE = "import sys, bench; bench.run(sys.argv[1], results=sys.argv[2], name='one', throughput=False)"
+ALONE = "import sys, optbench; optbench.run(sys.argv[1], results=sys.argv[2], name='one', throughput=False)"
 
 
 def main(suite: str = "quick", *nums: str) -> None:

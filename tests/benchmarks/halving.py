@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tabulate import tabulate
 
-from bench import Tuned, tune
-from bench.cli.progress import Reporter
+from optbench import Tuned, tune
+from optbench.cli.progress import Reporter
 
 SEARCHES = ("grid", "halving")
 COLUMNS = (

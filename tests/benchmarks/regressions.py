@@ -60,7 +60,7 @@ NEWEST = 3
 
 def optbench(folder: Path, *words: str) -> tuple[int, str]:
     """Run a command; one that isn't a check has to succeed."""
-    command = [sys.executable, "-c", "import sys; from bench.cli import main; sys.exit(main(sys.argv[1:]))", *words]
+    command = [sys.executable, "-c", "import sys; from optbench.cli import main; sys.exit(main(sys.argv[1:]))", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode and words[:2] != ("history", "check"):
         raise SystemExit(f"optbench {' '.join(words)}: {done.stderr}")

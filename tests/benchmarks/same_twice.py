@@ -8,14 +8,14 @@ import sys
 
 import jax
 
-import problems
-from bench.analyse.statistics import median_rank_interval
-from bench.measure import devices
-from bench.measure.loops import training_loop
-from bench.measure.prepare import prepare
-from bench.measure.program import Recipe
-from bench.measure.throughput import Effort, compile_loop, interleave
-from optimizers import catalogue
+from optbench import problems
+from optbench.analyse.statistics import median_rank_interval
+from optbench.measure import devices
+from optbench.measure.loops import training_loop
+from optbench.measure.prepare import prepare
+from optbench.measure.program import Recipe
+from optbench.measure.throughput import Effort, compile_loop, interleave
+from optbench.optimizers import catalogue
 
 CASES = (
     ("mlp", "adamw", 128),

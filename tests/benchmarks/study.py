@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from bench.store import run_folder
-from bench.store.scan import scan as scan_parts
-from bench.store.schema import trial_rows
+from optbench.store import run_folder
+from optbench.store.scan import scan as scan_parts
+from optbench.store.schema import trial_rows
 
 STAGES = ("plan", "order", "hand-out", "write", "scan", "scan again", "convergence", "best", "list runs")
 OPTIMIZERS, BATCH_SIZES = 50, (4, 8, 16, 32, "full")
@@ -37,7 +37,7 @@ MISSING = 500
 
 def asked(num_cells: int) -> dict[str, Any]:
     """Ask for about so many cells: half of them quadratics, half of them data in five batch sizes."""
-    from optimizers import catalogue
+    from optbench.optimizers import catalogue
 
     tasks = ceil(num_cells / OPTIMIZERS)
     seeds, rows = (ceil(tasks / 20) for _ in "ab")
@@ -54,9 +54,9 @@ def asked(num_cells: int) -> dict[str, Any]:
 
 def plan(folder: Path, num_cells: int) -> Iterator[None]:
     """Resolve, expand and key the cells; then, untimed, write the manifest that the other stages start from."""
-    from bench.jobs import pick_device, plan_jobs, resolve_suite
-    from bench.manifest import manifest_of
-    from bench.measure.devices import describe
+    from optbench.jobs import pick_device, plan_jobs, resolve_suite
+    from optbench.manifest import manifest_of
+    from optbench.measure.devices import describe
 
     device = pick_device("cpu")
     yield
@@ -69,8 +69,8 @@ def plan(folder: Path, num_cells: int) -> Iterator[None]:
 
 def order(folder: Path, num_cells: int) -> Iterator[None]:
     """Order the jobs by what they are expected to cost."""
-    from bench.estimate import Cost, group_of, longest_first
-    from bench.jobs import pick_device, plan_jobs, resolve_suite
+    from optbench.estimate import Cost, group_of, longest_first
+    from optbench.jobs import pick_device, plan_jobs, resolve_suite
 
     jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
     costs = {group_of(job): Cost(1.0, 1e-6 * (place % 97)) for place, job in enumerate(jobs)}
@@ -81,8 +81,8 @@ def order(folder: Path, num_cells: int) -> Iterator[None]:
 
 def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
     """Hand all cells out to eight workers in turn, as a cluster does, each group's cost learned from its first cell."""
-    from bench.cluster.order import Order
-    from bench.jobs import pick_device, plan_jobs, resolve_suite
+    from optbench.cluster.order import Order
+    from optbench.jobs import pick_device, plan_jobs, resolve_suite
 
     jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
     yield
@@ -182,7 +182,7 @@ def scan_again(folder: Path, num_cells: int) -> Iterator[None]:
 
 def convergence(folder: Path, num_cells: int, kind: str = "convergence") -> Iterator[None]:
     """Print a table, as the command does."""
-    from bench.cli.show import table
+    from optbench.cli.show import table
 
     yield
     table(str(folder), kind)
@@ -194,7 +194,7 @@ def best(folder: Path, num_cells: int) -> Iterator[None]:
 
 
 def list_runs(folder: Path, num_cells: int) -> Iterator[None]:
-    from bench.cli.show import runs
+    from optbench.cli.show import runs
 
     yield
     runs(results=folder.parent)

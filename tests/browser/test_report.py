@@ -22,8 +22,8 @@ def page(tmp_path_factory, write_handmade):
     """Write a run with hostile names of optimizers and a problem, and its page."""
     pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
-    from bench.report import report
-    from bench.tables import load
+    from optbench.report import report
+    from optbench.tables import load
 
     folder = tmp_path_factory.mktemp("results") / "<i>run"
     for problem in ("bowl", "<script>alert(2)</script>"):
@@ -197,8 +197,8 @@ def test_a_choice_draws_the_figure_anew(opened):
 
 
 def test_a_page_of_two_runs(browser, page):
-    from bench.report import report
-    from bench.tables import load
+    from optbench.report import report
+    from optbench.tables import load
 
     run = load(page.parent / "<i>run")
     path: Path = page.with_name("both.html")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-MAIN = "import sys; from bench.cli import main; sys.exit(main())"
+MAIN = "import sys; from optbench.cli import main; sys.exit(main())"
 #: Two problems, three optimizers, both phases; without what is timed, which differs from run to run.
 BOWLS = ("-p", "quadratic[dim=3,condition=2]", "-p", "quadratic[dim=4,condition=3]")
 RATES = ("--learning-rate", "0.1,0.5")
@@ -103,9 +103,9 @@ class Kept(NamedTuple):
 
 
 def _kept(folder: Path) -> Kept:
-    from bench import load
-    from bench.present.table import format_table
-    from bench.store.trials import read_rows
+    from optbench import load
+    from optbench.present.table import format_table
+    from optbench.store.trials import read_rows
 
     run = load(folder)
     rows = {part.path.stem: repr(read_rows([part]).to_pylist()) for part in run.parts}

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-import bench
-from bench.store import run_folder
+from optbench.store import run_folder
 
 pytestmark = pytest.mark.faults
 
@@ -43,7 +42,7 @@ def test_killed_twenty_times_at_random_moments(start, optbench, six, whole, kept
         process.kill()
         process.communicate()
         assert process.returncode in (0, -signal.SIGKILL)
-        found = bench.load(folder)
+        found = optbench.load(folder)
         # Nothing is torn, and what is there is as it will be.
         assert found.torn == () and kept(folder).rows.items() <= expected.rows.items()
         if process.returncode == 0:
@@ -54,7 +53,7 @@ def test_killed_twenty_times_at_random_moments(start, optbench, six, whole, kept
     said = optbench(*six, "--name", folder.name)
     assert (said.returncode, json.loads(said.stdout)) == (0, expected.convergence)
     for folder in (tmp_path / "results").glob("killed-*"):
-        if bench.load(folder).missing == 0:
+        if optbench.load(folder).missing == 0:
             assert kept(folder) == expected
     # They fell into several stages of a run.
     assert len(moments) > 3

@@ -86,7 +86,7 @@ def test_what_a_problem_changes_reaches_no_other_cell(optbench, plugin, whole, k
         CHANGES
         + """
     import jax.numpy as jnp
-    from problems.problem import Problem
+    from optbench.problems.problem import Problem
 
     def loss(x, batch, key):
         change()

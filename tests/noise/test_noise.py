@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.history.entries import read_history, read_samples, write_entry
-from bench.request import (
+from optbench.history.entries import read_history, read_samples, write_entry
+from optbench.problems import data_files
+from optbench.request import (
     DefaultRange,
     RequestError,
     load_suite,
@@ -21,14 +22,13 @@ from bench.request import (
     parse_spec,
     parse_values,
 )
-from bench.request.grid import parse_batch_sizes, points
-from bench.request.schedule import parse_schedules
-from bench.store.places import StoreError
-from bench.store.run_folder import part_path, read_manifest, read_part
-from bench.store.timings import read_timings
-from bench.store.trials import measured_columns, read_rows
-from bench.tables import load
-from problems import data_files
+from optbench.request.grid import parse_batch_sizes, points
+from optbench.request.schedule import parse_schedules
+from optbench.store.places import StoreError
+from optbench.store.run_folder import part_path, read_manifest, read_part
+from optbench.store.timings import read_timings
+from optbench.store.trials import measured_columns, read_rows
+from optbench.tables import load
 
 
 def grid(text):

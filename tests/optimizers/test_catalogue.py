@@ -9,9 +9,9 @@ import optax
 import optax.contrib
 import pytest
 
-import optimizers
-from optimizers import NEEDS, Optimizer, catalogue, decoupled
-from optimizers.exclusions import EXCLUSIONS, public_optimizers
+from optbench import optimizers
+from optbench.optimizers import NEEDS, Optimizer, catalogue, decoupled
+from optbench.optimizers.exclusions import EXCLUSIONS, public_optimizers
 
 ENTRIES = catalogue()
 every_entry = pytest.mark.parametrize("name", ENTRIES)

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from optimizers import catalogue, decoupled
+from optbench.optimizers import catalogue, decoupled
 
 ENTRIES = catalogue()
 RATE, DECAY, STEPS = 0.5, 0.2, 4

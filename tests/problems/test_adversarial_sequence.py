@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.landscapes.adversarial_sequence import adversarial_sequence
+from optbench.problems.landscapes.adversarial_sequence import adversarial_sequence
 
 KEY = jax.random.key(0)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from problems.networks.autoencoder import autoencoder
+from optbench.problems.networks.autoencoder import autoencoder
 
 KEY = jax.random.key(0)
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.landscapes._bbob_functions import FUNCTIONS
-from problems.landscapes._bbob_instance import instance
-from problems.landscapes.bbob import KINKED, bbob
+from optbench.problems.landscapes._bbob_functions import FUNCTIONS
+from optbench.problems.landscapes._bbob_instance import instance
+from optbench.problems.landscapes.bbob import KINKED, bbob
 
 KEY = jax.random.key(0)
 NUMBERS = range(1, 25)

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from problems.networks import _porous_electrode as electrode
-from problems.networks.cell_capacity import cell_capacity, condition_number
+from optbench.problems.networks import _porous_electrode as electrode
+from optbench.problems.networks.cell_capacity import cell_capacity, condition_number
 
 
 def one_cell(**changed):

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.networks.cnn import cnn
-from problems.networks.mlp import mlp
+from optbench.problems.networks.cnn import cnn
+from optbench.problems.networks.mlp import mlp
 
 KEY = jax.random.key(0)
 
@@ -27,7 +27,7 @@ def convolved(x, layer, stride):
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("most_places", [0, 64], ids=["patches", "matrix"])
 def test_the_network_is_the_formula(residual, most_places, monkeypatch):
-    monkeypatch.setattr("problems.networks.cnn.MOST_PLACES", most_places)
+    monkeypatch.setattr("optbench.problems.networks.cnn.MOST_PLACES", most_places)
     problem = cnn(depth=3, width=4, residual=residual, activation="tanh")
     with jax.enable_x64(True):
         params = problem.init(KEY)

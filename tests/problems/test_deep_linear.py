@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from problems.landscapes.deep_linear import deep_linear
+from optbench.problems.landscapes.deep_linear import deep_linear
 
 KEY = jax.random.key(0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from problems.networks.embedding import embedding
+from optbench.problems.networks.embedding import embedding
 
 KEY = jax.random.key(0)
 SMALL = {"vocabulary": 6, "classes": 3, "width": 4, "rank": 2, "sharpness": 2.0}

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from problems.data import classification, load
-from problems.data_files import files_of
+from optbench.problems.data import classification, load
+from optbench.problems.data_files import files_of
 
 IMAGES = np.arange(5 * 2 * 3, dtype=np.uint8).reshape(5, 2, 3) * 8
 LABELS = np.array([3, 0, 1, 3, 0], np.uint8)

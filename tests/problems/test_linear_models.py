@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.convex.linear_regression import linear_regression
-from problems.convex.logistic_regression import logistic_regression
+from optbench.problems.convex.linear_regression import linear_regression
+from optbench.problems.convex.logistic_regression import logistic_regression
 
 KEY = jax.random.key(0)
 
@@ -93,7 +93,7 @@ def test_accuracy_counts_hits():
 
 def test_the_optimum_is_found_once_and_when_asked(monkeypatch):
     calls = []
-    module = "problems.convex.logistic_regression.smallest_loss"
+    module = "optbench.problems.convex.logistic_regression.smallest_loss"
     monkeypatch.setattr(module, lambda *given: calls.append(given) or 0.5)
     problem = logistic_regression(data="iris")
     assert not calls

@@ -7,7 +7,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
-from problems.landscapes.matrix_factorization import matrix_factorization
+from optbench.problems.landscapes.matrix_factorization import matrix_factorization
 
 SMALL = {"rows": 6, "columns": 5, "rank": 3, "condition": 4.0}
 SINGULAR = [1, 0.5, 0.25]

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from problems.networks.mixture import mass_by_mode, mixture
+from optbench.problems.networks.mixture import mass_by_mode, mixture
 
 KEY = jax.random.key(0)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from problems.data import classification, load
-from problems.networks._classification import _shifts
-from problems.networks.mlp import Mlp, mlp
+from optbench.problems.data import classification, load
+from optbench.problems.networks._classification import _shifts
+from optbench.problems.networks.mlp import Mlp, mlp
 
 KEY = jax.random.key(0)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.convex.noisy_quadratic import expected_loss_of_sgd, noisy_quadratic
+from optbench.problems.convex.noisy_quadratic import expected_loss_of_sgd, noisy_quadratic
 
 KEY = jax.random.key(0)
 

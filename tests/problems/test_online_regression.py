@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.convex.online_regression import expected_losses_of_sgd, online_regression
+from optbench.problems.convex.online_regression import expected_losses_of_sgd, online_regression
 
 KEY = jax.random.key(0)
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.data import load
-from problems.landscapes.pca import pca
+from optbench.problems.data import load
+from optbench.problems.landscapes.pca import pca
 
 SMALL = {"components": 2, "dim": 5, "gap": 0.2}
 #: Two at 1, then (1 - gap) over 1, 2, 3.

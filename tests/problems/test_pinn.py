@@ -7,8 +7,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
-from problems.networks._dense import apply_layers, draw_layers
-from problems.networks.pinn import derivatives, exact, pinn, source_term
+from optbench.problems.networks._dense import apply_layers, draw_layers
+from optbench.problems.networks.pinn import derivatives, exact, pinn, source_term
 
 KEY = jax.random.key(0)
 

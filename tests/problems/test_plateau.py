@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.landscapes.plateau import plateau
+from optbench.problems.landscapes.plateau import plateau
 
 KEY = jax.random.key(0)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.convex.power_law_regression import power_law_regression
+from optbench.problems.convex.power_law_regression import power_law_regression
 
 KEY = jax.random.key(0)
 

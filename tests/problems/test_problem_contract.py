@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-import problems
+from optbench import problems
 
 VARIANTS = [
     ("quadratic", {"rotated": False, "spectrum": "powerlaw", "dim": 7}),

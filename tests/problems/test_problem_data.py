@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import dump_svmlight_file, load_digits
 
-from problems.data import BUNDLED, classification, load, regression
-from problems.data_files import READERS, Table
+from optbench.problems.data import BUNDLED, classification, load, regression
+from optbench.problems.data_files import READERS, Table
 
 ROWS = [(1.5, -2.0, 0), (3.0, 4.0, 1), (5.0, 0.25, 1)]
 X, Y = np.array(ROWS)[:, :2], np.array(ROWS)[:, 2]

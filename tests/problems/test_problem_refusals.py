@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-import problems
+from optbench import problems
 
 REFUSED = [
     ("quadratic", {"dim": 0}, "dim=0 .*at least 1"),

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.convex.quadratic import quadratic
+from optbench.problems.convex.quadratic import quadratic
 
 KEY = jax.random.key(0)
 EIGENVALUES = {

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.convex.quadratic_deep import quadratic_deep
+from optbench.problems.convex.quadratic_deep import quadratic_deep
 
 KEY = jax.random.key(0)
 

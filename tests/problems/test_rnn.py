@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.networks.rnn import rnn
+from optbench.problems.networks.rnn import rnn
 
 KEY = jax.random.key(0)
 

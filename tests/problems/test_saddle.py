@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.landscapes.saddle import saddle
+from optbench.problems.landscapes.saddle import saddle
 
 KEY = jax.random.key(0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from problems.convex.separable import largest_margin, separable
+from optbench.problems.convex.separable import largest_margin, separable
 
 KEY = jax.random.key(0)
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from problems.networks import _sequences, _token_rows
-from problems.networks._chain import entropy, next_token_table, stationary
-from problems.networks._task import score
+from optbench.problems.networks import _sequences, _token_rows
+from optbench.problems.networks._chain import entropy, next_token_table, stationary
+from optbench.problems.networks._task import score
 
 TASKS = {
     "adding": _sequences.adding(6, 0),

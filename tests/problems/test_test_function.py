@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, least_squares, minimize
 
-from problems.landscapes import test_function as module
-from problems.landscapes._classics import FUNCTIONS
+from optbench.problems.landscapes import test_function as module
+from optbench.problems.landscapes._classics import FUNCTIONS
 
 # under another name, as pytest would take the factory for a test
 make = module.test_function

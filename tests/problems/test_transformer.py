@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from problems.networks._decoder import Decoder, randomised
-from problems.networks.transformer import transformer
+from optbench.problems.networks._decoder import Decoder, randomised
+from optbench.problems.networks.transformer import transformer
 
 KEY = jax.random.key(0)
 SIZES = {"tokens": 7, "context": 6, "layers": 2, "heads": 2, "width": 8}

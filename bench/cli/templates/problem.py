@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from problems.problem import Problem
+from optbench.problems.problem import Problem
 
 
 def make(rows: int = 512, dim: int = 16, noise: float = 0.1) -> Problem:

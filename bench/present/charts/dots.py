@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from bench.present.charts import style
-from bench.present.charts.line_panel import ends, inset
-from bench.present.charts.panels import Data, arrange, layered, paired
-from bench.present.charts.style import COLOURS, Look, Spec
+from optbench.present.charts import style
+from optbench.present.charts.line_panel import ends, inset
+from optbench.present.charts.panels import Data, arrange, layered, paired
+from optbench.present.charts.style import COLOURS, Look, Spec
 
 #: Room for names, in sizes of the font.
 NAMES = 12.5

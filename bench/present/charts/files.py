@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from bench.present.charts.style import Spec
+from optbench.present.charts.style import Spec
 
 #: Dots of a PNG on an inch of paper.
 DOTS = 300

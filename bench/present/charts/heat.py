@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from bench.present.charts import style
-from bench.present.charts.panels import Data, arrange, layered
-from bench.present.charts.style import INK, Look, Spec
+from optbench.present.charts import style
+from optbench.present.charts.panels import Data, arrange, layered
+from optbench.present.charts.style import INK, Look, Spec
 
 
 class Cell(NamedTuple):

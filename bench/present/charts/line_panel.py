@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bench.present.charts import style
-from bench.present.charts.style import Look
+from optbench.present.charts import style
+from optbench.present.charts.style import Look
 
 
 class Line(NamedTuple):

@@ -6,10 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from bench.present.charts import style
-from bench.present.charts.line_panel import Line, LinePanel, domains, grey_first, line_row, mark_row, stacked
-from bench.present.charts.panels import Data, Room, arrange, columns_of, layered, room
-from bench.present.charts.style import Look, Spec
+from optbench.present.charts import style
+from optbench.present.charts.line_panel import Line, LinePanel, domains, grey_first, line_row, mark_row, stacked
+from optbench.present.charts.panels import Data, Room, arrange, columns_of, layered, room
+from optbench.present.charts.style import Look, Spec
 
 #: How dense a band of an interval is.
 BAND = 0.15

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from bench.present.charts.style import PAGE, Look, Spec, config
+from optbench.present.charts.style import PAGE, Look, Spec, config
 
 
 class Room(NamedTuple):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.analyse.batch_scaling import batch_scaling, fit_seeds, notes, region
-from bench.analyse.outcomes import Slice
+from optbench.analyse.batch_scaling import batch_scaling, fit_seeds, notes, region
+from optbench.analyse.outcomes import Slice
 
 INF = math.inf
 STEP = (0, 12, 20, 60, 90)

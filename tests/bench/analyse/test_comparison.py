@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from bench.analyse.comparison import Rules, Side, compare, scores
-from bench.analyse.costs import costs_of
-from bench.analyse.outcomes import Slice
+from optbench.analyse.comparison import Rules, Side, compare, scores
+from optbench.analyse.costs import costs_of
+from optbench.analyse.outcomes import Slice
 
 INF = math.inf
 NAN = math.nan

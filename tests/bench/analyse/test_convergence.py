@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from bench.analyse.convergence import best, convergence
-from bench.analyse.outcomes import Slice
-from bench.request import parse_spec, parse_values
+from optbench.analyse.convergence import best, convergence
+from optbench.analyse.outcomes import Slice
+from optbench.request import parse_spec, parse_values
 
 INF = math.inf
 NAN = math.nan

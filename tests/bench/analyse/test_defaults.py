@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.defaults import COLUMNS, default_point, defaults
-from bench.analyse.outcomes import Slice, outcomes
+from optbench.analyse.defaults import COLUMNS, default_point, defaults
+from optbench.analyse.outcomes import Slice, outcomes
 
 INF = math.inf
 NAN = math.nan

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.listing import COUNTED, curves, trials
-from bench.analyse.outcomes import Slice
+from optbench.analyse.listing import COUNTED, curves, trials
+from optbench.analyse.outcomes import Slice
 
 NAN = math.nan
 
@@ -101,7 +101,7 @@ class TestCurves:
 
     @pytest.mark.parametrize("batch", [1, 2, 100])
     def test_come_in_order_however_many_are_read_together(self, handmade, monkeypatch, batch):
-        monkeypatch.setattr("bench.store.trials.BATCH_TRIALS", batch)
+        monkeypatch.setattr("optbench.store.trials.BATCH_TRIALS", batch)
         part = handmade("sgd", [[8.0, 5.0, loss] for loss in (1.0, 2.0, 3.0)])
         assert [one["train_loss"] for one in curves([part], Slice())[1]][2::3] == [9, 1, 2, 3]
         assert [one["train_loss"] for one in trials([part], Slice())[1]] == [9, 1, 2, 3]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.analyse.objective import kept, objective, start_of
-from bench.analyse.outcomes import Slice, outcomes, targets_of, tuned
+from optbench.analyse.objective import kept, objective, start_of
+from optbench.analyse.outcomes import Slice, outcomes, targets_of, tuned
 
 INF = math.inf
 NAN = math.nan
@@ -207,7 +207,7 @@ class TestKept:
         assert (before, ends(part)) == ([[1]], [[2]])
 
     def test_a_large_one_is_not_kept(self, part, monkeypatch):
-        monkeypatch.setattr("bench.analyse.outcomes.MOST_BYTES", 0)
+        monkeypatch.setattr("optbench.analyse.outcomes.MOST_BYTES", 0)
         assert select(part) is not select(part)
 
     def test_what_is_kept_can_not_be_changed(self, part):

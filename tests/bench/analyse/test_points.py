@@ -4,8 +4,8 @@ from math import inf, nan
 
 import pytest
 
-from bench.analyse.outcomes import Slice
-from bench.analyse.points import Point, begun, points, tuned_end, tuned_steps
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.points import Point, begun, points, tuned_end, tuned_steps
 
 TRIED = {0.1: [[8.0, 4.0, 3.0]] * 2, 0.2: [[8.0, 4.0, 1.0]] * 2, 0.3: [[8.0, 2.0, 9.0]] * 2}
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.outcomes import Slice
-from bench.analyse.ranks import COLUMNS, notes, problem_ranks, ranks
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.ranks import COLUMNS, notes, problem_ranks, ranks
 
 INF = math.inf
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.outcomes import Slice
-from bench.analyse.sensitivity import COLUMNS, sensitivity
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.sensitivity import COLUMNS, sensitivity
 
 INF = math.inf
 NAN = math.nan

@@ -5,9 +5,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from bench.analyse import series
-from bench.analyse.outcomes import Slice
-from bench.analyse.statistics import median_interval
+from optbench.analyse import series
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.statistics import median_interval
 
 
 @pytest.mark.parametrize("num", [1, 2, 3, 9, 10])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.analyse.significance import (
+from optbench.analyse.significance import (
     critical_difference,
     fewest_seeds,
     friedman_p,

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.analyse.outcomes import Slice
-from bench.analyse.solved import ecdf, ecdf_notes, ert, profile, profile_notes, unsolved
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.solved import ecdf, ecdf_notes, ert, profile, profile_notes, unsolved
 
 INF = math.inf
 NAN = math.nan

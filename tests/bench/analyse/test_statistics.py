@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.analyse.statistics import (
+from optbench.analyse.statistics import (
     RESAMPLES,
     batch_scaling,
     expected_best,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.analyse.outcomes import Slice, tuned
-from bench.analyse.tuned_ends import tuned_ends
+from optbench.analyse.outcomes import Slice, tuned
+from optbench.analyse.tuned_ends import tuned_ends
 
 NAN = float("nan")
 VIEWS = [Slice(), Slice(at_step=10), Slice(target=2.5), Slice(seeds=1), Slice(at_step=0, target=4.0, seeds=2)]

@@ -14,7 +14,7 @@ class Said(NamedTuple):
 @pytest.fixture
 def optbench(tmp_path, monkeypatch, capsys):
     """Run a command in `tmp_path`: optbench(*words) -> Said(code, out, err)."""
-    from bench.cli import main
+    from optbench.cli import main
 
     monkeypatch.chdir(tmp_path)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.history import schema
-from bench.history.entries import write_entry
+from optbench.history import schema
+from optbench.history.entries import write_entry
 
 
 @pytest.fixture

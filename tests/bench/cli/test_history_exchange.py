@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from bench.history import backfill as filling
-from bench.history.backfill import Filled
-from bench.history.entries import read_history, write_entry
-from bench.history.summary import summarise
-from bench.tables import load
+from optbench.history import backfill as filling
+from optbench.history.backfill import Filled
+from optbench.history.entries import read_history, write_entry
+from optbench.history.summary import summarise
+from optbench.tables import load
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store.places import children, place
+from optbench.store.places import children, place
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.figures import FIGURES
-from bench.store.timings import write_timing
+from optbench.figures import FIGURES
+from optbench.store.timings import write_timing
 
 SVG = "{http://www.w3.org/2000/svg}"
 TRIED = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2, 0.4: [[8.0, nan, nan]] * 2}

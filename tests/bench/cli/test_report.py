@@ -68,5 +68,5 @@ def test_nothing_finished_is_a_page_that_says_so(optbench, run, tmp_path):
 
 def test_without_its_extra(optbench, run, monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr("bench.cli.report.find_spec", lambda name: None if name == "altair" else find(name))
+    monkeypatch.setattr("optbench.cli.report.find_spec", lambda name: None if name == "altair" else find(name))
     assert "pip install 'optbench[report]'" in refused(optbench)

@@ -22,7 +22,7 @@ def rows(optbench, *words):
 
 
 def test_list_problems(optbench):
-    import problems
+    from optbench import problems
 
     listed = rows(optbench, "list", "problems", "--json")
     assert {row["problem"] for row in listed} == set(problems.families())
@@ -51,7 +51,7 @@ def test_one_problem_is_told_whole(optbench):
 
 
 def test_list_optimizers(optbench):
-    import optimizers
+    from optbench import optimizers
 
     listed = rows(optbench, "list", "optimizers", "--json")
     assert [row["optimizer"] for row in listed] == list(optimizers.catalogue())
@@ -188,7 +188,7 @@ def test_a_run_without_finished_cells_says_so(optbench, handmade):
 
 
 def test_help_names_every_kind(optbench):
-    from bench import kinds
+    from optbench import kinds
 
     said = " ".join(optbench("table", "--help").out.replace("│", " ").split())
     assert [kind for kind in kinds.KINDS if kind not in said] == []

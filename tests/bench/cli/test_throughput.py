@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.measure.limits import Limit
-from bench.measure.throughput import Effort
+from optbench.measure.limits import Limit
+from optbench.measure.throughput import Effort
 
 BOWL = ["-p", "quadratic[dim=3,condition=2]"]
 BRIEF = ["--repeats", "6", "--min-time", "1ms"]
@@ -26,10 +26,10 @@ def made_up(dtype, device):
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch):
     """Time as little as there is an interval for, against limits that are made up."""
-    for place in ("bench.timing", "bench.update_timing", "bench.measure.limits"):
+    for place in ("optbench.timing", "optbench.update_timing", "optbench.measure.limits"):
         monkeypatch.setattr(f"{place}.limits", made_up)
-    monkeypatch.setattr("bench.timing.SHORT", Effort(6, 1e-3))
-    monkeypatch.setattr("bench.measure.throughput.SHORTEST_CALL", 1e-4)
+    monkeypatch.setattr("optbench.timing.SHORT", Effort(6, 1e-3))
+    monkeypatch.setattr("optbench.measure.throughput.SHORTEST_CALL", 1e-4)
 
 
 def strict(text):
@@ -82,8 +82,8 @@ class TestSteps:
             given.update(options, suite=suite)
             return SimpleNamespace(to_records=list)
 
-        monkeypatch.setattr("bench.timing.throughput", measure)
-        monkeypatch.setattr("bench.present.table.format_table", lambda table, format: format)
+        monkeypatch.setattr("optbench.timing.throughput", measure)
+        monkeypatch.setattr("optbench.present.table.format_table", lambda table, format: format)
         said = optbench(
             *["throughput", "smoke", *BOWL, "-o", "sgd", "--dtype", "float64", "--batch-size", "full"],
             *["--min-time", "200ms", "--repeats", "8", "--device", "cpu", "--compile-cache", "--format", "github"],
@@ -193,7 +193,7 @@ TIMING = {
 class TestTable:
     @pytest.fixture(autouse=True)
     def _stored(self, handmade, tmp_path):
-        from bench.store.timings import write_timing
+        from optbench.store.timings import write_timing
 
         handmade("sgd", [[3.0, 1.0, 0.5]])
         write_timing(tmp_path / "results" / "handmade", "bowl-sgd-4", TIMING)

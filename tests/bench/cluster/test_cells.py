@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from bench.request import RequestError
-from bench.store.run_folder import StoreError
+from optbench.request import RequestError
+from optbench.store.run_folder import StoreError
 
 pytestmark = [pytest.mark.xdist_group("cluster")]
 

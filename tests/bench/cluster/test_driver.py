@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-import bench
-from bench.present.table import format_table
+import optbench
+from optbench.present.table import format_table
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cluster")]
 
-MAIN = "import sys; from bench.cli import main; sys.exit(main())"
+MAIN = "import sys; from optbench.cli import main; sys.exit(main())"
 WORDS = ("-p", "quadratic[dim=3,condition=2]", "--steps", "4", "--seeds", "1", "--report-seeds", "1", "--records", "2")
 FOUR = (*WORDS, "--learning-rate", "0.1,0.5", "--no-throughput", "-o", "sgd", "-o", "adam", "-o", "lion")
 SAID = "interrupted: finished cells are kept, the same command goes on from there"
@@ -73,7 +73,7 @@ def rerun(tmp_path, begin, rows, tiny, waits, name="mine"):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     one = tiny("one", optimizers=["sgd", "adam", "lion", waits])
-    again = bench.load(tmp_path / "results" / name)
+    again = optbench.load(tmp_path / "results" / name)
     assert rows(again) == rows(one)
     assert json.loads(out) == json.loads(format_table(one.convergence(), "json"))
     return err
@@ -174,7 +174,7 @@ def test_two_drivers_share_a_name_and_the_workers(tmp_path, rows, tiny, cluster,
     assert {out for out, _ in told} == {format_table(one.convergence(), "json") + "\n"}
     parts = sorted(path.name for path in Path(tmp_path / "results" / "mine" / "parts").iterdir())
     assert parts == sorted(part.path.name for part in one.parts)
-    assert rows(bench.load(tmp_path / "results" / "mine")) == rows(one)
+    assert rows(optbench.load(tmp_path / "results" / "mine")) == rows(one)
 
 
 def test_what_plugins_print_stays_out_of_the_table(tmp_path, begin, plug):

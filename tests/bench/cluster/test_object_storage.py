@@ -6,9 +6,9 @@ import sys
 import pytest
 from distributed import Client
 
-from bench.cluster.places import open_place
-from bench.request import RequestError
-from bench.store.places import children, place
+from optbench.cluster.places import open_place
+from optbench.request import RequestError
+from optbench.store.places import children, place
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from bench.cluster import places
-from bench.cluster.places import gpu_ids, local_workers, open_place
-from bench.request import RequestError
+from optbench.cluster import places
+from optbench.cluster.places import gpu_ids, local_workers, open_place
+from optbench.request import RequestError
 
 #: The text of a SLURM file -> what the line must say.
 FILES = {
@@ -63,7 +63,7 @@ MISTAKES = {
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capsys, words):
     """Run a tiny request that is a mistake, and return the one line that says so: refused(*words)."""
-    from bench.cli import main
+    from optbench.cli import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(places, "CONNECT_SECONDS", 0.5)
@@ -103,7 +103,7 @@ def test_jobs_have_the_device_that_is_asked_for(refused, tmp_path, device):
     [("distributed", ["local:1"]), ("dask_jobqueue", ["slurm:x"]), ("dask_jobqueue", ["slurm:x", "--dry-run"])],
 )
 def test_what_is_not_installed_is_named(words, tmp_path, missing, given):
-    code = f"import sys; sys.modules[{missing!r}] = None; from bench.cli import main; sys.exit(main())"
+    code = f"import sys; sys.modules[{missing!r}] = None; from optbench.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "run", *words, "-o", "sgd", "--cluster", *given]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stdout) == (2, "")
@@ -112,7 +112,7 @@ def test_what_is_not_installed_is_named(words, tmp_path, missing, given):
 
 def test_an_interrupt_still_interrupts_beside_dask_jobqueue():
     # Set, as a shell's background job ignores it.
-    code = "import signal; signal.signal(2, signal.default_int_handler); import bench.cluster.slurm; "
+    code = "import signal; signal.signal(2, signal.default_int_handler); import optbench.cluster.slurm; "
     code += "assert signal.getsignal(2) is signal.default_int_handler"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -10,10 +10,10 @@ import dask
 import psutil
 import pytest
 
-from bench.cli import main
-from bench.cluster import slurm
-from bench.cluster.places import open_place
-from bench.request import RequestError
+from optbench.cli import main
+from optbench.cluster import slurm
+from optbench.cluster.places import open_place
+from optbench.request import RequestError
 
 TWO = ["quadratic[dim=3,condition=2]", "quadratic[dim=4,condition=2]"]
 

@@ -10,8 +10,8 @@ import dask
 import pytest
 from distributed import Security
 
-from bench.cluster import places
-from bench.request import RequestError
+from optbench.cluster import places
+from optbench.request import RequestError
 
 pytestmark = pytest.mark.faults
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.history.entries import History, read_history, write_entry
+from optbench.history.entries import History, read_history, write_entry
 
 
 @pytest.fixture

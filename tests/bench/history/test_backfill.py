@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.history import backfill as module
-from bench.history import environments
-from bench.history.backfill import Asked, backfill
-from bench.history.entries import read_history, read_samples
-from bench.history.environments import VersionError, environment, make_environment, run_command
-from bench.request import RequestError
-from bench.store.cell_key import ROOT
-from bench.store.run_folder import StoreError
+from optbench.history import backfill as module
+from optbench.history import environments
+from optbench.history.backfill import Asked, backfill
+from optbench.history.entries import read_history, read_samples
+from optbench.history.environments import VersionError, environment, make_environment, run_command
+from optbench.request import RequestError
+from optbench.store.cell_key import ROOT
+from optbench.store.run_folder import StoreError
 
 HERE = {
     "versions": {"optax": "0.2.8", "jax": "0.10.2", "jaxlib": "0.10.2", "python": "3.11"},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.history.change_points import change_points, noise_of
+from optbench.history.change_points import change_points, noise_of
 
 NOISE, STEP = 0.02, 1.08
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.history.changes import Margins, changes
+from optbench.history.changes import Margins, changes
 
 SEEDS = 10
 
@@ -159,7 +159,7 @@ def test_missing_new_and_failed_rows_are_named(keep, quality):
 
 def test_two_copies_are_rarely_called_different():
     """Draw both sides from one distribution: of 200 checks of 20 rows each, at most 5 % and a little may call one."""
-    from bench.history.paired import t_interval
+    from optbench.history.paired import t_interval
 
     draws = np.random.default_rng(0).standard_normal((400, 20, SEEDS)) * 0.3
     called = [any(t_interval(row, 20)[1] > np.log(1.05) for row in one) for one in draws]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.history.changes import Margins
-from bench.history.check import check
-from bench.store.run_folder import StoreError
+from optbench.history.changes import Margins
+from optbench.history.check import check
+from optbench.store.run_folder import StoreError
 
 ROWS = [("quadratic", "adamw"), ("quadratic", "muon"), ("mlp", "adamw"), ("mlp", "muon")]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from bench.history import schema
-from bench.history.entries import read_history, read_samples, remove, write_entry
-from bench.store.run_folder import StoreError
+from optbench.history import schema
+from optbench.history.entries import read_history, read_samples, remove, write_entry
+from optbench.store.run_folder import StoreError
 
 
 def test_what_is_written_is_read(keep, quality):
@@ -103,7 +103,7 @@ def test_remove_deletes_what_is_named(place, keep, quality):
 
 ADD = """
 import sys
-from bench.history.entries import write_entry
+from optbench.history.entries import write_entry
 number = int(sys.argv[2])
 about = {"time": "2026-01-01T00:00:00Z", "label": str(number), "versions": {}, "machine": "m", "commit": str(number)}
 sys.stdin.readline()

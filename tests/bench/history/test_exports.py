@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from pytest_benchmark.stats import Stats
 
-from bench.history.exports import FORMATS, benchmark_stats, export
-from bench.history.imports import read_benchmarks
-from bench.request import RequestError
+from optbench.history.exports import FORMATS, benchmark_stats, export
+from optbench.history.imports import read_benchmarks
+from optbench.request import RequestError
 
 STEPS = [1e-3, 1.1e-3, 1.2e-3, 1.3e-3, 1.4e-3, 1.5e-3, 9e-3]
 

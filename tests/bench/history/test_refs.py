@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.history.refs import find_entries
-from bench.store.run_folder import StoreError
+from optbench.history.refs import find_entries
+from optbench.store.run_folder import StoreError
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.history.sparkline import sparkline
+from optbench.history.sparkline import sparkline
 
 
 @pytest.mark.parametrize(

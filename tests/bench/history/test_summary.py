@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.history.summary import machine_facts, summarise
-from bench.store.run_folder import StoreError
-from bench.store.timings import write_timing
-from bench.tables import load
+from optbench.history.summary import machine_facts, summarise
+from optbench.store.run_folder import StoreError
+from optbench.store.timings import write_timing
+from optbench.tables import load
 
 DEVICE = {"device": "cpu", "driver": "cpu", "cpu": "Some CPU", "cpu_count": 2, "host_memory_bytes": 2**34}
 

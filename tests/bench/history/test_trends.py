@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.history.trends import trends
+from optbench.history.trends import trends
 
 
 @pytest.fixture

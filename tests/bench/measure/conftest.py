@@ -5,12 +5,12 @@ import jax
 import numpy as np
 import pytest
 
-from bench.measure import devices
-from bench.measure.curves import Curves
-from bench.measure.prepare import prepare
-from bench.measure.program import Recipe
-from bench.measure.schedules import multipliers
-from bench.measure.sweep import Points, compile_sweep, sweep
+from optbench.measure import devices
+from optbench.measure.curves import Curves
+from optbench.measure.prepare import prepare
+from optbench.measure.program import Recipe
+from optbench.measure.schedules import multipliers
+from optbench.measure.sweep import Points, compile_sweep, sweep
 
 #: Identity, dtype, devices -> the problem, and what its cells share: those of the last sweep, for the next one
 _PREPARED: dict[Any, Any] = {}

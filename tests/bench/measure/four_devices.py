@@ -7,14 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-import problems
-from bench.measure import devices
-from bench.measure.halving import sweep_halving
-from bench.measure.prepare import prepare
-from bench.measure.program import Recipe
-from bench.measure.sweep import Points, compile_sweep, sweep
-from bench.train import sweep_in_memory
-from optimizers import catalogue
+from optbench import problems
+from optbench.measure import devices
+from optbench.measure.halving import sweep_halving
+from optbench.measure.prepare import prepare
+from optbench.measure.program import Recipe
+from optbench.measure.sweep import Points, compile_sweep, sweep
+from optbench.optimizers import catalogue
+from optbench.train import sweep_in_memory
 
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")
 SYNTHETIC = {"data": "synthetic", "rows": 40, "dim": 3}
@@ -127,7 +127,7 @@ def test_points_that_never_fit_end_as_out_of_memory(compiled, monkeypatch):
 
     tried = []
     # One point on each device is the least there can be.
-    monkeypatch.setattr("bench.train.sweep", full)
+    monkeypatch.setattr("optbench.train.sweep", full)
     with pytest.raises(MemoryError):
         sweep_in_memory(*compiled(4, 5), 2**40)
     assert tried == [8, 4]

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-import problems
-from bench.measure.halving import num_parts, prospects, rungs, sweep_halving
-from optimizers import catalogue
+from optbench import problems
+from optbench.measure.halving import num_parts, prospects, rungs, sweep_halving
+from optbench.optimizers import catalogue
 
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")
 BOWL = {"dim": 5, "condition": 10.0}

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from bench.measure import devices, limits
+from optbench.measure import devices, limits
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from bench.measure.memory import largest_bytes
+from optbench.measure.memory import largest_bytes
 
 
 @pytest.mark.parametrize(

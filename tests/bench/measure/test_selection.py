@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.measure.curves import Curves
-from bench.measure.selection import at_edge, best_point, diverged
+from optbench.measure.curves import Curves
+from optbench.measure.selection import at_edge, best_point, diverged
 
 INF, NAN = np.inf, np.nan
 

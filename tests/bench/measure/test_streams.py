@@ -4,9 +4,9 @@ import numpy as np
 import optax
 import pytest
 
-from optimizers import Optimizer, catalogue
-from problems.convex.noisy_quadratic import expected_loss_of_sgd, noisy_quadratic
-from problems.landscapes.adversarial_sequence import adversarial_sequence
+from optbench.optimizers import Optimizer, catalogue
+from optbench.problems.convex.noisy_quadratic import expected_loss_of_sgd, noisy_quadratic
+from optbench.problems.landscapes.adversarial_sequence import adversarial_sequence
 
 
 @pytest.mark.parametrize(("covariance", "batch_size"), [("hessian", 2), ("isotropic", 8)])

@@ -8,10 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-import problems
-from bench.measure.devices import RUN_ONCE
-from bench.measure.seeds import batch_rows, key_data
-from optimizers import catalogue
+from optbench import problems
+from optbench.measure.devices import RUN_ONCE
+from optbench.measure.seeds import batch_rows, key_data
+from optbench.optimizers import catalogue
 
 TRIALS = ("0/select/0", "0/select/1")
 STEPS, BATCH = 20, 32
@@ -129,10 +129,10 @@ def test_points_split_for_memory_give_the_same_curves(train, parts):
 
 
 def test_a_small_memory_limit_splits_the_points(train):
-    from bench.measure import devices
-    from bench.measure.prepare import prepare
-    from bench.measure.program import Recipe
-    from bench.measure.sweep import Points, compile_sweep
+    from optbench.measure import devices
+    from optbench.measure.prepare import prepare
+    from optbench.measure.program import Recipe
+    from optbench.measure.sweep import Points, compile_sweep
 
     device = jax.devices()[0]
     with devices.settings("float32", device):

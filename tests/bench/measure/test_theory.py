@@ -6,8 +6,8 @@ import numpy as np
 import optax
 import pytest
 
-from optimizers import Optimizer, catalogue
-from problems.problem import Problem
+from optbench.optimizers import Optimizer, catalogue
+from optbench.problems.problem import Problem
 
 CURVATURES = np.array([1.0, 0.3, 0.01])
 START = np.array([1.0, -2.0, 3.0])
@@ -72,7 +72,7 @@ LIMITS = {
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("top", [1.0, 4.0])
 def test_divergence_is_labelled_above_the_stability_limit_and_not_below(train, name, top):
-    from bench.measure.selection import diverged
+    from optbench.measure.selection import diverged
 
     momentum = {} if name == "sgd" else {"momentum": 0.9}
     limit = LIMITS[name](0.9, top)
@@ -125,7 +125,7 @@ def test_coupled_and_decoupled_decay_reach_their_own_fixed_points(train):
 @pytest.mark.parametrize("warmup", [0.0, 0.25])
 @pytest.mark.parametrize("name", ["constant", "cosine", "linear", "wsd"])
 def test_a_schedule_multiplies_the_learning_rate_step_by_step(train, name, warmup):
-    from bench.measure.schedules import multipliers
+    from optbench.measure.schedules import multipliers
 
     steps = 20
     both = (("constant", 0.0), (name, warmup))
@@ -156,7 +156,7 @@ def test_learning_rate_zero_leaves_the_loss_constant(train, name):
 
 
 def test_gradient_noise_averages_out_with_the_batch_size(train):
-    import problems
+    from optbench import problems
 
     noisy = problems.factory("quadratic")(dim=1, condition=1.0, noise=1.0, rotated=False)
     trials = tuple(f"0/select/{seed}" for seed in range(2000))
@@ -183,9 +183,9 @@ def test_a_problem_of_constants_only_still_has_them_lifted(train):
         return jnp.sum((big @ x) ** 2)
 
     problem = Problem(lambda key: jnp.ones(50), loss, lambda x, d: {"loss": loss(x, d, None)}, source="test")
-    from bench.measure import devices
-    from bench.measure.prepare import prepare
-    from bench.measure.program import Recipe, program
+    from optbench.measure import devices
+    from optbench.measure.prepare import prepare
+    from optbench.measure.program import Recipe, program
 
     with devices.settings("float32", jax.devices()[0]):
         prepared = prepare(problem, "float32", jax.devices()[0])

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from bench.measure import devices
-from bench.measure.loops import Loop
-from bench.measure.memory import tree_bytes
-from bench.measure.throughput import Effort, Result, Timed, compile_loop, interleave, time_in_turns
-from optimizers import catalogue
+from optbench.measure import devices
+from optbench.measure.loops import Loop
+from optbench.measure.memory import tree_bytes
+from optbench.measure.throughput import Effort, Result, Timed, compile_loop, interleave, time_in_turns
+from optbench.optimizers import catalogue
 
 
 @pytest.fixture(autouse=True)

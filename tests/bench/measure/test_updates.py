@@ -6,10 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from bench.measure import devices
-from bench.measure.throughput import compile_loop
-from bench.measure.updates import SHAPES, WITHOUT_PROBLEM, count, needed_bytes, update_loop
-from optimizers import catalogue
+from optbench.measure import devices
+from optbench.measure.throughput import compile_loop
+from optbench.measure.updates import SHAPES, WITHOUT_PROBLEM, count, needed_bytes, update_loop
+from optbench.optimizers import catalogue
 
 RATE = {"learning_rate": 0.1}
 

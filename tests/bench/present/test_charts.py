@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 import altair as alt
 import pytest
 
-from bench.present.charts import style
-from bench.present.charts.dots import Dot, DotPanel, dots
-from bench.present.charts.files import DOTS, fitted, to_png, to_svg
-from bench.present.charts.heat import Cell, HeatPanel, heat
-from bench.present.charts.line_panel import Line, LinePanel, Mark, domains
-from bench.present.charts.lines import lines
-from bench.present.charts.style import Look
+from optbench.present.charts import style
+from optbench.present.charts.dots import Dot, DotPanel, dots
+from optbench.present.charts.files import DOTS, fitted, to_png, to_svg
+from optbench.present.charts.heat import Cell, HeatPanel, heat
+from optbench.present.charts.line_panel import Line, LinePanel, Mark, domains
+from optbench.present.charts.lines import lines
+from optbench.present.charts.style import Look
 
 LOOK = Look(241, names=("sgd", "adam"))
 HOSTILE = ("<script>alert(1)</script>", "a[b=0.9].c", 'it\'s "quoted" \\ {{x}}', "größe-数学", "&amp;%s", "datum.x")

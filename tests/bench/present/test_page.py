@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench.present.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
-from bench.present.page_data import embed_json
-from bench.present.table import Table
+from optbench.present.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
+from optbench.present.page_data import embed_json
+from optbench.present.table import Table
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script>", "a\u2028\x1b[31mb", "Ω & 'x'")
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench.present.table import FORMATS, Table, format_table, select, write_table
+from optbench.present.table import FORMATS, Table, format_table, select, write_table
 
 NASTY = "a|b<script>_x&\\"
 
@@ -233,7 +233,7 @@ def test_conversions():
 
 
 def test_import_is_light():
-    code = "import sys, bench.present.table; print([m for m in ('jax', 'numpy', 'tabulate') if m in sys.modules])"
+    code = "import sys, optbench.present.table; print([m for m in ('jax', 'numpy', 'tabulate') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
@@ -249,5 +249,5 @@ def test_many_rows_are_laid_out_like_few(monkeypatch):
     rows = [(f"name {n}" + "x" * (n % 5), 10.0 ** (n % 7 - 3), None if n % 3 else -n, n % 2 == 0) for n in range(40)]
     made = Table("t", ("a_long_header_of_text", "number", "integer", "flag"), rows)
     expected = format_table(made)
-    monkeypatch.setattr("bench.present.table.MANY_ROWS", 3)
+    monkeypatch.setattr("optbench.present.table.MANY_ROWS", 3)
     assert format_table(made) == expected

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.request import RequestError, check_repeats, parse_counts, parse_seconds
+from optbench.request import RequestError, check_repeats, parse_counts, parse_seconds
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from bench.request import OptimizerInfo, RequestError, canonical, expand, parse_spec, parse_suite
-from bench.request.cells import Cell
-from bench.request.grid import points, unique
+from optbench.request import OptimizerInfo, RequestError, canonical, expand, parse_spec, parse_suite
+from optbench.request.cells import Cell
+from optbench.request.grid import points, unique
 
 PROBLEMS = {
     "quadratic": {"dim": 100, "condition": 1e3, "rotated": True, "spectrum": "log"},

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.request.errors import RequestError, nearest
-from bench.request.grammar import DefaultRange, Spec, format_spec, format_value, geometric, parse_spec, parse_values
-from bench.request.schedule import Schedule, parse_schedule, parse_schedules
+from optbench.request.errors import RequestError, nearest
+from optbench.request.grammar import DefaultRange, Spec, format_spec, format_value, geometric, parse_spec, parse_values
+from optbench.request.schedule import Schedule, parse_schedule, parse_schedules
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.request import Catalogue, OptimizerInfo, RequestError, list_suites, load_suite, override, parse_suite
+from optbench.request import Catalogue, OptimizerInfo, RequestError, list_suites, load_suite, override, parse_suite
 
 MINIMAL = {"problems": ["quadratic"], "optimizers": ["sgd"]}
 CATALOGUE = Catalogue({"quadratic": {"dim": 100}}, {"sgd": OptimizerInfo((1e-3, 1.0), {})})
@@ -196,7 +196,7 @@ def test_noise_gives_nothing_but_request_errors(values):
 
 
 def test_import_is_light():
-    code = "import sys, bench.request; print([m for m in ('jax', 'numpy', 'optax') if m in sys.modules])"
+    code = "import sys, optbench.request; print([m for m in ('jax', 'numpy', 'optax') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.store import schema
-from bench.store.run_folder import part_path, write_part
-from bench.store.schema import trial_rows
+from optbench.store import schema
+from optbench.store.run_folder import part_path, write_part
+from optbench.store.schema import trial_rows
 
 
 @pytest.fixture

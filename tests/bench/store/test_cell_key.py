@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench.store.cell_key import ROOT, cell_key, engine_sources, problem_sources
+from optbench.store.cell_key import ROOT, cell_key, engine_sources, problem_sources
 
 REQUEST = {"problem": "bowl", "points": [{"a": 1.0, "b": 2.0}], "steps": 4}
 ENVIRONMENT = {"jax": "1", "device": "cpu"}
@@ -78,7 +78,7 @@ def test_place_of_a_source_does_not_matter(source):
 
 def test_key_is_the_same_in_every_process():
     """No hash of Python's own, which differs from process to process."""
-    code = f"from bench.store.cell_key import cell_key\nprint(cell_key({REQUEST!r}, [], {ENVIRONMENT!r}))"
+    code = f"from optbench.store.cell_key import cell_key\nprint(cell_key({REQUEST!r}, [], {ENVIRONMENT!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == cell_key(REQUEST, [], ENVIRONMENT)
 
@@ -100,6 +100,8 @@ def test_a_problem_depends_on_what_it_imports():
 
 
 def test_a_problem_elsewhere_depends_on_our_helpers(source):
-    file = source("from problems import accept\nfrom problems.problem import Problem\nimport numpy as np\n")
+    file = source(
+        "from optbench.problems import accept\nfrom optbench.problems.problem import Problem\nimport numpy as np\n"
+    )
     names = {path.name for path in problem_sources(file)}
     assert names == {"source.py", "accept.py", "problem.py"}

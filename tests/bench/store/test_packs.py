@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench.analyse.outcomes import Slice
-from bench.analyse.tuned_ends import tuned_ends
-from bench.store import packs
-from bench.store.run_folder import part_path, read_part, write_part
-from bench.store.scan import _stamps, packing, scan
-from bench.store.schema import trial_rows
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.tuned_ends import tuned_ends
+from optbench.store import packs
+from optbench.store.run_folder import part_path, read_part, write_part
+from optbench.store.scan import _stamps, packing, scan
+from optbench.store.schema import trial_rows
 
 KEYS = [*"abcdef", "torn", "failed"]
 
@@ -56,7 +56,7 @@ def opened(monkeypatch):
     def look(call):
         return lambda path: names.append(path.stem) or call(path)
 
-    monkeypatch.setattr("bench.store.scan.read_part", look(read))
+    monkeypatch.setattr("optbench.store.scan.read_part", look(read))
     monkeypatch.setattr(packs, "examined_part", look(examined))
     return names
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import bench
-from bench.store import run_folder, trials
-from bench.store.places import StoreError, children, place, read_bytes, replace
-from bench.store.timings import read_timings, write_timing
+import optbench
+from optbench.store import run_folder, trials
+from optbench.store.places import StoreError, children, place, read_bytes, replace
+from optbench.store.timings import read_timings, write_timing
 
 ASKED = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["sgd", "adam"], "learning_rate": "0.1,0.5"}
 ASKED |= {"steps": 4, "seeds": 1, "report_seeds": 1, "records": 2, "throughput": False}
@@ -51,7 +51,7 @@ def test_any_file_system_will_do(handmade, tmp_path):
     run_folder.write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
     run_folder.write_manifest(folder, run_folder.read_manifest(part.path.parents[1]))
     assert run_folder.list_runs(results) == [folder] and [path.name for path in children(folder)]
-    there, here = (bench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))
+    there, here = (optbench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))
     assert there.to_records() == here.to_records()
     assert children(results / "nowhere") == []
 
@@ -59,24 +59,24 @@ def test_any_file_system_will_do(handmade, tmp_path):
 @pytest.mark.parametrize("address", ["s3://nobucket/results", "s3://bench/results"])
 def test_no_run_is_said(bucket, address):
     with pytest.raises(StoreError, match=f"no run 'latest' under {address}; there are: none yet"):
-        bench.load("latest", address)
+        optbench.load("latest", address)
 
 
 def test_a_bucket_is_not_made(bucket):
     with pytest.raises(StoreError, match="can't write s3://nobucket/results/x: The specified bucket does not exist"):
-        bench.run(results="s3://nobucket/results", name="x", **ASKED)
+        optbench.run(results="s3://nobucket/results", name="x", **ASKED)
 
 
 def test_a_run_is_kept_and_resumed(bucket, rows, tmp_path):
     results, progress = f"{bucket}/results", []
-    first = bench.run(results=results, name="mine", **ASKED)
+    first = optbench.run(results=results, name="mine", **ASKED)
     assert str(first.folder) == f"{results}/mine"
-    again = bench.run(results=results, name="mine", on_progress=progress.append, **ASKED)
+    again = optbench.run(results=results, name="mine", on_progress=progress.append, **ASKED)
     assert [one.outcome for one in progress] == ["kept", "kept"]
-    local = bench.run(results=tmp_path, name="mine", **ASKED)
-    assert rows(first) == rows(again) == rows(bench.load("latest", results)) == rows(local)
+    local = optbench.run(results=tmp_path, name="mine", **ASKED)
+    assert rows(first) == rows(again) == rows(optbench.load("latest", results)) == rows(local)
     for kind in ("convergence", "best", "trials", "curves"):
-        there, here = (one.table(kind).to_records() for one in (bench.load(f"{results}/mine"), local))
+        there, here = (one.table(kind).to_records() for one in (optbench.load(f"{results}/mine"), local))
         # As text, in which NaN equals itself.
         assert repr(there) == repr(here)
     assert run_folder.list_runs(place(results)) == [place(f"{results}/mine")]
@@ -86,13 +86,13 @@ def test_a_run_is_kept_and_resumed(bucket, rows, tmp_path):
 
 def test_a_torn_object_is_set_aside_and_computed_again(bucket, rows):
     results, progress = f"{bucket}/results", []
-    first = bench.run(results=results, name="mine", **ASKED)
+    first = optbench.run(results=results, name="mine", **ASKED)
     expected, torn = rows(first), first.parts[0].path
     half = read_bytes(torn)[:-100]
     torn.write_bytes(half)
-    loaded = bench.load("mine", results)
+    loaded = optbench.load("mine", results)
     assert [part.path for part in loaded.torn] == [torn] and len(loaded.parts) == 1
-    again = bench.run(results=results, name="mine", on_progress=progress.append, **ASKED)
+    again = optbench.run(results=results, name="mine", on_progress=progress.append, **ASKED)
     said = [one.message for one in progress if one.outcome == "started"]
     assert said == [f"part {torn} is torn: kept as {torn.stem}.torn, computed again"]
     assert rows(again) == expected

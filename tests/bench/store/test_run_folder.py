@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench.store import run_folder, schema
-from bench.store.run_folder import (
+from optbench.store import run_folder, schema
+from optbench.store.run_folder import (
     StoreError,
     part_path,
     read_manifest,
@@ -18,9 +18,9 @@ from bench.store.run_folder import (
     write_manifest,
     write_part,
 )
-from bench.store.schema import trial_rows
-from bench.store.timings import write_timing
-from bench.store.trials import read_rows
+from optbench.store.schema import trial_rows
+from optbench.store.timings import write_timing
+from optbench.store.trials import read_rows
 
 FOOTER = {"outcome": "finished", "problem": "bowl", "best": {"learning_rate": 0.1}}
 CELL = {"key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": 4}

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from bench.store import spread
-from bench.store.run_folder import part_path, read_part, write_part
-from bench.store.scan import scan
-from bench.store.schema import trial_rows
+from optbench.store import spread
+from optbench.store.run_folder import part_path, read_part, write_part
+from optbench.store.scan import scan
+from optbench.store.schema import trial_rows
 
 ROW = {"phase": "select", "problem": "bowl", "optimizer": "sgd", "seed": 0, "point": 0, "train_loss": [1.0, 0.5]}
 
@@ -70,8 +70,8 @@ def test_a_script_that_guards_nothing_is_not_run_again(folder, tmp_path):
     script = tmp_path / "script.py"
     lines = [
         "from pathlib import Path",
-        "from bench.store import spread",
-        "from bench.store.scan import scan",
+        "from optbench.store import spread",
+        "from optbench.store.scan import scan",
         "spread.TAKEN, spread.MANY, spread.LEAST, spread._num_cores = 1, 2, 1, lambda: 2",
         f"print(*[part.outcome for part in scan(Path({str(folder)!r}), 'abc').values()])",
     ]

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bench.store import schema
-from bench.store.schema import trial_columns, trial_rows
+from optbench.store import schema
+from optbench.store.schema import trial_columns, trial_rows
 
 NAMED = {"phase": "select", "problem": "bowl", "optimizer": "sgd", "batch_size": None, "dtype": "float32"}
 LOSS = np.array([[1.0, np.inf], [np.nan, -0.0], [5e-324, 1 / 3]])

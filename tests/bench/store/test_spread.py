@@ -11,7 +11,7 @@ import pytest
 WAITS = """
 import time
 from functools import partial
-from bench.store import spread
+from optbench.store import spread
 
 spread.MANY, spread.LEAST, spread.TAKEN = 2, 1, 1
 list(spread.spread(partial(sorted, key=time.sleep), [1.0] * 100, processes=True))

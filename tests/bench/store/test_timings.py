@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bench.store.run_folder import StoreError
-from bench.store.timings import read_timings, write_timing
+from optbench.store.run_folder import StoreError
+from optbench.store.timings import read_timings, write_timing
 
 TIMING = {"outcome": "finished", "step_seconds": [0.5, 0.25], "compile_seconds": None, "batch_size": "full"}
 

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench.store import trials
-from bench.store.places import StoreError
-from bench.store.run_folder import part_path, read_part, write_part
-from bench.store.schema import trial_rows
-from bench.store.trials import measured_columns, read_batches, read_rows
+from optbench.store import trials
+from optbench.store.places import StoreError
+from optbench.store.run_folder import part_path, read_part, write_part
+from optbench.store.schema import trial_rows
+from optbench.store.trials import measured_columns, read_batches, read_rows
 
 FOOTER = {"outcome": "finished"}
 TRIAL = {
