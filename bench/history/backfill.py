@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optbench.errors import RequestError, nearest, quote
 from optbench.history.entries import read_history, read_samples, write_entry
 from optbench.history.environments import LONG, Call, VersionError, environment, last, run_command, unheard
 from optbench.history.schema import SERIES
 from optbench.history.summary import machine_facts, summarise
-from optbench.request.errors import RequestError, nearest, quote
 from optbench.store.run_folder import StoreError, now
 from optbench.tables import load
 

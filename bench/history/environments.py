@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from venv import EnvBuilder
 
-from optbench.request.errors import one_line
+from optbench.errors import one_line
 from optbench.store.cell_key import ROOT
 from optbench.store.run_folder import StoreError
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from optbench.errors import RequestError, nearest
 from optbench.history.entries import Entry, History, read_samples
 from optbench.history.schema import COLUMNS, measure_of
-from optbench.request.errors import RequestError, nearest
 
 Row = Mapping[str, Any]
 

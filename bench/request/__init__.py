@@ -1,9 +1,9 @@
 """What is asked: names and numbers only, without jax."""
 
+from optbench.errors import RequestError, nearest, one_line
 from optbench.request.amounts import check_repeats, parse_counts, parse_seconds
 from optbench.request.catalogue import Catalogue, OptimizerInfo
 from optbench.request.cells import Cell, canonical, expand
-from optbench.request.errors import RequestError, nearest, one_line
 from optbench.request.grammar import DefaultRange, Spec, Value, format_spec, format_value, parse_spec, parse_values
 from optbench.request.schedule import Schedule, parse_schedule
 from optbench.request.suite import Suite, list_suites, load_suite, override, parse_suite

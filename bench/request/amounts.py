@@ -2,7 +2,7 @@
 
 import re
 
-from optbench.request.errors import RequestError, quote
+from optbench.errors import RequestError, quote
 from optbench.request.grammar import parse_values
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from optbench.request.errors import RequestError, nearest, quote
+from optbench.errors import RequestError, nearest, quote
 from optbench.request.grammar import LARGEST_INTEGER, DefaultRange, Spec, Value
 from optbench.request.grid import check_rates, is_number, unique
 

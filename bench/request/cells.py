@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
+from optbench.errors import RequestError
 from optbench.request.catalogue import OptimizerInfo, match_optimizers, match_problems
-from optbench.request.errors import RequestError
 from optbench.request.grammar import DefaultRange, Value, format_spec, geometric, parse_spec, parse_values
 from optbench.request.grid import check_rates, parse_batch_sizes, points
 from optbench.request.suite import OptimizerEntry, ProblemEntry, Suite

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from optbench.request.errors import RequestError, quote
+from optbench.errors import RequestError, quote
 
 Value = bool | int | float | str
 

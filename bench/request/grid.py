@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from optbench.request.errors import RequestError, quote
+from optbench.errors import RequestError, quote
 from optbench.request.grammar import DefaultRange, Value, parse_values
 
 MAX_POINTS = 1_000_000

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from optbench.request.errors import RequestError, nearest, quote
+from optbench.errors import RequestError, nearest, quote
 from optbench.request.grammar import format_spec, parse_spec, split
 from optbench.request.grid import unique
 

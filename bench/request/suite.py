@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
+from optbench.errors import RequestError, nearest, quote
 from optbench.request.catalogue import Catalogue, match_optimizers, match_problems
-from optbench.request.errors import RequestError, nearest, quote
 from optbench.request.grammar import DefaultRange, format_value, parse_spec, parse_values
 from optbench.request.grid import check_rates, parse_batch_sizes
 from optbench.request.schedule import parse_schedules

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from optbench.request.errors import RequestError, nearest
+from optbench.errors import RequestError, nearest
 from optbench.request.grammar import DefaultRange, Spec, format_spec, format_value, geometric, parse_spec, parse_values
 from optbench.request.schedule import Schedule, parse_schedule, parse_schedules
 
