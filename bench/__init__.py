@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optbench.compare import compare_optimizers
     from optbench.execute import run
-    from optbench.tables import Run, load
+    from optbench.results import Run, load
     from optbench.timing import throughput
     from optbench.tuning import Tuned, tune
     from optbench.update_timing import update_throughput
@@ -16,8 +16,8 @@ __all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "t
 _HOMES = {
     "compare_optimizers": "optbench.compare",
     "run": "optbench.execute",
-    "load": "optbench.tables",
-    "Run": "optbench.tables",
+    "load": "optbench.results",
+    "Run": "optbench.results",
     "throughput": "optbench.timing",
     "tune": "optbench.tuning",
     "Tuned": "optbench.tuning",

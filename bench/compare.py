@@ -14,8 +14,8 @@ from optbench.analyse.throughput import step_seconds
 from optbench.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
 from optbench.present.table import Table
 from optbench.request import RequestError, Suite, nearest
+from optbench.results import Run
 from optbench.store.places import place
-from optbench.tables import Run
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
 

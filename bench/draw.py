@@ -11,7 +11,7 @@ from optbench.present.table import check_name
 from optbench.store.places import write_file
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 SUFFIXES = (".svg", ".png")
 #: The kinds that show a metric of choice, and those that have steps, or what else is counted, along an axis.

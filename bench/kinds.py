@@ -18,7 +18,7 @@ from optbench.analyse import (
 from optbench.analyse.outcomes import Slice
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 Row = dict[str, Any]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optbench.request import RequestError, Suite, nearest, parse_spec, parse_suite
+from optbench.results import Run, load
 from optbench.store import run_folder
 from optbench.store.run_folder import StoreError
-from optbench.tables import Run, load
 
 #: Runs what a plug-in needs: (suite, time single trials) -> the run.
 Runner = Callable[[Suite, bool], Run]

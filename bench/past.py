@@ -9,7 +9,7 @@ from optbench.history.entries import History
 from optbench.history.trends import Trend, trends
 from optbench.present.page import Figure, Lines, Shaded, Variant
 from optbench.present.table import Table
-from optbench.tables import Run
+from optbench.results import Run
 from optbench.tracking import TREND_NOTE, torn_notes, trend_row
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "machine", "entries", "lowest", "highest", "latest")

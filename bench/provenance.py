@@ -8,7 +8,7 @@ from typing import Any
 
 from optbench.present.table import Table
 from optbench.request import list_suites
-from optbench.tables import Run
+from optbench.results import Run
 
 
 def provenance(run: Run) -> Table:

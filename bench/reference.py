@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from optbench.results import Run
 from optbench.store import run_folder, trials
-from optbench.tables import Run
 
 
 def keep_reference(run: Run, folder: Path) -> None:

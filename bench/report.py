@@ -12,8 +12,8 @@ from optbench.present.page import Lines, Page, Section, Shaded, format_page
 from optbench.present.table import Table
 from optbench.provenance import commands, machine, provenance
 from optbench.request import RequestError
+from optbench.results import Run
 from optbench.summary import summary
-from optbench.tables import Run
 from optbench.topics import TOPICS, Block, blocks_of, page_options, retitled, timed_on
 
 #: Pairs whose sentence is told; of more the tables tell.

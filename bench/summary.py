@@ -13,7 +13,7 @@ from optbench.analyse.significance import LEVEL
 from optbench.compare import side
 from optbench.operands import Operand
 from optbench.request import RequestError
-from optbench.tables import Run
+from optbench.results import Run
 
 #: What the first is held against, the first of these that was run beside it.
 REFERENCES = ("adamw", "adam", "sgd")

@@ -21,10 +21,10 @@ from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.recipes import hyperparameters_of, preparer, recipe_of
 from optbench.request import Cell, Suite, check_repeats, one_line
+from optbench.results import assemble
 from optbench.rows import examples_per_step
 from optbench.store import run_folder
 from optbench.store.timings import read_timings, write_timing
-from optbench.tables import assemble
 
 #: At the end of a run: short, for a first look.
 SHORT = Effort(10, 0.2)

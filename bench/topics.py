@@ -10,7 +10,7 @@ from optbench.kinds import KINDS
 from optbench.present.page import Figure, Lines, Shaded, Variant
 from optbench.present.table import Table
 from optbench.provenance import machine
-from optbench.tables import Run
+from optbench.results import Run
 
 Block = Lines | Shaded | Figure
 #: Width of a figure that has the page for itself.

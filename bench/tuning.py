@@ -15,8 +15,8 @@ from optbench.crew import Progress, here
 from optbench.execute import run_jobs
 from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import Cell, RequestError, Suite, nearest, parse_spec
+from optbench.results import Run
 from optbench.store import run_folder
-from optbench.tables import Run
 
 SEARCHES = ("grid", "random", "sobol", "halving", "optuna")
 #: Those whose points are a grid, which can be widened.

@@ -11,7 +11,7 @@ from optbench.cli.options import Count, Text
 if TYPE_CHECKING:
     from optbench.compare import Compared
     from optbench.request import Suite
-    from optbench.tables import Run
+    from optbench.results import Run
 
 
 def compare(

@@ -43,7 +43,7 @@ def add(*runs: str, label: Text = None, history: str = PLACE, results: str = "re
     """
     from optbench.history.entries import write_entry
     from optbench.history.summary import summarise
-    from optbench.tables import load
+    from optbench.results import load
 
     for name in dict.fromkeys(runs or ("latest",)):
         run = load(name, results)

@@ -68,7 +68,7 @@ def plot(
     from optbench.draw import draw
     from optbench.figures import Options
     from optbench.request import RequestError
-    from optbench.tables import load
+    from optbench.results import load
 
     for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
         if value is not None and value < least:

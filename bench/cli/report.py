@@ -32,8 +32,8 @@ def report(
         Folder or URL of their history, which the page then has a section of; results/history where there is one.
     """
     from optbench.request import RequestError
+    from optbench.results import load
     from optbench.store.places import write_file
-    from optbench.tables import load
 
     if any(find_spec(name) is None for name in ("altair", "vl_convert")):
         raise RequestError("report needs the extra report: pip install 'optbench[report]'")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from optbench.cli.options import Options, Seconds, Whole
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 
 def run(

@@ -169,7 +169,7 @@ def table(
     """
     from optbench.present.table import write_table
     from optbench.request import RequestError
-    from optbench.tables import load
+    from optbench.results import load
 
     loaded = load(run, results)
     names = [name.strip() for name in columns.split(",")] if columns else None

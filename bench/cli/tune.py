@@ -98,7 +98,7 @@ def _best_table(tuned: "Tuned") -> "Table":
 
 def _print_rest(tuned: "Tuned", output: Path | None) -> None:
     from optbench.present.table import format_table
-    from optbench.tables import KINDS
+    from optbench.results import KINDS
 
     if "budget" in KINDS:
         print("\n" + format_table(tuned.run.table("budget")))

@@ -27,7 +27,7 @@ from optbench.figures.options import (
 from optbench.store.run_folder import Part
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 #: Panels of single cells; of more only the best cell of each task is shown.
 MOST_PANELS = 12

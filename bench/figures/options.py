@@ -17,7 +17,7 @@ from optbench.store.run_folder import Part
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
     from optbench.present.charts.style import Look, Spec
-    from optbench.tables import Run
+    from optbench.results import Run
 
 #: One column of a paper, 85 mm, in points.
 COLUMN = 241

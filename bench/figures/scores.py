@@ -28,7 +28,7 @@ from optbench.figures.options import (
 )
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 
 def convergence(run: "Run", options: Options) -> Any:

@@ -25,7 +25,7 @@ from optbench.figures.options import (
 from optbench.store.run_folder import Part
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 #: Values on a side of a heat map: a random search has no grid, but as many values as points.
 MOST_VALUES = 40

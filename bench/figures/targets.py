@@ -27,7 +27,7 @@ from optbench.figures.options import (
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
-    from optbench.tables import Run
+    from optbench.results import Run
 
 #: Performance profiles end here, as their table does.
 LAST_FACTOR = solved.FACTORS[-1]

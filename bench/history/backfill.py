@@ -16,8 +16,8 @@ from optbench.history.entries import read_history, read_samples, write_entry
 from optbench.history.environments import LONG, Call, VersionError, environment, last, run_command, unheard
 from optbench.history.schema import SERIES
 from optbench.history.summary import machine_facts, summarise
+from optbench.results import load
 from optbench.store.run_folder import StoreError, now
-from optbench.tables import load
 
 #: Of a run its progress is heard, not its tables. Python itself ends with 1 on an error, as a run with failed cells.
 _RUN = """

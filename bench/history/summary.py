@@ -14,7 +14,7 @@ from optbench.analyse.trials import is_higher_better
 from optbench.store.run_folder import Part, StoreError
 
 if TYPE_CHECKING:
-    from optbench.tables import Run
+    from optbench.results import Run
 
 WHOLE = Slice()
 

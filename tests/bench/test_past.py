@@ -4,7 +4,7 @@ import pytest
 
 from optbench.history.entries import read_history, write_entry
 from optbench.present.page import Figure, Lines, Shaded
-from optbench.tables import load
+from optbench.results import load
 
 pytest.importorskip("altair")
 

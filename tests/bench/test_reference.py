@@ -4,8 +4,8 @@ import pytest
 
 from optbench.compare import compare_optimizers
 from optbench.reference import keep_reference
+from optbench.results import load
 from optbench.store import trials
-from optbench.tables import load
 
 
 def ends(*losses):

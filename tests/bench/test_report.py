@@ -12,8 +12,8 @@ pytest.importorskip("vl_convert")
 from optbench.figures import FIGURES, Options
 from optbench.provenance import commands, machine, provenance
 from optbench.report import report
+from optbench.results import load
 from optbench.summary import summary
-from optbench.tables import load
 from optbench.topics import timed_on
 
 LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0.3)}

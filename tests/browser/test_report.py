@@ -23,7 +23,7 @@ def page(tmp_path_factory, write_handmade):
     pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
     from optbench.report import report
-    from optbench.tables import load
+    from optbench.results import load
 
     folder = tmp_path_factory.mktemp("results") / "<i>run"
     for problem in ("bowl", "<script>alert(2)</script>"):
@@ -198,7 +198,7 @@ def test_a_choice_draws_the_figure_anew(opened):
 
 def test_a_page_of_two_runs(browser, page):
     from optbench.report import report
-    from optbench.tables import load
+    from optbench.results import load
 
     run = load(page.parent / "<i>run")
     path: Path = page.with_name("both.html")

@@ -8,7 +8,7 @@ from optbench.history import backfill as filling
 from optbench.history.backfill import Filled
 from optbench.history.entries import read_history, write_entry
 from optbench.history.summary import summarise
-from optbench.tables import load
+from optbench.results import load
 
 
 @pytest.fixture

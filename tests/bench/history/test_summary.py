@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from optbench.history.summary import machine_facts, summarise
+from optbench.results import load
 from optbench.store.run_folder import StoreError
 from optbench.store.timings import write_timing
-from optbench.tables import load
 
 DEVICE = {"device": "cpu", "driver": "cpu", "cpu": "Some CPU", "cpu_count": 2, "host_memory_bytes": 2**34}
 

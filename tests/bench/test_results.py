@@ -8,10 +8,10 @@ import pytest
 
 import optbench
 from optbench.present.table import write_table
+from optbench.results import KINDS
 from optbench.store import run_folder
 from optbench.store.run_folder import StoreError
 from optbench.store.schema import trial_columns
-from optbench.tables import KINDS
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 
