@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from optbench.analyse.outcomes import Slice
-from optbench.kinds import KINDS
 from optbench.present.table import Table, check_name, select
 from optbench.store import run_folder
 from optbench.store.places import place
 from optbench.store.run_folder import Part
 from optbench.store.scan import scan
 from optbench.store.timings import read_timings
+from optbench.tables.table_kind import KINDS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from math import isfinite
 import numpy as np
 
 from optbench.analyse.comparison import Rules, compare
-from optbench.analyse.convergence import convergence
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.ranks import problem_ranks, tested
 from optbench.analyse.significance import LEVEL
@@ -14,6 +13,7 @@ from optbench.compare import side
 from optbench.operands import Operand
 from optbench.request import RequestError
 from optbench.results import Run
+from optbench.tables.convergence import convergence
 
 #: What the first is held against, the first of these that was run beside it.
 REFERENCES = ("adamw", "adam", "sgd")

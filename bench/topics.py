@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from optbench.figures import FIGURES, Options
-from optbench.kinds import KINDS
 from optbench.present.page import Figure, Lines, Shaded, Variant
 from optbench.present.table import Table
 from optbench.provenance import machine
 from optbench.results import Run
+from optbench.tables.table_kind import KINDS
 
 Block = Lines | Shaded | Figure
 #: Width of a figure that has the page for itself.

@@ -40,7 +40,7 @@ FORBIDDEN = {
     "optbench.results": JAX,
     "optbench.figures": JAX,
     "optbench.draw": JAX,
-    "optbench.kinds": JAX,
+    "optbench.tables.table_kind": JAX,
     "optbench.estimate": (*JAX, "optbench.jobs"),
 }
 #: The only modules of bench that may import jax.

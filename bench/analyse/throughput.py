@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from optbench.analyse.convergence import convergence
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median, median_rank_interval, profile_score
 from optbench.store.run_folder import Part
+from optbench.tables.convergence import convergence
 
 Timing = Mapping[str, Any]
 

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optbench.analyse import batch_scaling as scaling
-from optbench.analyse import budget as budgets
 from optbench.analyse.points import begun, points
 from optbench.figures.curves import MOST_PANELS, above, chosen_cells, is_log, worst
 from optbench.figures.options import (
@@ -23,6 +21,8 @@ from optbench.figures.options import (
     words,
 )
 from optbench.store.run_folder import Part
+from optbench.tables import batch_scaling as scaling
+from optbench.tables import budget as budgets
 
 if TYPE_CHECKING:
     from optbench.results import Run

@@ -188,7 +188,7 @@ def test_a_run_without_finished_cells_says_so(optbench, handmade):
 
 
 def test_help_names_every_kind(optbench):
-    from optbench import kinds
+    from optbench.tables import table_kind
 
     said = " ".join(optbench("table", "--help").out.replace("│", " ").split())
-    assert [kind for kind in kinds.KINDS if kind not in said] == []
+    assert [kind for kind in table_kind.KINDS if kind not in said] == []

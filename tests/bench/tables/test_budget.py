@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from optbench.analyse.budget import budget, configurations, overtaking, unshown
 from optbench.analyse.outcomes import Slice
+from optbench.tables.budget import budget, configurations, overtaking, unshown
 
 INF = math.inf
 NAN = math.nan

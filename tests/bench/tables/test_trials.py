@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from optbench.analyse.listing import COUNTED, curves, trials
 from optbench.analyse.outcomes import Slice
+from optbench.tables.trials import COUNTED, curves, trials
 
 NAN = math.nan
 

@@ -4,18 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optbench.analyse import (
-    batch_scaling,
-    budget,
-    convergence,
-    defaults,
-    listing,
-    ranks,
-    sensitivity,
-    solved,
-    throughput,
-)
+from optbench.analyse import ranks, solved, throughput
 from optbench.analyse.outcomes import Slice
+from optbench.tables import batch_scaling, budget, convergence, defaults, sensitivity, trials
 
 if TYPE_CHECKING:
     from optbench.results import Run
@@ -130,10 +121,10 @@ KINDS = {
     "best": Kind("the best settings of each optimizer", lambda run, view: convergence.best(run.parts, view)),
     "trials": Kind(
         "every trial, with its settings and where it ended",
-        lambda run, view: _first_seeds(*listing.trials(run.parts, view), view),
+        lambda run, view: _first_seeds(*trials.trials(run.parts, view), view),
     ),
     "curves": Kind(
-        "every record of every trial", lambda run, view: _first_seeds(*listing.curves(run.parts, view), view)
+        "every record of every trial", lambda run, view: _first_seeds(*trials.curves(run.parts, view), view)
     ),
     "sensitivity": Kind(
         "how much the learning rate matters",

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from optbench.analyse.convergence import best, convergence
 from optbench.analyse.outcomes import Slice
 from optbench.request import parse_spec, parse_values
+from optbench.tables.convergence import best, convergence
 
 INF = math.inf
 NAN = math.nan

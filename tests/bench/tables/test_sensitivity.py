@@ -5,7 +5,7 @@ import math
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.sensitivity import COLUMNS, sensitivity
+from optbench.tables.sensitivity import COLUMNS, sensitivity
 
 INF = math.inf
 NAN = math.nan

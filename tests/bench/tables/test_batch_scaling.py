@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from optbench.analyse.batch_scaling import batch_scaling, fit_seeds, notes, region
 from optbench.analyse.outcomes import Slice
+from optbench.tables.batch_scaling import batch_scaling, fit_seeds, notes, region
 
 INF = math.inf
 STEP = (0, 12, 20, 60, 90)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from optbench.analyse.defaults import COLUMNS, default_point, defaults
 from optbench.analyse.outcomes import Slice, outcomes
+from optbench.tables.defaults import COLUMNS, default_point, defaults
 
 INF = math.inf
 NAN = math.nan
