@@ -10,7 +10,7 @@ from optbench.analyse.objective import objective
 from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.series import X, has_curve, metric_of
 from optbench.analyse.statistics import median
-from optbench.analyse.throughput import step_seconds
+from optbench.analyse.step_times import step_seconds
 from optbench.present.table import check_name
 from optbench.store.run_folder import Part
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optbench.analyse import ranks as ranking
-from optbench.analyse import throughput as timing
+from optbench.analyse import step_times as timing
 from optbench.analyse.points import tuned_end
 from optbench.analyse.significance import LEVEL
 from optbench.analyse.trials import is_higher_better

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optbench.analyse import solved
+from optbench.analyse import targets
 from optbench.analyse.points import tuned_steps
 from optbench.figures.options import (
     X_TITLES,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optbench.results import Run
 
 #: Performance profiles end here, as their table does.
-LAST_FACTOR = solved.FACTORS[-1]
+LAST_FACTOR = targets.FACTORS[-1]
 MOST_CORNERS = 100
 
 
@@ -40,11 +40,11 @@ def profile(run: "Run", options: Options) -> Any:
     from optbench.present.charts.lines import lines
 
     tasks = tasks_of(run)
-    names, steps = solved.steps_to_target(run.parts, options.view)
+    names, steps = targets.steps_to_target(run.parts, options.view)
     if not len(steps):
-        raise ValueError(f"{run.folder.name}: {solved.NO_TARGET}")
+        raise ValueError(f"{run.folder.name}: {targets.NO_TARGET}")
     drawn = []
-    for name, found in zip(names, solved.ratios(steps).T, strict=True):
+    for name, found in zip(names, targets.ratios(steps).T, strict=True):
         corners = [1.0, *np.unique(found[found <= LAST_FACTOR]).tolist(), LAST_FACTOR]
         drawn.append(Line(name, corners, [float(np.mean(found <= factor)) for factor in corners]))
     title = f"targets of {len(steps)} problem{'s' if len(steps) > 1 else ''}"
@@ -69,10 +69,10 @@ def ecdf(run: "Run", options: Options) -> Any:
     from optbench.present.charts.lines import lines
 
     tasks = tasks_of(run)
-    met, total = solved.steps_met(run.parts, options.view)
+    met, total = targets.steps_met(run.parts, options.view)
     if not total:
-        raise ValueError(f"{run.folder.name}: {solved.ecdf_notes([])[0]}")
-    last = float(max(solved.most_steps(run.parts, options.view), 1))
+        raise ValueError(f"{run.folder.name}: {targets.ecdf_notes([])[0]}")
+    last = float(max(targets.most_steps(run.parts, options.view), 1))
     drawn = []
     for name, steps in met.items():
         corners = np.unique(np.clip(steps[np.isfinite(steps)], 1, last))
@@ -88,7 +88,7 @@ def ecdf_caption(run: "Run", options: Options) -> str:
     return joined(
         run,
         f"Share of all (problem, target, seed) that the tuned optimizer met by a step{sliced(options)}, over "
-        f"{seeds_said(run, options)}: {solved.LEVELS} targets a problem and batch size, evenly in the logarithm from "
+        f"{seeds_said(run, options)}: {targets.LEVELS} targets a problem and batch size, evenly in the logarithm from "
         "the train loss at its start to its own target, or where it has none to the lowest end of any optimizer.",
         coloured(run),
     )
@@ -102,9 +102,9 @@ def ert(run: "Run", options: Options) -> Any:
     if options.x == "gradient_evaluations":
         raise ValueError("x: 'gradient_evaluations' is not accepted here; accepted: steps, examples, seconds")
     column = f"ert_{options.x}"
-    rows = solved.ert(run.parts, seconds_of(run), options.view)[1]
+    rows = targets.ert(run.parts, seconds_of(run), options.view)[1]
     if not rows:
-        raise ValueError(f"{run.folder.name}: {solved.NO_TARGET}")
+        raise ValueError(f"{run.folder.name}: {targets.NO_TARGET}")
     some = [row for row in rows if row[column] is not None]
     if not some:
         raise ValueError(f"{run.folder.name}: no finished cell is timed; optbench throughput times them")
@@ -154,7 +154,7 @@ def time_to_target(run: "Run", options: Options) -> Any:
                 dot = Dot(part.footer["optimizer"], middle, low, high)
                 panels.setdefault(titles_of(task), []).extend(told([dot], " s"))
     if not panels:
-        raise ValueError(f"{run.folder.name}: {solved.NO_TARGET}")
+        raise ValueError(f"{run.folder.name}: {targets.NO_TARGET}")
     return _times(panels, "seconds to target", options)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optbench.analyse import ranks, solved, throughput
+from optbench.analyse import ranks, step_times, targets
 from optbench.analyse.outcomes import Slice
 from optbench.tables import batch_scaling, budget, convergence, defaults, sensitivity, trials
 
@@ -62,12 +62,12 @@ def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str
 def _throughput_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
     left = len(run.manifest["cells"]) - len(run.timings)
     untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
-    return throughput.notes(run.timings) + untimed
+    return step_times.notes(run.timings) + untimed
 
 
 def _target_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
     untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
-    return _cell_notes(run) + untimed + throughput.TARGET_NOTES
+    return _cell_notes(run) + untimed + step_times.TARGET_NOTES
 
 
 class Kind(NamedTuple):
@@ -111,11 +111,11 @@ KINDS = {
         _convergence_notes,
     ),
     "throughput": Kind(
-        "what a step costs", lambda run, view: throughput.throughput(run.timings), _throughput_notes, of_curves=False
+        "what a step costs", lambda run, view: step_times.throughput(run.timings), _throughput_notes, of_curves=False
     ),
     "time-to-target": Kind(
         "how long the target takes",
-        lambda run, view: throughput.time_to_target(run.parts, run.timings, view),
+        lambda run, view: step_times.time_to_target(run.parts, run.timings, view),
         _target_notes,
     ),
     "best": Kind("the best settings of each optimizer", lambda run, view: convergence.best(run.parts, view)),
@@ -149,18 +149,18 @@ KINDS = {
     ),
     "ert": Kind(
         "expected running time to each target",
-        lambda run, view: solved.ert(run.parts, throughput.step_seconds(run.timings), view),
-        lambda run, rows, view: _report_notes(run) + solved.ERT_NOTES + solved.unsolved(rows),
+        lambda run, view: targets.ert(run.parts, step_times.step_seconds(run.timings), view),
+        lambda run, rows, view: _report_notes(run) + targets.ERT_NOTES + targets.unsolved(rows),
     ),
     "ecdf": Kind(
         "the share of targets met",
-        lambda run, view: solved.ecdf(run.parts, view),
-        lambda run, rows, view: _report_notes(run) + solved.ecdf_notes(rows),
+        lambda run, view: targets.ecdf(run.parts, view),
+        lambda run, rows, view: _report_notes(run) + targets.ecdf_notes(rows),
     ),
     "profile": Kind(
         "performance profiles",
-        lambda run, view: solved.profile(run.parts, view),
-        lambda run, rows, view: _report_notes(run) + solved.profile_notes(run.parts, view),
+        lambda run, view: targets.profile(run.parts, view),
+        lambda run, rows, view: _report_notes(run) + targets.profile_notes(run.parts, view),
     ),
     "defaults": Kind("what tuning buys", lambda run, view: defaults.defaults(run.parts, view), _and(defaults.NOTES)),
 }

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.solved import ecdf, ecdf_notes, ert, profile, profile_notes, unsolved
+from optbench.analyse.targets import ecdf, ecdf_notes, ert, profile, profile_notes, unsolved
 
 INF = math.inf
 NAN = math.nan
