@@ -39,7 +39,7 @@ FORBIDDEN = {
     "optbench.present": JAX,
     "optbench.results": JAX,
     "optbench.figures": JAX,
-    "optbench.draw": JAX,
+    "optbench.figures.write": JAX,
     "optbench.tables.table_kind": JAX,
     "optbench.estimate": (*JAX, "optbench.jobs"),
 }

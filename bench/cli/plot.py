@@ -65,8 +65,8 @@ def plot(
         Folder of all runs, or a URL such as s3://bucket/results.
     """
     from optbench.analyse.outcomes import Slice
-    from optbench.draw import draw
     from optbench.figures import Options
+    from optbench.figures.write import draw
     from optbench.request import RequestError
     from optbench.results import load
 

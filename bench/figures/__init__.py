@@ -1,7 +1,7 @@
 """The kinds of figures that a run has: what each shows, how it is drawn, and the caption that goes with it."""
 
 from optbench.figures import curves, scores, settings, targets
-from optbench.figures.options import COLUMN, Figure, Options
+from optbench.figures.figure import COLUMN, Figure, Options
 
 __all__ = ["COLUMN", "FIGURES", "Figure", "Options"]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from optbench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
 from optbench.analyse.trials import is_higher_better
-from optbench.figures.options import (
+from optbench.figures.figure import (
     X_TITLES,
     Options,
     Tasks,

@@ -11,7 +11,7 @@ from optbench.analyse.points import tuned_end
 from optbench.analyse.significance import LEVEL
 from optbench.analyse.trials import is_higher_better
 from optbench.figures.curves import is_log
-from optbench.figures.options import (
+from optbench.figures.figure import (
     Options,
     joined,
     look_with,

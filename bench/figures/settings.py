@@ -6,7 +6,7 @@ import numpy as np
 
 from optbench.analyse.points import begun, points
 from optbench.figures.curves import MOST_PANELS, above, chosen_cells, is_log, worst
-from optbench.figures.options import (
+from optbench.figures.figure import (
     Options,
     coloured,
     joined,

@@ -8,7 +8,7 @@ import numpy as np
 
 from optbench.analyse import targets
 from optbench.analyse.points import tuned_steps
-from optbench.figures.options import (
+from optbench.figures.figure import (
     X_TITLES,
     Options,
     cell_of,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from optbench.figures.options import Options, look_with, spans, words
+from optbench.figures.figure import Options, look_with, spans, words
 from optbench.history.entries import Entry, History
 from optbench.history.trends import Trend
 
