@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from optbench.apart import apart, remember
 from optbench.jobs import Job, choose_compile_cache
-from optbench.measure.devices import Device, describe, memory_limit_bytes, settings
-from optbench.measure.sweep import out_of_memory
-from optbench.measure.trace import span
 from optbench.recipes import preparer
 from optbench.request import Cell, one_line
 from optbench.rows import failed_rows
 from optbench.store import run_folder
+from optbench.sweep.devices import Device, describe, memory_limit_bytes, settings
+from optbench.sweep.sweep import out_of_memory
+from optbench.sweep.trace import span
 from optbench.timing import time_missing
 from optbench.train import Ready, compile_job, train_job
 

@@ -9,15 +9,15 @@ import numpy as np
 import optax
 
 from optbench.jobs import choose_compile_cache, pick_device
-from optbench.measure import devices, limits
-from optbench.measure.prepare import prepare
-from optbench.measure.program import Recipe
-from optbench.measure.sweep import Points, compile_sweep, sweep
 from optbench.optimizers.optimizer import Optimizer
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.store.places import StoreError, place
 from optbench.store.run_folder import check_writable
+from optbench.sweep import devices, limits
+from optbench.sweep.problem_data import prepare
+from optbench.sweep.step import Recipe
+from optbench.sweep.sweep import Points, compile_sweep, sweep
 
 #: What was looked at, what was found, and whether that is as it should be (None: just so you know).
 Check = tuple[str, str, bool | None]

@@ -9,11 +9,11 @@ from typing import Any
 from optbench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
 from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.manifest import manifest_of
-from optbench.measure.trace import traced
 from optbench.request import RequestError, Suite
 from optbench.results import Run, assemble
 from optbench.store import run_folder
 from optbench.store.scan import packing, scan
+from optbench.sweep.trace import traced
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
 NO_MACHINE = "none"

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from optbench.catalogue import Known, known
 from optbench.keys import keyer
 from optbench.making import Make, maker
-from optbench.measure import devices
 from optbench.problems.problem import Problem
 from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
 from optbench.store.places import place
+from optbench.sweep import devices
 
 
 class Job(NamedTuple):

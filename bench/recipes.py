@@ -1,4 +1,4 @@
-"""Turn jobs into what `optbench.measure` takes: prepared problems, recipes, points as arrays."""
+"""Turn jobs into what `optbench.sweep` takes: prepared problems, recipes, points as arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.jobs import Job
-from optbench.measure import devices
-from optbench.measure.prepare import Prepared, prepare
-from optbench.measure.program import Recipe
-from optbench.measure.schedules import multipliers
-from optbench.measure.sweep import Points
 from optbench.problems.problem import Problem
 from optbench.request import Cell, parse_schedule
+from optbench.sweep import devices
+from optbench.sweep.problem_data import Prepared, prepare
+from optbench.sweep.schedules import multipliers
+from optbench.sweep.step import Recipe
+from optbench.sweep.sweep import Points
 
 
 def preparer(*chosen: devices.Device) -> Callable[[Problem, str], Prepared]:

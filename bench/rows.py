@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from optbench.jobs import Job
-from optbench.measure.curves import Curves
-from optbench.measure.selection import diverged
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.store.schema import trial_columns
+from optbench.sweep.curves import Curves
+from optbench.sweep.selection import diverged
 
 
 def examples_per_step(cell: Cell, problem: Problem) -> int:

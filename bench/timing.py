@@ -9,13 +9,6 @@ from typing import Any
 from optbench.apart import apart
 from optbench.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
 from optbench.manifest import manifest_of
-from optbench.measure import devices
-from optbench.measure.limits import limits
-from optbench.measure.loops import gradient_loop, training_loop
-from optbench.measure.memory import num_elements, tree_bytes
-from optbench.measure.prepare import Prepared
-from optbench.measure.program import Recipe
-from optbench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
 from optbench.optimizers import catalogue
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
@@ -25,6 +18,13 @@ from optbench.results import assemble
 from optbench.rows import examples_per_step
 from optbench.store import run_folder
 from optbench.store.timings import read_timings, write_timing
+from optbench.sweep import devices
+from optbench.sweep.limits import limits
+from optbench.sweep.loops import gradient_loop, training_loop
+from optbench.sweep.memory import num_elements, tree_bytes
+from optbench.sweep.problem_data import Prepared
+from optbench.sweep.step import Recipe
+from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, time_in_turns
 
 #: At the end of a run: short, for a first look.
 SHORT = Effort(10, 0.2)

@@ -9,19 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from optbench.jobs import Job
-from optbench.measure.curves import Curves, join
-from optbench.measure.devices import Device, memory_limit_bytes, settings
-from optbench.measure.halving import least_bytes, num_parts, sweep_halving
-from optbench.measure.prepare import Prepared
-from optbench.measure.seeds import trial_name
-from optbench.measure.selection import at_edge, best_point, final_losses
-from optbench.measure.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
-from optbench.measure.trace import span
 from optbench.problems.problem import Problem
 from optbench.recipes import points_of, recipe_of
 from optbench.request import Cell
 from optbench.rows import check_optimum, curve_rows, examples_per_step
 from optbench.search import ask
+from optbench.sweep.curves import Curves, join
+from optbench.sweep.devices import Device, memory_limit_bytes, settings
+from optbench.sweep.halving import least_bytes, num_parts, sweep_halving
+from optbench.sweep.problem_data import Prepared
+from optbench.sweep.selection import at_edge, best_point, final_losses
+from optbench.sweep.streams import trial_name
+from optbench.sweep.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
+from optbench.sweep.trace import span
 
 #: Points that optuna chooses before it learns what they scored: one program takes them all.
 ASKED_TOGETHER = 8

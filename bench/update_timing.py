@@ -8,13 +8,13 @@ from optbench.analyse.statistics import median, median_rank_interval
 from optbench.apart import apart
 from optbench.catalogue import known
 from optbench.jobs import choose_compile_cache, pick_device, resolve_suite
-from optbench.measure import devices, updates
-from optbench.measure.limits import Limit, limits
-from optbench.measure.throughput import Effort, Result, Timed, compile_loop, time_in_turns
 from optbench.optimizers import Optimizer, catalogue
 from optbench.present.table import Table, check_name
 from optbench.recipes import hyperparameters_of
 from optbench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
+from optbench.sweep import devices, updates
+from optbench.sweep.limits import Limit, limits
+from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, time_in_turns
 
 COLUMNS = (
     "shape",

@@ -31,7 +31,7 @@ FORBIDDEN = {
         "numpy",
         "optbench.problems",
         "optbench.optimizers",
-        "optbench.measure",
+        "optbench.sweep",
         "optbench.store",
     ),
     "optbench.store": JAX,
@@ -45,10 +45,10 @@ FORBIDDEN = {
 }
 #: The only modules of bench that may import jax.
 MAY_JAX = ("apart", "catalogue", "cluster", "crew", "doctor", "jobs", "plan", "rows")
-WITH_JAX = ("optbench.measure", *(f"optbench.{name}" for name in MAY_JAX))
+WITH_JAX = ("optbench.sweep", *(f"optbench.{name}" for name in MAY_JAX))
 #: What measure may import of this project.
 MEASURE_MAY = (
-    "optbench.measure",
+    "optbench.sweep",
     "optbench.problems.problem",
     "optbench.optimizers.optimizer",
     "optbench.optimizers.weight_decay",
@@ -110,7 +110,7 @@ def test_measure_imports_the_two_contracts_only():
     wrong = [
         f"{name} imports {found}"
         for name, path in FILES.items()
-        if within(name, ("optbench.measure",))
+        if within(name, ("optbench.sweep",))
         for found in imports(path.read_text())
         if within(found, ours) and not within(found, MEASURE_MAY)
     ]

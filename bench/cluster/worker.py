@@ -18,12 +18,12 @@ from optbench.apart import apart
 from optbench.catalogue import known_with
 from optbench.crew import run_job
 from optbench.jobs import Job, choose_compile_cache, pick_device, planner
-from optbench.measure import devices
 from optbench.recipes import preparer
 from optbench.request import Cell, RequestError
 from optbench.store import run_folder
 from optbench.store.cell_key import PACKAGES, folder_of
 from optbench.store.places import place
+from optbench.sweep import devices
 from optbench.timing import SHORT, time_group
 from optbench.train import compile_job
 

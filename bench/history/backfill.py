@@ -35,7 +35,7 @@ sys.exit(code)
 _MANIFEST = """
 import json
 from optbench.manifest import manifest_of
-from optbench.measure.devices import pick
+from optbench.sweep.devices import pick
 from optbench.request import load_suite
 print(json.dumps(manifest_of(load_suite("smoke"), (), pick(None), None)))
 """

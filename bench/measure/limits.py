@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from optbench.measure import devices
+from optbench.sweep import devices
 
 #: Name -> (dtype of the arrays, matmul precision, what only some platforms have). A float32 product means full float32.
 PRODUCTS: dict[str, tuple[str, str, tuple[str, ...]]] = {

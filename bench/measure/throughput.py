@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from optbench.measure import devices
-from optbench.measure.loops import Loop
-from optbench.measure.memory import memory_bytes, tree_bytes
+from optbench.sweep import devices
+from optbench.sweep.loops import Loop
+from optbench.sweep.memory import memory_bytes, tree_bytes
 
 #: Seconds that a timed call lasts at least: many times what starting it takes.
 SHORTEST_CALL = 5e-3

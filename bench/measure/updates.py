@@ -10,11 +10,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, PyTree
 
-from optbench.measure import flops
-from optbench.measure.loops import Loop
-from optbench.measure.memory import tree_bytes
-from optbench.measure.program import build
 from optbench.optimizers.optimizer import Optimizer
+from optbench.sweep import flops
+from optbench.sweep.loops import Loop
+from optbench.sweep.memory import tree_bytes
+from optbench.sweep.step import build
 
 #: What an update may need and still run without a problem.
 WITHOUT_PROBLEM = frozenset({"value", "grad", "seed", "per_example_grad"})

@@ -213,7 +213,7 @@ class TestMemory:
 
 class TestCompileCache:
     def test_is_on_unless_it_is_refused(self, tiny):
-        from optbench.measure.devices import cache_folder
+        from optbench.sweep.devices import cache_folder
 
         def programs():
             return set(cache_folder().glob("*")) if cache_folder().exists() else set()

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 
 from optbench.jobs import pick_device, plan_jobs, resolve_suite
-from optbench.measure.curves import Curves
 from optbench.rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
 from optbench.store import schema
 from optbench.store.schema import trial_rows
+from optbench.sweep.curves import Curves
 
 BOWL = "quadratic[dim=3,condition=2]"
 LINE = "linear_regression[data=synthetic,rows=20,dim=2]"

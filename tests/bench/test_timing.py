@@ -8,12 +8,12 @@ import pytest
 
 import optbench
 from optbench.jobs import plan_jobs, resolve_suite
-from optbench.measure import devices
-from optbench.measure.limits import Limit
-from optbench.measure.throughput import Effort
 from optbench.present.table import format_table
 from optbench.recipes import preparer
 from optbench.store import run_folder
+from optbench.sweep import devices
+from optbench.sweep.limits import Limit
+from optbench.sweep.throughput import Effort
 from optbench.timing import _compile, throughput
 
 BOWL = "quadratic[dim=3,condition=2]"
@@ -36,7 +36,7 @@ def _brief():
         made_up = (Limit("float32", 1, 1.0, COPY), Limit("float32", 1, 1.0, PRODUCT))
         patch.setattr("optbench.timing.limits", lambda dtype, device: made_up)
         patch.setattr("optbench.timing.SHORT", Effort(6, 1e-3))
-        patch.setattr("optbench.measure.throughput.SHORTEST_CALL", 1e-4)
+        patch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
         yield
 
 
@@ -254,7 +254,7 @@ class TestFailures:
 
     def test_an_optimizer_that_falls_over_at_a_later_step_costs_its_own_row(self, tmp_path, plugin, monkeypatch):
         # Calls of many steps: the first, of one, goes well.
-        monkeypatch.setattr("optbench.measure.throughput.SHORTEST_CALL", 5e-3)
+        monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 5e-3)
         spec = plugin("""
             import jax, optax
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from optbench.measure import devices
-from optbench.measure.limits import Limit
 from optbench.present.table import format_table
 from optbench.request import RequestError
+from optbench.sweep import devices
+from optbench.sweep.limits import Limit
 from optbench.update_timing import COLUMNS, update_throughput
 
 COPY, PRODUCT = 1e9, 1e12
@@ -17,7 +17,7 @@ COPY, PRODUCT = 1e9, 1e12
 def _made_up_limits(monkeypatch):
     made_up = Limit("float32", 2**20, 1.0, COPY), Limit("float32", 2048, 1.0, PRODUCT)
     monkeypatch.setattr("optbench.update_timing.limits", lambda dtype, device: made_up)
-    monkeypatch.setattr("optbench.measure.throughput.SHORTEST_CALL", 1e-4)
+    monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
 
 
 def measure(**given):

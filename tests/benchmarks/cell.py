@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from optbench import problems
-from optbench.measure.seeds import batch_rows, key_data
 from optbench.problems.problem import Problem
+from optbench.sweep.streams import batch_rows, key_data
 
 STEPS, BATCH, EVERY = 200, 128, 10
 RATES = np.geomspace(1e-4, 1e-1, 8)

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 from tabulate import tabulate
 
-from optbench.measure.devices import describe
+from optbench.sweep.devices import describe
 from tests.benchmarks.cell import DEVICE
 
 Medians = dict[tuple[str, str], float]

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from optbench.measure.prepare import prepare
-from optbench.measure.program import Recipe
-from optbench.measure.sweep import Points, compile_sweep, sweep
 from optbench.optimizers import catalogue
+from optbench.sweep.problem_data import prepare
+from optbench.sweep.step import Recipe
+from optbench.sweep.sweep import Points, compile_sweep, sweep
 from tests.benchmarks import cell
 
 
@@ -104,7 +104,7 @@ def hand_written():
 
 
 def engine():
-    """Sweep the cell with optbench.measure: it also draws initial parameters and batches, and freezes what diverges."""
+    """Sweep the cell with optbench.sweep: it also draws initial parameters and batches, and freezes what diverges."""
     prepared = prepare(cell.problem(), "float32", cell.DEVICE)
     recipe = Recipe(prepared, catalogue()["adamw"], cell.BATCH, cell.STEPS, cell.EVERY)
     values = dict(zip(("learning_rate", "weight_decay"), cell.POINTS.T, strict=True))

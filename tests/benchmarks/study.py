@@ -56,7 +56,7 @@ def plan(folder: Path, num_cells: int) -> Iterator[None]:
     """Resolve, expand and key the cells; then, untimed, write the manifest that the other stages start from."""
     from optbench.jobs import pick_device, plan_jobs, resolve_suite
     from optbench.manifest import manifest_of
-    from optbench.measure.devices import describe
+    from optbench.sweep.devices import describe
 
     device = pick_device("cpu")
     yield

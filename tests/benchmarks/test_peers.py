@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from optbench.measure import devices
+from optbench.sweep import devices
 from tests.benchmarks import cell, peers_jax
 
 #: Way -> rounds cold and warm: slow ones run once.

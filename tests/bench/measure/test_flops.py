@@ -7,7 +7,7 @@ import optax.contrib
 import pytest
 from jax import lax
 
-from optbench.measure.flops import count
+from optbench.sweep.flops import count
 
 M, N, K = 3, 4, 5
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from optbench.measure import devices, limits
+from optbench.sweep import devices, limits
 
 
 @pytest.fixture(autouse=True)

@@ -6,16 +6,16 @@ import numpy as np
 import optax
 import pytest
 
-from optbench.measure import devices, loops
-from optbench.measure.loops import TRIAL, gradient_loop, training_loop
-from optbench.measure.memory import num_elements, tree_bytes
-from optbench.measure.prepare import prepare
-from optbench.measure.program import Recipe
-from optbench.measure.seeds import batch_rows
-from optbench.measure.throughput import compile_loop
 from optbench.optimizers import catalogue
 from optbench.problems import factory
 from optbench.problems.problem import Problem
+from optbench.sweep import devices, loops
+from optbench.sweep.loops import TRIAL, gradient_loop, training_loop
+from optbench.sweep.memory import num_elements, tree_bytes
+from optbench.sweep.problem_data import prepare
+from optbench.sweep.step import Recipe
+from optbench.sweep.streams import batch_rows
+from optbench.sweep.throughput import compile_loop
 
 CURVATURE = np.array([1.0, 0.5, 0.1])
 ROWS = np.random.default_rng(0).standard_normal((12, 3))

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from optbench.measure import devices
-from optbench.measure.loops import Loop
-from optbench.measure.memory import tree_bytes
-from optbench.measure.throughput import Effort, Result, Timed, compile_loop, interleave, time_in_turns
 from optbench.optimizers import catalogue
+from optbench.sweep import devices
+from optbench.sweep.loops import Loop
+from optbench.sweep.memory import tree_bytes
+from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, interleave, time_in_turns
 
 
 @pytest.fixture(autouse=True)

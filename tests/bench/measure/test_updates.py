@@ -6,10 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from optbench.measure import devices
-from optbench.measure.throughput import compile_loop
-from optbench.measure.updates import SHAPES, WITHOUT_PROBLEM, count, needed_bytes, update_loop
 from optbench.optimizers import catalogue
+from optbench.sweep import devices
+from optbench.sweep.throughput import compile_loop
+from optbench.sweep.updates import SHAPES, WITHOUT_PROBLEM, count, needed_bytes, update_loop
 
 RATE = {"learning_rate": 0.1}
 

@@ -9,9 +9,9 @@ import optax
 import pytest
 
 from optbench import problems
-from optbench.measure.devices import RUN_ONCE
-from optbench.measure.seeds import batch_rows, key_data
 from optbench.optimizers import catalogue
+from optbench.sweep.devices import RUN_ONCE
+from optbench.sweep.streams import batch_rows, key_data
 
 TRIALS = ("0/select/0", "0/select/1")
 STEPS, BATCH = 20, 32
@@ -129,10 +129,10 @@ def test_points_split_for_memory_give_the_same_curves(train, parts):
 
 
 def test_a_small_memory_limit_splits_the_points(train):
-    from optbench.measure import devices
-    from optbench.measure.prepare import prepare
-    from optbench.measure.program import Recipe
-    from optbench.measure.sweep import Points, compile_sweep
+    from optbench.sweep import devices
+    from optbench.sweep.problem_data import prepare
+    from optbench.sweep.step import Recipe
+    from optbench.sweep.sweep import Points, compile_sweep
 
     device = jax.devices()[0]
     with devices.settings("float32", device):

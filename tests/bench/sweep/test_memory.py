@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from optbench.measure.memory import largest_bytes
+from optbench.sweep.memory import largest_bytes
 
 
 @pytest.mark.parametrize(

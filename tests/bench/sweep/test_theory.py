@@ -72,7 +72,7 @@ LIMITS = {
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("top", [1.0, 4.0])
 def test_divergence_is_labelled_above_the_stability_limit_and_not_below(train, name, top):
-    from optbench.measure.selection import diverged
+    from optbench.sweep.selection import diverged
 
     momentum = {} if name == "sgd" else {"momentum": 0.9}
     limit = LIMITS[name](0.9, top)
@@ -125,7 +125,7 @@ def test_coupled_and_decoupled_decay_reach_their_own_fixed_points(train):
 @pytest.mark.parametrize("warmup", [0.0, 0.25])
 @pytest.mark.parametrize("name", ["constant", "cosine", "linear", "wsd"])
 def test_a_schedule_multiplies_the_learning_rate_step_by_step(train, name, warmup):
-    from optbench.measure.schedules import multipliers
+    from optbench.sweep.schedules import multipliers
 
     steps = 20
     both = (("constant", 0.0), (name, warmup))
@@ -183,9 +183,9 @@ def test_a_problem_of_constants_only_still_has_them_lifted(train):
         return jnp.sum((big @ x) ** 2)
 
     problem = Problem(lambda key: jnp.ones(50), loss, lambda x, d: {"loss": loss(x, d, None)}, source="test")
-    from optbench.measure import devices
-    from optbench.measure.prepare import prepare
-    from optbench.measure.program import Recipe, program
+    from optbench.sweep import devices
+    from optbench.sweep.problem_data import prepare
+    from optbench.sweep.step import Recipe, program
 
     with devices.settings("float32", jax.devices()[0]):
         prepared = prepare(problem, "float32", jax.devices()[0])

@@ -5,12 +5,12 @@ import jax
 import numpy as np
 import pytest
 
-from optbench.measure import devices
-from optbench.measure.curves import Curves
-from optbench.measure.prepare import prepare
-from optbench.measure.program import Recipe
-from optbench.measure.schedules import multipliers
-from optbench.measure.sweep import Points, compile_sweep, sweep
+from optbench.sweep import devices
+from optbench.sweep.curves import Curves
+from optbench.sweep.problem_data import prepare
+from optbench.sweep.schedules import multipliers
+from optbench.sweep.step import Recipe
+from optbench.sweep.sweep import Points, compile_sweep, sweep
 
 #: Identity, dtype, devices -> the problem, and what its cells share: those of the last sweep, for the next one
 _PREPARED: dict[Any, Any] = {}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from optbench.measure.program import Recipe
+from optbench.sweep.step import Recipe
 
 
 @dataclass(frozen=True)

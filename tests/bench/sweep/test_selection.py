@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from optbench.measure.curves import Curves
-from optbench.measure.selection import at_edge, best_point, diverged
+from optbench.sweep.curves import Curves
+from optbench.sweep.selection import at_edge, best_point, diverged
 
 INF, NAN = np.inf, np.nan
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import jax
 import pytest
 
-from optbench.measure import devices
+from optbench.sweep import devices
 
 
 @pytest.mark.parametrize("options", [devices.sweep_options, devices.timing_options], ids=["sweep", "timing"])

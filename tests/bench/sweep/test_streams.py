@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from optbench.measure.seeds import batch_rows, key_data, trial_name
+from optbench.sweep.streams import batch_rows, key_data, trial_name
 
 TRIALS = [trial_name(0, "select", seed) for seed in range(3)]
 

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from optbench.measure import sharding
-from optbench.measure.curves import Curves, Pieces, beside, curves_of
-from optbench.measure.devices import DRAWS_BITS, RUN_ONCE
-from optbench.measure.memory import memory_bytes
-from optbench.measure.program import Carry, Chunk, Grid, Program, Recipe, Shown, program
-from optbench.measure.seeds import key_data
+from optbench.sweep import sharding
+from optbench.sweep.curves import Curves, Pieces, beside, curves_of
+from optbench.sweep.devices import DRAWS_BITS, RUN_ONCE
+from optbench.sweep.memory import memory_bytes
+from optbench.sweep.step import Carry, Chunk, Grid, Program, Recipe, Shown, program
+from optbench.sweep.streams import key_data
 
 
 @dataclass(frozen=True)

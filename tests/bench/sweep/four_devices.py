@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from optbench import problems
-from optbench.measure import devices
-from optbench.measure.halving import sweep_halving
-from optbench.measure.prepare import prepare
-from optbench.measure.program import Recipe
-from optbench.measure.sweep import Points, compile_sweep, sweep
 from optbench.optimizers import catalogue
+from optbench.sweep import devices
+from optbench.sweep.halving import sweep_halving
+from optbench.sweep.problem_data import prepare
+from optbench.sweep.step import Recipe
+from optbench.sweep.sweep import Points, compile_sweep, sweep
 from optbench.train import sweep_in_memory
 
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")

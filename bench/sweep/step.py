@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from optbench.measure.prepare import AnyArray, Lifted, Prepared, lift, to_bfloat16
 from optbench.optimizers.optimizer import Optimizer
 from optbench.optimizers.weight_decay import decoupled
 from optbench.problems.problem import Batch, Params
+from optbench.sweep.problem_data import AnyArray, Lifted, Prepared, lift, to_bfloat16
 
 
 @dataclass(frozen=True)

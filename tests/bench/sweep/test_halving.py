@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from optbench import problems
-from optbench.measure.halving import num_parts, prospects, rungs, sweep_halving
 from optbench.optimizers import catalogue
+from optbench.sweep.halving import num_parts, prospects, rungs, sweep_halving
 
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")
 BOWL = {"dim": 5, "condition": 10.0}

@@ -8,7 +8,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
 
-from optbench.measure.devices import Device
+from optbench.sweep.devices import Device
 
 #: How arrays lie on the devices: whole on each, or their points shared out. Each may stand in for an array.
 WHOLE: Any = P()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from optbench.measure import devices, sharding
+from optbench.sweep import devices, sharding
 
 
 def test_several_devices_give_what_one_gives():

@@ -12,11 +12,11 @@ from jax.core import eval_jaxpr
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float, PyTree
 
-from optbench.measure import devices, sharding
-from optbench.measure.devices import RUN_ONCE, Device
-from optbench.measure.memory import largest_bytes
-from optbench.measure.seeds import batch_rows, key_data
 from optbench.problems.problem import Batch, Params, Problem
+from optbench.sweep import devices, sharding
+from optbench.sweep.devices import RUN_ONCE, Device
+from optbench.sweep.memory import largest_bytes
+from optbench.sweep.streams import batch_rows, key_data
 
 #: What goes into a program: numpy on the host, or already on the device.
 AnyArray = Array | np.ndarray

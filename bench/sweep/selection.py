@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from optbench.measure.curves import Curves
+from optbench.sweep.curves import Curves
 
 
 def diverged(curves: Curves) -> Bool[np.ndarray, "seed point"]:

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from optbench.measure.curves import Curves, Pieces, beside, curves_of, steps_at_records
-from optbench.measure.program import Carry, Recipe
-from optbench.measure.selection import median_loss
-from optbench.measure.sweep import Compiled, Points, advance, begin
+from optbench.sweep.curves import Curves, Pieces, beside, curves_of, steps_at_records
+from optbench.sweep.selection import median_loss
+from optbench.sweep.step import Carry, Recipe
+from optbench.sweep.sweep import Compiled, Points, advance, begin
 
 #: How far into a run the worse half of the living points is dropped.
 RUNGS = (1 / 8, 1 / 2)
@@ -51,7 +51,7 @@ def least_bytes(recipe: Recipe) -> int:
 def sweep_halving(compiled: Compiled, points: Points) -> Curves:
     """Run a compiled cell over its points, of which only the better half outlives each rung.
 
-    What outlives the last one has the curves that `optbench.measure.sweep.sweep` gives. Call inside
+    What outlives the last one has the curves that `optbench.sweep.sweep.sweep` gives. Call inside
     `devices.settings(...)`.
     """
     recipe, total = compiled.recipe, len(points)
