@@ -5,23 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optbench.compare import compare_optimizers
-    from optbench.execute import run
     from optbench.results import Run, load
-    from optbench.timing import throughput
-    from optbench.tuning import Tuned, tune
-    from optbench.update_timing import update_throughput
+    from optbench.runner.run import run
+    from optbench.runner.time_cells import throughput
+    from optbench.runner.time_updates import update_throughput
+    from optbench.runner.tune import Tuned, tune
 
 __all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
     "compare_optimizers": "optbench.compare",
-    "run": "optbench.execute",
+    "run": "optbench.runner.run",
     "load": "optbench.results",
     "Run": "optbench.results",
-    "throughput": "optbench.timing",
-    "tune": "optbench.tuning",
-    "Tuned": "optbench.tuning",
-    "update_throughput": "optbench.update_timing",
+    "throughput": "optbench.runner.time_cells",
+    "tune": "optbench.runner.tune",
+    "Tuned": "optbench.runner.tune",
+    "update_throughput": "optbench.runner.time_updates",
 }
 
 

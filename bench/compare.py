@@ -76,7 +76,7 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
 
 def _run_quietly(results: str | Path, suite: Suite, timed: bool) -> Run:
     # Here, so that comparing what is stored doesn't load jax.
-    from optbench.execute import run
+    from optbench.runner.run import run
 
     return run(suite, results=results, throughput=timed)
 

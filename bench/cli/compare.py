@@ -79,7 +79,7 @@ def compare(
 
 def _run(suite: "Suite", timed: bool, results: str) -> "Run":
     from optbench.cli.progress import Reporter
-    from optbench.execute import run
+    from optbench.runner.run import run
 
     with Reporter() as reporter:
         hear = {"on_plan": reporter.plan, "on_progress": reporter.progress, "say": reporter.say}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from optbench.cli.signals import check_signals
 
 if TYPE_CHECKING:
-    from optbench.crew import Progress
     from optbench.jobs import Job
+    from optbench.runner.executor import Progress
 
 
 # Without markup: rich would take the brackets of a problem's parameters for its own.

@@ -57,8 +57,8 @@ def run(
     if dry_run:
         return _dry_run(cluster)
     from optbench.cli.progress import Reporter, say, say_trace
-    from optbench.execute import run as execute
     from optbench.present.table import format_table
+    from optbench.runner.run import run as execute
 
     with Reporter() as reporter:
         done = execute(
@@ -93,8 +93,8 @@ def run(
 
 
 def _dry_run(cluster: str | None) -> int:
-    from optbench.execute import needs_cluster
     from optbench.request import RequestError
+    from optbench.runner.run import needs_cluster
 
     kind, _, path = (cluster or "").partition(":")
     if kind != "slurm" or not path:
@@ -138,8 +138,8 @@ def plan(
         Print JSON.
     """
     from optbench.cli.progress import prints_aside, say
-    from optbench.plan import plan as estimate
     from optbench.present.table import format_table
+    from optbench.runner.estimate import plan as estimate
 
     with prints_aside():
         table = estimate(

@@ -47,7 +47,7 @@ def throughput(
     effort = {"repeats": repeats, "min_seconds": parse_seconds(min_time or "", "min_time")}
     shared = {"device": options.device, "compile_cache": bool(options.compile_cache), "say": say}
     if update_only:
-        from optbench.update_timing import update_throughput
+        from optbench.runner.time_updates import update_throughput
 
         if options.problem or options.batch_size:
             raise RequestError("--update-only takes no problem and no batch size; accepted: --parameters, --shape, -o")
@@ -56,7 +56,7 @@ def throughput(
         with prints_aside():
             table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
     else:
-        from optbench.timing import throughput as measure
+        from optbench.runner.time_cells import throughput as measure
 
         if parameters is not None or shape is not None:
             raise RequestError("--parameters and --shape go with --update-only")

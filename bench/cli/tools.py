@@ -30,8 +30,8 @@ def doctor(
     json
         Print JSON.
     """
-    from optbench.doctor import examine, limits_table
     from optbench.present.table import Table, format_table
+    from optbench.runner.doctor import examine, limits_table
 
     if limits:
         print(format_table(limits_table(device), "json" if json else "plain"))

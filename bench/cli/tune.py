@@ -10,7 +10,7 @@ from optbench.cli.options import Options, Whole
 
 if TYPE_CHECKING:
     from optbench.present.table import Table
-    from optbench.tuning import Tuned
+    from optbench.runner.tune import Tuned
 
 
 def tune(
@@ -46,7 +46,7 @@ def tune(
     """
     from optbench.cli.progress import Reporter
     from optbench.present.table import format_table
-    from optbench.tuning import tune as execute
+    from optbench.runner.tune import tune as execute
 
     options, output = _files_apart(options, output)
     with Reporter() as reporter:

@@ -21,12 +21,12 @@ from optbench.cluster.feed import Errand, Feed, KilledError, LateError
 from optbench.cluster.order import Order
 from optbench.cluster.places import open_place
 from optbench.cluster.team import Team
-from optbench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from optbench.jobs import Job
 from optbench.request import RequestError, Suite
+from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
+from optbench.runner.time_cells import missing_groups, write_failures
 from optbench.store import run_folder
 from optbench.store.places import write_file
-from optbench.timing import missing_groups, write_failures
 
 
 def keep_off_devices() -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optbench.crew import Waiting
 from optbench.estimate import Cost, Group, cost_of_part, group_of, seconds
 from optbench.jobs import Job
+from optbench.runner.executor import Waiting
 
 
 @dataclass

@@ -14,8 +14,8 @@ import distributed
 
 from optbench.cluster import worker
 from optbench.cluster.places import Connect
-from optbench.crew import Say
 from optbench.request import RequestError
+from optbench.runner.executor import Say
 
 #: How long a scheduler that went away is waited for, and how often workers are looked at.
 PATIENCE_SECONDS = 300

@@ -16,16 +16,16 @@ from distributed import get_worker
 
 from optbench.apart import apart
 from optbench.catalogue import known_with
-from optbench.crew import run_job
 from optbench.jobs import Job, choose_compile_cache, pick_device, planner
-from optbench.recipes import preparer
 from optbench.request import Cell, RequestError
+from optbench.runner.executor import run_job
+from optbench.runner.program_spec import preparer
+from optbench.runner.time_cells import SHORT, time_group
+from optbench.runner.train_cell import compile_job
 from optbench.store import run_folder
 from optbench.store.cell_key import PACKAGES, folder_of
 from optbench.store.places import place
 from optbench.sweep import devices
-from optbench.timing import SHORT, time_group
-from optbench.train import compile_job
 
 #: What workers have to share with the one that hands out the cells, or they would compute something else.
 DISTRIBUTIONS = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")

@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.faults
 
 #: As if the device had so little that no program fits: every part holds one point.
-LITTLE = "import optbench.train; optbench.train.memory_limit_bytes = lambda *devices: 1"
+LITTLE = "import optbench.runner.train_cell; optbench.runner.train_cell.memory_limit_bytes = lambda *devices: 1"
 
 
 def test_cells_that_do_not_fit_into_memory_are_split(optbench, two, tmp_path):

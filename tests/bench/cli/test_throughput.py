@@ -26,9 +26,9 @@ def made_up(dtype, device):
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch):
     """Time as little as there is an interval for, against limits that are made up."""
-    for place in ("optbench.timing", "optbench.update_timing", "optbench.sweep.limits"):
+    for place in ("optbench.runner.time_cells", "optbench.runner.time_updates", "optbench.sweep.limits"):
         monkeypatch.setattr(f"{place}.limits", made_up)
-    monkeypatch.setattr("optbench.timing.SHORT", Effort(6, 1e-3))
+    monkeypatch.setattr("optbench.runner.time_cells.SHORT", Effort(6, 1e-3))
     monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
 
 
@@ -82,7 +82,7 @@ class TestSteps:
             given.update(options, suite=suite)
             return SimpleNamespace(to_records=list)
 
-        monkeypatch.setattr("optbench.timing.throughput", measure)
+        monkeypatch.setattr("optbench.runner.time_cells.throughput", measure)
         monkeypatch.setattr("optbench.present.table.format_table", lambda table, format: format)
         said = optbench(
             *["throughput", "smoke", *BOWL, "-o", "sgd", "--dtype", "float64", "--batch-size", "full"],

@@ -19,7 +19,7 @@ def test_doctor_leaves_no_results(optbench, tmp_path):
 
 
 def test_doctor_tells_a_wrong_sweep(optbench, monkeypatch):
-    monkeypatch.setattr("optbench.doctor.closed_form_error", lambda device: 1e-3)
+    monkeypatch.setattr("optbench.runner.doctor.closed_form_error", lambda device: 1e-3)
     said = optbench("doctor", "--json")
     assert said.code == 1
     assert [row["ok"] for row in json.loads(said.out) if row["check"] == "sweep"] == [False]

@@ -9,12 +9,12 @@ import pytest
 
 from optbench import problems
 from optbench.optimizers import catalogue
+from optbench.runner.train_cell import sweep_in_memory
 from optbench.sweep import devices
 from optbench.sweep.halving import sweep_halving
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.step import Recipe
 from optbench.sweep.sweep import Points, compile_sweep, sweep
-from optbench.train import sweep_in_memory
 
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")
 SYNTHETIC = {"data": "synthetic", "rows": 40, "dim": 3}
@@ -127,7 +127,7 @@ def test_points_that_never_fit_end_as_out_of_memory(compiled, monkeypatch):
 
     tried = []
     # One point on each device is the least there can be.
-    monkeypatch.setattr("optbench.train.sweep", full)
+    monkeypatch.setattr("optbench.runner.train_cell.sweep", full)
     with pytest.raises(MemoryError):
         sweep_in_memory(*compiled(4, 5), 2**40)
     assert tried == [8, 4]

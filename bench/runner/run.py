@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from optbench.crew import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
 from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.manifest import manifest_of
 from optbench.request import RequestError, Suite
 from optbench.results import Run, assemble
+from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
 from optbench.store import run_folder
 from optbench.store.scan import packing, scan
 from optbench.sweep.trace import traced

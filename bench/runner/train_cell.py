@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from optbench.jobs import Job
 from optbench.problems.problem import Problem
-from optbench.recipes import points_of, recipe_of
 from optbench.request import Cell
-from optbench.rows import check_optimum, curve_rows, examples_per_step
+from optbench.runner.program_spec import points_of, recipe_of
+from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
 from optbench.search import ask
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 from optbench.apart import apart, remember
 from optbench.jobs import Job, choose_compile_cache
-from optbench.recipes import preparer
 from optbench.request import Cell, one_line
-from optbench.rows import failed_rows
+from optbench.runner.program_spec import preparer
+from optbench.runner.time_cells import time_missing
+from optbench.runner.train_cell import Ready, compile_job, train_job
+from optbench.runner.trial_rows import failed_rows
 from optbench.store import run_folder
 from optbench.sweep.devices import Device, describe, memory_limit_bytes, settings
 from optbench.sweep.sweep import out_of_memory
 from optbench.sweep.trace import span
-from optbench.timing import time_missing
-from optbench.train import Ready, compile_job, train_job
 
 
 class Progress(NamedTuple):

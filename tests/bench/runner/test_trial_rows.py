@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from optbench.jobs import pick_device, plan_jobs, resolve_suite
-from optbench.rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
+from optbench.runner.trial_rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
 from optbench.store import schema
 from optbench.store.schema import trial_rows
 from optbench.sweep.curves import Curves

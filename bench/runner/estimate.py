@@ -10,12 +10,12 @@ from optbench.apart import apart
 from optbench.estimate import Cost, compile_seconds, run_seconds, trial_steps
 from optbench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.present.table import Table
-from optbench.recipes import preparer
 from optbench.request import Suite
+from optbench.runner.program_spec import preparer
+from optbench.runner.train_cell import compile_job
 from optbench.store.scan import scan
 from optbench.sweep.devices import Device, settings
 from optbench.sweep.sweep import sweep
-from optbench.train import compile_job
 
 
 class Calibration(NamedTuple):

@@ -12,10 +12,10 @@ from optbench.manifest import manifest_of
 from optbench.optimizers import catalogue
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
-from optbench.recipes import hyperparameters_of, preparer, recipe_of
 from optbench.request import Cell, Suite, check_repeats, one_line
 from optbench.results import assemble
-from optbench.rows import examples_per_step
+from optbench.runner.program_spec import hyperparameters_of, preparer, recipe_of
+from optbench.runner.trial_rows import examples_per_step
 from optbench.store import run_folder
 from optbench.store.timings import read_timings, write_timing
 from optbench.sweep import devices

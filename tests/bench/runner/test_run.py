@@ -178,7 +178,7 @@ class TestMemory:
     @pytest.fixture
     def short(self, monkeypatch):
         """Make the device too small for more than `limit` points together."""
-        import optbench.train
+        import optbench.runner.train_cell
 
         whole, tried = optbench.train.sweep, []
 

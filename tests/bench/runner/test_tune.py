@@ -107,7 +107,7 @@ def test_a_widened_run_resumes(tuned):
 
 
 def test_an_edge_that_moves_on_is_left_in_the_end(tuned, monkeypatch):
-    monkeypatch.setattr("optbench.tuning.MAX_ROUNDS", 1)
+    monkeypatch.setattr("optbench.runner.tune.MAX_ROUNDS", 1)
     said = []
     done = tuned(6, auto_extend=True, learning_rate="1e-8,1e-7,1e-6", say=said.append)
     assert said[-1] == done.notes[-1] == f"{BOWL} / sgd: the winner still lies at an edge"
@@ -190,7 +190,7 @@ def test_an_output_that_cannot_be_written(tuned, tmp_path, place):
 
 
 def test_optuna_that_is_not_there(tuned, monkeypatch):
-    monkeypatch.setattr("optbench.tuning.find_spec", lambda name: None)
+    monkeypatch.setattr("optbench.runner.tune.find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"needs the extra optuna: pip install 'optbench\[optuna\]'"):
         tuned(search="optuna")
 

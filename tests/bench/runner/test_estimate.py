@@ -2,7 +2,7 @@
 
 import pytest
 
-from optbench.plan import plan
+from optbench.runner.estimate import plan
 
 ASKED = {
     "problems": ["quadratic[dim=3,condition=2]"],

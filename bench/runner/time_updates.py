@@ -10,8 +10,8 @@ from optbench.catalogue import known
 from optbench.jobs import choose_compile_cache, pick_device, resolve_suite
 from optbench.optimizers import Optimizer, catalogue
 from optbench.present.table import Table, check_name
-from optbench.recipes import hyperparameters_of
 from optbench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
+from optbench.runner.program_spec import hyperparameters_of
 from optbench.sweep import devices, updates
 from optbench.sweep.limits import Limit, limits
 from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, time_in_turns

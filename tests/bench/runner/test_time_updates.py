@@ -6,9 +6,9 @@ import pytest
 
 from optbench.present.table import format_table
 from optbench.request import RequestError
+from optbench.runner.time_updates import COLUMNS, update_throughput
 from optbench.sweep import devices
 from optbench.sweep.limits import Limit
-from optbench.update_timing import COLUMNS, update_throughput
 
 COPY, PRODUCT = 1e9, 1e12
 
@@ -16,7 +16,7 @@ COPY, PRODUCT = 1e9, 1e12
 @pytest.fixture(autouse=True)
 def _made_up_limits(monkeypatch):
     made_up = Limit("float32", 2**20, 1.0, COPY), Limit("float32", 2048, 1.0, PRODUCT)
-    monkeypatch.setattr("optbench.update_timing.limits", lambda dtype, device: made_up)
+    monkeypatch.setattr("optbench.runner.time_updates.limits", lambda dtype, device: made_up)
     monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
 
 
@@ -85,7 +85,7 @@ def test_the_middle_of_a_grid_is_timed(monkeypatch):
         given.update({label: settings for label, (_, settings) in timed.items()})
         return [], []
 
-    monkeypatch.setattr("optbench.update_timing._time_tree", time_tree)
+    monkeypatch.setattr("optbench.runner.time_updates._time_tree", time_tree)
     grid = {"learning_rate": "0.1,0.2,0.3", "weight_decay": "0.5"}
     measure(optimizers=["adamw[b1=0.8]", "sgd_nesterov", "galore[rank=2]"], **grid)
     shared = {"learning_rate": 0.2, "weight_decay": 0.5}

@@ -9,12 +9,12 @@ import pytest
 import optbench
 from optbench.jobs import plan_jobs, resolve_suite
 from optbench.present.table import format_table
-from optbench.recipes import preparer
+from optbench.runner.program_spec import preparer
+from optbench.runner.time_cells import _compile, throughput
 from optbench.store import run_folder
 from optbench.sweep import devices
 from optbench.sweep.limits import Limit
 from optbench.sweep.throughput import Effort
-from optbench.timing import _compile, throughput
 
 BOWL = "quadratic[dim=3,condition=2]"
 LINE = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
@@ -34,8 +34,8 @@ def _brief():
     """Time as little as there is an interval for, against limits that are made up."""
     with pytest.MonkeyPatch.context() as patch:
         made_up = (Limit("float32", 1, 1.0, COPY), Limit("float32", 1, 1.0, PRODUCT))
-        patch.setattr("optbench.timing.limits", lambda dtype, device: made_up)
-        patch.setattr("optbench.timing.SHORT", Effort(6, 1e-3))
+        patch.setattr("optbench.runner.time_cells.limits", lambda dtype, device: made_up)
+        patch.setattr("optbench.runner.time_cells.SHORT", Effort(6, 1e-3))
         patch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
         yield
 
@@ -322,7 +322,9 @@ def test_rare_work_is_timed_whole():
 
 def test_a_grid_is_timed_in_its_middle(monkeypatch):
     given = []
-    monkeypatch.setattr("optbench.timing.compile_loop", lambda *_: None)
-    monkeypatch.setattr("optbench.timing.training_loop", lambda recipe, hyperparameters: given.append(hyperparameters))
+    monkeypatch.setattr("optbench.runner.time_cells.compile_loop", lambda *_: None)
+    monkeypatch.setattr(
+        "optbench.runner.time_cells.training_loop", lambda recipe, hyperparameters: given.append(hyperparameters)
+    )
     timed_loop(problems=[BOWL], optimizers=["adamw[b1=0.8]"], learning_rate="0.1,0.2,0.3", weight_decay="0.5")
     assert given == [{"learning_rate": 0.2, "weight_decay": 0.5, "b1": 0.8}]
