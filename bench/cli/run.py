@@ -101,7 +101,7 @@ def _dry_run(cluster: str | None) -> int:
         given = f"with cluster {cluster!r}" if cluster else "alone"
         raise RequestError(f"dry-run is not accepted {given}; accepted: with --cluster slurm:FILE.toml")
     with needs_cluster():
-        from optbench.cluster.slurm import job_script
+        from optbench.runner.cluster.slurm import job_script
 
     print(job_script(path))
     return 0

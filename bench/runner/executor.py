@@ -1,4 +1,4 @@
-"""Who does the work: this process, with its devices, or the workers of a cluster (`optbench.cluster`)."""
+"""Who does the work: this process, with its devices, or the workers of a cluster (`optbench.runner.cluster.executor`)."""
 
 import os
 import time

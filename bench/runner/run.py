@@ -47,7 +47,7 @@ def run(
     `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
     what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
-    `cluster` hands the cells to workers, as `optbench.cluster.open_crew` says; `workers_must_match` refuses those of
+    `cluster` hands the cells to workers, as `optbench.runner.cluster.executor.open_crew` says; `workers_must_match` refuses those of
     other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
     has to be killed then, it runs in a worker. After `max_minutes` no cell begins any more.
     """
@@ -151,7 +151,7 @@ def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> Abstr
     """Open a cluster, once all that can be known before is checked."""
     # Late: most runs need no cluster, and dask takes half a second to import.
     with needs_cluster():
-        from optbench.cluster import keep_off_devices, open_crew
+        from optbench.runner.cluster.executor import keep_off_devices, open_crew
 
     keep_off_devices()
     plan_jobs(asked, NO_MACHINE)

@@ -19,8 +19,8 @@ from pathlib import Path
 from distributed import Client
 
 from optbench import load, run
-from optbench.cluster.places import gpu_ids
 from optbench.present.table import Table, format_table
+from optbench.runner.cluster.connect import gpu_ids
 from optbench.store.trials import read_rows
 
 ADDRESS = "tcp://127.0.0.1:18786"

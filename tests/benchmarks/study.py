@@ -81,8 +81,8 @@ def order(folder: Path, num_cells: int) -> Iterator[None]:
 
 def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
     """Hand all cells out to eight workers in turn, as a cluster does, each group's cost learned from its first cell."""
-    from optbench.cluster.order import Order
     from optbench.jobs import pick_device, plan_jobs, resolve_suite
+    from optbench.runner.cluster.order import Order
 
     jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
     yield

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from types import SimpleNamespace
 
-from optbench.cluster.order import Order
+from optbench.runner.cluster.order import Order
 
 
 def job(problem, number=0, batch_size="full", steps=100):

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from distributed.scheduler import KilledWorker
 
-from optbench.cluster.team import Team
-from optbench.cluster.worker import WrongWorkerError
+from optbench.runner.cluster.worker import WrongWorkerError
+from optbench.runner.cluster.workers import Team
 
 #: Deaths of workers that had an errand: then it is the errand's doing. One that only waited on a worker, beside another
 #: that killed it, is done again.

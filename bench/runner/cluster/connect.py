@@ -107,7 +107,7 @@ def _reason(error: BaseException) -> str:
 
 def _start_slurm(path: str, device: str | None) -> distributed.SpecCluster:
     try:
-        from optbench.cluster.slurm import start_slurm
+        from optbench.runner.cluster.slurm import start_slurm
     except ModuleNotFoundError as error:
         raise RequestError("cluster needs the extra cluster: pip install 'optbench[cluster]'") from error
     return start_slurm(path, device)
@@ -140,7 +140,7 @@ def local_workers(num_workers: int, gpus: Sequence[str]) -> dict[int, dict[str, 
         "host": "127.0.0.1",
         "dashboard": False,
         "silence_logs": logging.CRITICAL,
-        "preload": ["optbench.cluster.worker"],
+        "preload": ["optbench.runner.cluster.worker"],
     }
     seen = [{"env": {"CUDA_VISIBLE_DEVICES": gpu}} for gpu in gpus] or [{}] * num_workers
     return {place: {"cls": distributed.Nanny, "options": options | seen[place]} for place in range(num_workers)}

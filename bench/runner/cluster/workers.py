@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import distributed
 
-from optbench.cluster import worker
-from optbench.cluster.places import Connect
 from optbench.request import RequestError
+from optbench.runner.cluster import worker
+from optbench.runner.cluster.connect import Connect
 from optbench.runner.executor import Say
 
 #: How long a scheduler that went away is waited for, and how often workers are looked at.

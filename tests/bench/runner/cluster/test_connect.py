@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from optbench.cluster import places
-from optbench.cluster.places import gpu_ids, local_workers, open_place
 from optbench.request import RequestError
+from optbench.runner.cluster import connect
+from optbench.runner.cluster.connect import gpu_ids, local_workers, open_place
 
 #: The text of a SLURM file -> what the line must say.
 FILES = {
@@ -66,7 +66,7 @@ def refused(tmp_path, monkeypatch, capsys, words):
     from optbench.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(places, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.5)
 
     def call(*more: str) -> str:
         code = main(["run", *words, "-o", "sgd", "--learning-rate", "0.1", *more])
@@ -112,7 +112,7 @@ def test_what_is_not_installed_is_named(words, tmp_path, missing, given):
 
 def test_an_interrupt_still_interrupts_beside_dask_jobqueue():
     # Set, as a shell's background job ignores it.
-    code = "import signal; signal.signal(2, signal.default_int_handler); import optbench.cluster.slurm; "
+    code = "import signal; signal.signal(2, signal.default_int_handler); import optbench.runner.cluster.slurm; "
     code += "assert signal.getsignal(2) is signal.default_int_handler"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -136,7 +136,7 @@ def two_gpus(tmp_path, monkeypatch):
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    monkeypatch.setattr(places, "find_spec", lambda name: name == "jax_cuda12_plugin" or None)
+    monkeypatch.setattr(connect, "find_spec", lambda name: name == "jax_cuda12_plugin" or None)
     for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
         monkeypatch.delenv(name, raising=False)
     return program
@@ -172,8 +172,8 @@ def test_there_are_no_gpus_without_driver_program_or_plugin(two_gpus, monkeypatc
     two_gpus.unlink()
     monkeypatch.setenv("PATH", str(two_gpus.parent))
     assert gpu_ids() == []
-    monkeypatch.setattr(places, "find_spec", lambda name: None)
-    monkeypatch.setattr(places.shutil, "which", lambda name: pytest.fail("asked for a driver that jax can't use"))
+    monkeypatch.setattr(connect, "find_spec", lambda name: None)
+    monkeypatch.setattr(connect.shutil, "which", lambda name: pytest.fail("asked for a driver that jax can't use"))
     assert gpu_ids() == []
 
 
@@ -182,7 +182,7 @@ def test_more_workers_than_gpus_are_refused(two_gpus, refused):
 
 
 def test_a_gpu_that_is_not_here_is_refused(refused, monkeypatch):
-    monkeypatch.setattr(places, "gpu_ids", list)
+    monkeypatch.setattr(connect, "gpu_ids", list)
     assert "device 'gpu' is not here" in refused("--cluster", "local:1", "--device", "gpu")
 
 
@@ -192,7 +192,7 @@ def test_a_gpu_that_is_not_here_is_refused(refused, monkeypatch):
 )
 def test_workers_started_here_see_what_they_may(monkeypatch, device, seen, resources):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(places, "gpu_ids", lambda: ["0", "1"])
+    monkeypatch.setattr(connect, "gpu_ids", lambda: ["0", "1"])
     with open_place("local:2", device) as connect, connect() as client:
         client.wait_for_workers(2, timeout=60)
         assert {*client.run(os.getenv, "CUDA_VISIBLE_DEVICES").values()} == seen
@@ -201,6 +201,6 @@ def test_workers_started_here_see_what_they_may(monkeypatch, device, seen, resou
 
 
 def test_a_faulty_request_starts_no_worker(tiny, monkeypatch):
-    monkeypatch.setattr(places, "_start_local", lambda *given: pytest.fail("started workers"))
+    monkeypatch.setattr(connect, "_start_local", lambda *given: pytest.fail("started workers"))
     with pytest.raises(RequestError, match="'sdg'"):
         tiny(optimizers=["sdg"], cluster="local:1")

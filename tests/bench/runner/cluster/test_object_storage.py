@@ -6,8 +6,8 @@ import sys
 import pytest
 from distributed import Client
 
-from optbench.cluster.places import open_place
 from optbench.request import RequestError
+from optbench.runner.cluster.connect import open_place
 from optbench.store.places import children, place
 
 

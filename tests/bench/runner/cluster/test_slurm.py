@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from optbench.cli import main
-from optbench.cluster import slurm
-from optbench.cluster.places import open_place
 from optbench.request import RequestError
+from optbench.runner.cluster import slurm
+from optbench.runner.cluster.connect import open_place
 
 TWO = ["quadratic[dim=3,condition=2]", "quadratic[dim=4,condition=2]"]
 

@@ -16,13 +16,13 @@ from typing import Any
 import jax
 
 from optbench.catalogue import plugins_of
-from optbench.cluster import worker
-from optbench.cluster.feed import Errand, Feed, KilledError, LateError
-from optbench.cluster.order import Order
-from optbench.cluster.places import open_place
-from optbench.cluster.team import Team
 from optbench.jobs import Job
 from optbench.request import RequestError, Suite
+from optbench.runner.cluster import worker
+from optbench.runner.cluster.connect import open_place
+from optbench.runner.cluster.dispatch import Errand, Feed, KilledError, LateError
+from optbench.runner.cluster.order import Order
+from optbench.runner.cluster.workers import Team
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from optbench.runner.time_cells import missing_groups, write_failures
 from optbench.store import run_folder

@@ -10,8 +10,8 @@ import dask
 import pytest
 from distributed import Security
 
-from optbench.cluster import places
 from optbench.request import RequestError
+from optbench.runner.cluster import connect
 
 pytestmark = pytest.mark.faults
 
@@ -64,7 +64,7 @@ def secured(tmp_path_factory):
 @pytest.fixture
 def impatient(monkeypatch):
     """Look for a scheduler no longer than it takes to refuse."""
-    monkeypatch.setattr(places, "CONNECT_SECONDS", 2)
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 2)
 
 
 def refused(tiny, address: str) -> str:
