@@ -7,9 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from optbench.jobs import Job
+from optbench.planning import source_digest
+from optbench.planning.jobs import Job
 from optbench.request import Suite
-from optbench.store import cell_key, run_folder
+from optbench.store import run_folder
 
 
 def manifest_of(asked: Suite, jobs: Sequence[Job], device: Mapping[str, Any], cache_note: str | None) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def _git_commit() -> str | None:
     Which is where plug-ins lie. "-dirty" where it was edited since; None where neither is under git.
     """
     # An installed copy may lie inside somebody else's checkout.
-    own = _git(cell_key.ROOT, "rev-parse", "--show-toplevel")
-    folder = cell_key.ROOT if own and Path(own) == cell_key.ROOT else Path()
+    own = _git(source_digest.ROOT, "rev-parse", "--show-toplevel")
+    folder = source_digest.ROOT if own and Path(own) == source_digest.ROOT else Path()
     return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*")
 
 

@@ -41,7 +41,7 @@ FORBIDDEN = {
     "optbench.figures": JAX,
     "optbench.figures.write": JAX,
     "optbench.tables.table_kind": JAX,
-    "optbench.estimate": (*JAX, "optbench.jobs"),
+    "optbench.planning.cost": (*JAX, "optbench.planning.jobs"),
 }
 #: The only modules of bench that may import jax.
 MAY_JAX = ("apart", "catalogue", "cluster", "crew", "doctor", "jobs", "plan", "rows")

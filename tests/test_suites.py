@@ -3,8 +3,8 @@
 import pytest
 
 from optbench import optimizers, problems
-from optbench.catalogue import known
-from optbench.jobs import pick_device, plan_jobs
+from optbench.planning.jobs import pick_device, plan_jobs
+from optbench.planning.registry import known
 from optbench.request import Cell, expand, list_suites, load_suite
 
 NAMES = ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]

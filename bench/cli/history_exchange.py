@@ -122,10 +122,10 @@ def backfill(
 
 def _check_words(suite: str, words: tuple[str, ...]) -> None:
     """Refuse here, once, what a run under every version would refuse."""
-    from optbench.catalogue import known
     from optbench.cli.app import app
     from optbench.cli.options import Options
-    from optbench.jobs import resolve_suite
+    from optbench.planning.jobs import resolve_suite
+    from optbench.planning.registry import known
     from optbench.request import RequestError, expand
 
     _, bound, _ = app.parse_args(["run", suite, *words], exit_on_error=False, print_error=False)

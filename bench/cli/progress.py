@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from optbench.cli.signals import check_signals
 
 if TYPE_CHECKING:
-    from optbench.jobs import Job
+    from optbench.planning.jobs import Job
     from optbench.runner.executor import Progress
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from venv import EnvBuilder
 
 from optbench.errors import one_line
-from optbench.store.cell_key import ROOT
+from optbench.planning.source_digest import ROOT
 from optbench.store.run_folder import StoreError
 
 #: Runs a command and hands on each line that it says: (its exit code, all lines).

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optbench.jobs import Job
+from optbench.planning.jobs import Job
 from optbench.request import RequestError, format_spec, format_value
 from optbench.store import run_folder
 from optbench.store.places import write_file

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import optax
 
-from optbench.jobs import choose_compile_cache, pick_device
 from optbench.optimizers.optimizer import Optimizer
+from optbench.planning.jobs import choose_compile_cache, pick_device
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.store.places import StoreError, place

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optbench.apart import apart
-from optbench.estimate import Cost, compile_seconds, run_seconds, trial_steps
-from optbench.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.planning.cost import Cost, compile_seconds, run_seconds, trial_steps
+from optbench.planning.isolation import apart
+from optbench.planning.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.present.table import Table
 from optbench.request import Suite
 from optbench.runner.program_spec import preparer

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optbench.apart import apart, remember
-from optbench.jobs import Job, choose_compile_cache
+from optbench.planning.isolation import apart, remember
+from optbench.planning.jobs import Job, choose_compile_cache
 from optbench.request import Cell, one_line
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import time_missing

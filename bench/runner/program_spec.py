@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from optbench.jobs import Job
+from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell, parse_schedule
 from optbench.sweep import devices

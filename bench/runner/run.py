@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.manifest import manifest_of
+from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import RequestError, Suite
 from optbench.results import Run, assemble
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from optbench.apart import apart
-from optbench.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
 from optbench.manifest import manifest_of
 from optbench.optimizers import catalogue
+from optbench.planning.isolation import apart
+from optbench.planning.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.request import Cell, Suite, check_repeats, one_line

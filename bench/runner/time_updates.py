@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 from optbench.analyse.statistics import median, median_rank_interval
-from optbench.apart import apart
-from optbench.catalogue import known
-from optbench.jobs import choose_compile_cache, pick_device, resolve_suite
 from optbench.optimizers import Optimizer, catalogue
+from optbench.planning.isolation import apart
+from optbench.planning.jobs import choose_compile_cache, pick_device, resolve_suite
+from optbench.planning.registry import known
 from optbench.present.table import Table, check_name
 from optbench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
 from optbench.runner.program_spec import hyperparameters_of

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from optbench.jobs import Job
+from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.runner.program_spec import points_of, recipe_of

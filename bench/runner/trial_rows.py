@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
-from optbench.jobs import Job
+from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.store.schema import trial_columns

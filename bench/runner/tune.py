@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optbench import search as searches
-from optbench.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import Cell, RequestError, Suite, nearest, parse_spec
 from optbench.results import Run
 from optbench.runner.best_suite import check_output, write_suite

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from optbench.planning.source_digest import ROOT
 from optbench.store import schema
-from optbench.store.cell_key import ROOT
 from optbench.store.manifest_shape import fault
 from optbench.store.places import StoreError, children, has_folders, make_folder, one_line, place, read_bytes, replace
 

@@ -54,8 +54,8 @@ def asked(num_cells: int) -> dict[str, Any]:
 
 def plan(folder: Path, num_cells: int) -> Iterator[None]:
     """Resolve, expand and key the cells; then, untimed, write the manifest that the other stages start from."""
-    from optbench.jobs import pick_device, plan_jobs, resolve_suite
     from optbench.manifest import manifest_of
+    from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
     from optbench.sweep.devices import describe
 
     device = pick_device("cpu")
@@ -69,8 +69,8 @@ def plan(folder: Path, num_cells: int) -> Iterator[None]:
 
 def order(folder: Path, num_cells: int) -> Iterator[None]:
     """Order the jobs by what they are expected to cost."""
-    from optbench.estimate import Cost, group_of, longest_first
-    from optbench.jobs import pick_device, plan_jobs, resolve_suite
+    from optbench.planning.cost import Cost, group_of, longest_first
+    from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
 
     jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
     costs = {group_of(job): Cost(1.0, 1e-6 * (place % 97)) for place, job in enumerate(jobs)}
@@ -81,7 +81,7 @@ def order(folder: Path, num_cells: int) -> Iterator[None]:
 
 def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
     """Hand all cells out to eight workers in turn, as a cluster does, each group's cost learned from its first cell."""
-    from optbench.jobs import pick_device, plan_jobs, resolve_suite
+    from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
     from optbench.runner.cluster.order import Order
 
     jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)

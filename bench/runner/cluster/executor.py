@@ -15,8 +15,8 @@ from typing import Any
 
 import jax
 
-from optbench.catalogue import plugins_of
-from optbench.jobs import Job
+from optbench.planning.jobs import Job
+from optbench.planning.registry import plugins_of
 from optbench.request import RequestError, Suite
 from optbench.runner.cluster import worker
 from optbench.runner.cluster.connect import open_place

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optbench.estimate import Cost, Group, cost_of_part, group_of, seconds
-from optbench.jobs import Job
+from optbench.planning.cost import Cost, Group, cost_of_part, group_of, seconds
+from optbench.planning.jobs import Job
 from optbench.runner.executor import Waiting
 
 

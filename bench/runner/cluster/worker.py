@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 
 from distributed import get_worker
 
-from optbench.apart import apart
-from optbench.catalogue import known_with
-from optbench.jobs import Job, choose_compile_cache, pick_device, planner
+from optbench.planning.isolation import apart
+from optbench.planning.jobs import Job, choose_compile_cache, pick_device, planner
+from optbench.planning.registry import known_with
+from optbench.planning.source_digest import PACKAGES, folder_of
 from optbench.request import Cell, RequestError
 from optbench.runner.executor import run_job
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import SHORT, time_group
 from optbench.runner.train_cell import compile_job
 from optbench.store import run_folder
-from optbench.store.cell_key import PACKAGES, folder_of
 from optbench.store.places import place
 from optbench.sweep import devices
 

@@ -14,8 +14,8 @@ from optbench.history import environments
 from optbench.history.backfill import Asked, backfill
 from optbench.history.entries import read_history, read_samples
 from optbench.history.environments import VersionError, environment, make_environment, run_command
+from optbench.planning.source_digest import ROOT
 from optbench.request import RequestError
-from optbench.store.cell_key import ROOT
 from optbench.store.run_folder import StoreError
 
 HERE = {

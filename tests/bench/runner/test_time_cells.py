@@ -7,7 +7,7 @@ import jax
 import pytest
 
 import optbench
-from optbench.jobs import plan_jobs, resolve_suite
+from optbench.planning.jobs import plan_jobs, resolve_suite
 from optbench.present.table import format_table
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import _compile, throughput

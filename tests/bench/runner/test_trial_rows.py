@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from optbench.jobs import pick_device, plan_jobs, resolve_suite
+from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
 from optbench.runner.trial_rows import BelowOptimumError, check_optimum, curve_rows, failed_rows
 from optbench.store import schema
 from optbench.store.schema import trial_rows

@@ -8,9 +8,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optbench.catalogue import Known, known
-from optbench.keys import keyer
-from optbench.making import Make, maker
+from optbench.planning.cell_key import keyer
+from optbench.planning.problem_cache import Make, maker
+from optbench.planning.registry import Known, known
 from optbench.problems.problem import Problem
 from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
 from optbench.store.places import place

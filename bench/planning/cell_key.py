@@ -5,12 +5,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from optbench.catalogue import Known, plugin_file, source_file
-from optbench.making import given_files
+from optbench.planning import source_digest
+from optbench.planning.problem_cache import given_files
+from optbench.planning.registry import Known, plugin_file, source_file
+from optbench.planning.source_digest import to_text
 from optbench.request import Cell
 from optbench.request.cells import canonical_text, points_text
-from optbench.store import cell_key
-from optbench.store.cell_key import to_text
 
 #: Whose versions are part of every key.
 PACKAGES = ("jax", "jaxlib", "optax", "flax")
@@ -31,7 +31,7 @@ def keyer(everything: Known, device_kind: str) -> Callable[[Cell], str]:
         texts = tuple(value for value in cell.problem_parameters.values() if isinstance(value, str))
         shared = (cell.problem_name, cell.optimizer_name, texts, bool(cell.num_asked))
         if shared not in digests:
-            digests[shared] = to_text(cell_key.digests_of(_sources(cell, everything, imported), files))
+            digests[shared] = to_text(source_digest.digests_of(_sources(cell, everything, imported), files))
         return digests[shared]
 
     def environment_of(cell: Cell) -> str:
@@ -44,7 +44,7 @@ def keyer(everything: Known, device_kind: str) -> Callable[[Cell], str]:
         if id(cell.points) not in points:
             points[id(cell.points)] = (cell.points, points_text(cell.points))
         request = canonical_text(cell, points[id(cell.points)][1])
-        return cell_key.key_of_texts(request, digests_of(cell), environment_of(cell))
+        return source_digest.key_of_texts(request, digests_of(cell), environment_of(cell))
 
     return key
 
@@ -54,11 +54,11 @@ def _sources(cell: Cell, everything: Known, imported: dict[Path, tuple[Path, ...
 
     def with_imports(file: Path) -> tuple[Path, ...]:
         if file not in imported:
-            imported[file] = cell_key.problem_sources(file)
+            imported[file] = source_digest.problem_sources(file)
         return imported[file]
 
     optimizer = everything.optimizers[cell.optimizer_name]
-    sources = {*cell_key.engine_sources(), *given_files(cell)}
+    sources = {*source_digest.engine_sources(), *given_files(cell)}
     if file := source_file(everything.problems[cell.problem_name]):
         sources |= {*with_imports(file)}
     if ":" in cell.problem_name and (file := plugin_file(cell.problem_name)):
@@ -67,5 +67,5 @@ def _sources(cell: Cell, everything: Known, imported: dict[Path, tuple[Path, ...
     if ":" in cell.optimizer_name:
         sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
     if cell.num_asked:
-        sources.add(cell_key.folder_of("optbench") / "search.py")
+        sources.add(source_digest.folder_of("optbench") / "search.py")
     return sources

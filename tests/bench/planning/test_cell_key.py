@@ -7,12 +7,11 @@ from importlib.metadata import version
 
 import pytest
 
-from optbench import keys, making
-from optbench.catalogue import known, plugin_file
-from optbench.jobs import pick_device, plan_jobs, resolve_suite
+from optbench.planning import cell_key, problem_cache, source_digest
+from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
+from optbench.planning.registry import known, plugin_file
 from optbench.problems.problem import Problem
 from optbench.request import canonical
-from optbench.store import cell_key
 
 STUDY = {
     "problems": ["quadratic[dim=2,3,4,5,6,7,8,9,seed=0,1,2,3,4]"],
@@ -48,8 +47,8 @@ def test_keys_are_those_made_the_plain_way(tmp_path, plugin, optimizers):
     data.write_text("".join(f"{row},{row * row % 7},{row % 3}\n" for row in range(12)))
     mine = plugin("import optax\ndef make(learning_rate):\n    return optax.sgd(learning_rate)\n")
     optimizers = [mine if name == "plugin" else name for name in optimizers]
-    file = cell_key.ROOT / "problems" / "convex" / "linear_regression.py"
-    sources = {*cell_key.engine_sources(), *cell_key.problem_sources(file), data}
+    file = source_digest.ROOT / "problems" / "convex" / "linear_regression.py"
+    sources = {*source_digest.engine_sources(), *source_digest.problem_sources(file), data}
     sources |= {plugin_file(mine)} if mine in optimizers else set()
     asked = {"problems": [f"linear_regression[data={data}]"], "optimizers": optimizers, "steps": 4, "batch_size": "2,4"}
     jobs = plan(schedule="constant,cosine", **asked)
@@ -59,7 +58,9 @@ def test_keys_are_those_made_the_plain_way(tmp_path, plugin, optimizers):
 
 def test_canonical_text_is_that_of_the_canonical_cell():
     (job, *_) = plan(**STUDY)
-    assert keys.canonical_text(job.cell, keys.points_text(job.cell.points)) == cell_key.to_text(canonical(job.cell))
+    assert cell_key.canonical_text(job.cell, cell_key.points_text(job.cell.points)) == source_digest.to_text(
+        canonical(job.cell)
+    )
 
 
 def test_a_thousand_cells_read_and_make_everything_once(monkeypatch):
@@ -69,9 +70,9 @@ def test_a_thousand_cells_read_and_make_everything_once(monkeypatch):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given: (calls.append(name), real(*given))[1])
 
-    for module, name in ((keys, "version"), (keys, "points_text"), (making, "make_problem")):
+    for module, name in ((cell_key, "version"), (cell_key, "points_text"), (problem_cache, "make_problem")):
         counted(module, name)
-    counted(cell_key, "problem_sources")
+    counted(source_digest, "problem_sources")
     jobs = plan(**STUDY)
     optimizers = len({job.cell.optimizer for job in jobs})
     assert len(jobs) == 40 * optimizers > 300
@@ -87,7 +88,7 @@ class TestProblems:
 
     def test_few_are_kept(self, monkeypatch):
         made = []
-        monkeypatch.setattr(making, "make_problem", lambda *given: made.append(given) or len(made))
+        monkeypatch.setattr(problem_cache, "make_problem", lambda *given: made.append(given) or len(made))
         jobs = plan(**STUDY | {"optimizers": ["sgd"]})
         assert len(made) == 40
         assert jobs[-1].problem == 40 and len(made) == 40
@@ -99,9 +100,9 @@ class TestProblems:
         given = {"problems": [f"linear_regression[data={path}]"], "optimizers": ["sgd"], "steps": 4}
         (job,) = plan(**given)
         everything = known()
-        make = making.maker(everything)
+        make = problem_cache.maker(everything)
         assert isinstance(make(job.cell), Problem)
         path.write_text(path.read_text().replace("11,", "12,"))
-        for number in range(making.KEPT):
+        for number in range(problem_cache.KEPT):
             make(plan(**given | {"problems": [f"quadratic[dim={number + 2}]"]})[0].cell)
         assert "a file has changed" in str(make(job.cell))

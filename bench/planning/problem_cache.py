@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from optbench.apart import apart
-from optbench.catalogue import Known, make_problem
+from optbench.planning.isolation import apart
+from optbench.planning.registry import Known, make_problem
+from optbench.planning.source_digest import file_digest
 from optbench.problems.data_files import files_of
 from optbench.problems.problem import Problem
 from optbench.request import Cell
-from optbench.store.cell_key import file_digest
 
 #: Problems that are kept: cells come problem by problem, one compiled ahead of the other.
 KEPT = 4

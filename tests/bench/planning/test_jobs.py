@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optbench.jobs import pick_device, plan_jobs, resolve_suite, run_name
+from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite, run_name
 from optbench.request import RequestError, load_suite
 
 PLAIN = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["adam"], "learning_rate": "0.1,0.2", "steps": 4}

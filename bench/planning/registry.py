@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import optax
 
 from optbench import optimizers, problems
-from optbench.apart import apart
 from optbench.optimizers.optimizer import Optimizer
+from optbench.planning.isolation import apart
 from optbench.problems.problem import Problem
 from optbench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
 

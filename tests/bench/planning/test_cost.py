@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from optbench.estimate import Cost, compile_seconds, cost_of_part, group_of, longest_first, run_seconds, seconds
+from optbench.planning.cost import Cost, compile_seconds, cost_of_part, group_of, longest_first, run_seconds, seconds
 
 FOOTER = {
     "num_points": 4,

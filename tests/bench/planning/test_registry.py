@@ -3,7 +3,7 @@
 import pytest
 
 from optbench import optimizers, problems
-from optbench.catalogue import known, load_plugin
+from optbench.planning.registry import known, load_plugin
 from optbench.request import RequestError, Suite
 
 SGD = "import optax\ndef make(learning_rate, momentum=0.5):\n    return optax.sgd(learning_rate, momentum)\n"

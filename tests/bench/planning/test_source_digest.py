@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from optbench.store.cell_key import ROOT, cell_key, engine_sources, problem_sources
+from optbench.planning.source_digest import ROOT, cell_key, engine_sources, problem_sources
 
 REQUEST = {"problem": "bowl", "points": [{"a": 1.0, "b": 2.0}], "steps": 4}
 ENVIRONMENT = {"jax": "1", "device": "cpu"}
@@ -78,7 +78,7 @@ def test_place_of_a_source_does_not_matter(source):
 
 def test_key_is_the_same_in_every_process():
     """No hash of Python's own, which differs from process to process."""
-    code = f"from optbench.store.cell_key import cell_key\nprint(cell_key({REQUEST!r}, [], {ENVIRONMENT!r}))"
+    code = f"from optbench.planning.source_digest import cell_key\nprint(cell_key({REQUEST!r}, [], {ENVIRONMENT!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == cell_key(REQUEST, [], ENVIRONMENT)
 
