@@ -13,7 +13,7 @@ from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.runner.program_spec import points_of, recipe_of
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
-from optbench.search import ask
+from optbench.search.points import ask
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
 from optbench.sweep.halving import least_bytes, num_parts, sweep_halving

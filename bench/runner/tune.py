@@ -9,13 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optbench import search as searches
 from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import Cell, RequestError, Suite, nearest, parse_spec
 from optbench.results import Run
 from optbench.runner.best_suite import check_output, write_suite
 from optbench.runner.executor import Progress, here
 from optbench.runner.run import run_jobs
+from optbench.search import points as searches
 from optbench.store import run_folder
 
 SEARCHES = ("grid", "random", "sobol", "halving", "optuna")
