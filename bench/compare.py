@@ -15,7 +15,7 @@ from optbench.operands import Operand, Runner, find_operands, pairs, run_of, run
 from optbench.present.table import Table
 from optbench.request import RequestError, Suite, nearest
 from optbench.results import Run
-from optbench.store.places import place
+from optbench.store.locations import place
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
 

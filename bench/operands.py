@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from optbench.request import RequestError, Suite, nearest, parse_spec, parse_suite
 from optbench.results import Run, load
-from optbench.store import run_folder
-from optbench.store.run_folder import StoreError
+from optbench.store import parts
+from optbench.store.parts import StoreError
 
 #: Runs what a plug-in needs: (suite, time single trials) -> the run.
 Runner = Callable[[Suite, bool], Run]
@@ -52,7 +52,7 @@ def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> O
         return Operand(word, None, word)
     folder, name = _split(word, results)
     if folder is not None:
-        names = _optimizers(run_folder.read_manifest(folder))
+        names = _optimizers(parts.read_manifest(folder))
         if name is not None and name not in names:
             raise RequestError(f"run {folder.name!r} has no optimizer {name!r}{nearest(name, names)}")
         return Operand(word, load(folder), name)
@@ -69,16 +69,16 @@ def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> O
 
 def _manifests(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Read the manifests there are, newest first, but for those that can't be read."""
-    for folder in run_folder.list_runs(results):
+    for folder in parts.list_runs(results):
         with suppress(StoreError):
-            yield folder, run_folder.read_manifest(folder)
+            yield folder, parts.read_manifest(folder)
 
 
 def _split(word: str, results: Path) -> tuple[Path | None, str | None]:
     """Read RUN or RUN:OPTIMIZER, where there is such a run."""
     for place in [len(word), *(found.start() for found in re.finditer(":", word))]:
         try:
-            return run_folder.find_run(results, word[:place]), word[place + 1 :] or None
+            return parts.find_run(results, word[:place]), word[place + 1 :] or None
         except StoreError:
             continue
     return None, None

@@ -10,9 +10,9 @@ from typing import Any
 
 from optbench.analyse.outcomes import Slice
 from optbench.present.table import Table, check_name, select
-from optbench.store import run_folder
-from optbench.store.places import place
-from optbench.store.run_folder import Part
+from optbench.store import parts
+from optbench.store.locations import place
+from optbench.store.parts import Part
 from optbench.store.scan import scan
 from optbench.store.timings import read_timings
 from optbench.tables.table_kind import KINDS
@@ -114,8 +114,8 @@ def _labels(text: str, labels: Sequence[str], noun: str) -> list[str]:
 
 def load(run: str | Path = "latest", results: str | Path = "results") -> Run:
     """Load a run by name, path, or "latest". Raises StoreError that names the runs there are."""
-    folder = run_folder.find_run(place(results), run) if isinstance(run, str) else run
-    return assemble(folder, run_folder.read_manifest(folder))
+    folder = parts.find_run(place(results), run) if isinstance(run, str) else run
+    return assemble(folder, parts.read_manifest(folder))
 
 
 def assemble(folder: Path, manifest: dict[str, Any]) -> Run:

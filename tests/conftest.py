@@ -58,7 +58,7 @@ def _handmade(
     trials: dict[int, dict[str, Any]] | None = None,
     **footer: Any,
 ):
-    from optbench.store import run_folder
+    from optbench.store import parts
     from optbench.store.schema import trial_rows
 
     both, each = trial or {}, trials or {}
@@ -74,16 +74,16 @@ def _handmade(
     said |= {"examples_per_step": 4, "steps": step[-1]} | footer
     rows = [row | {"problem": said["problem"], "batch_size": str(said["batch_size"])} for row in rows]
     key = f"{said['problem']}-{optimizer}-{said['batch_size']}".replace("/", "_")
-    run_folder.check_writable(folder)
-    run_folder.write_part(folder, key, trial_rows(rows), said)
-    parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := run_folder.read_part(path))]
+    parts.check_writable(folder)
+    parts.write_part(folder, key, trial_rows(rows), said)
+    parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := parts.read_part(path))]
     names = ("problem", "optimizer", "batch_size")
     cells = [{"key": part.path.stem} | {name: part.footer[name] for name in names} for part in parts]
     suite = {"name": "handmade", "dtype": "float32", "report_seeds": 1}
     suite |= {"problems": [{"spec": "quadratic"}], "optimizers": [{"spec": "sgd"}]}
     manifest = {"suite": suite, "device": {"device": "cpu"}, "cells": cells, "started": "2025", "ended": None}
-    run_folder.write_manifest(folder, manifest)
-    return run_folder.read_part(run_folder.part_path(folder, key))
+    parts.write_manifest(folder, manifest)
+    return parts.read_part(parts.part_path(folder, key))
 
 
 @pytest.fixture

@@ -195,7 +195,7 @@ def test_ranks_need_scipy_at_most(handmade, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["optbench", "optbench.request", "optbench.store.run_folder", "optbench.results", "optbench.problems"]
+    "module", ["optbench", "optbench.request", "optbench.store.parts", "optbench.results", "optbench.problems"]
 )
 def test_module_starts_without_jax(module, tmp_path):
     assert loaded_by(f"code = 0\nimport {module}", folder=tmp_path) == (0, [])

@@ -19,7 +19,7 @@ from optbench.analyse.statistics import (
     probability_of_improvement,
 )
 from optbench.analyse.trials import is_higher_better
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 #: A problem at one batch size.
 Task = tuple[str, Any]

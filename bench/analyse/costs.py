@@ -10,7 +10,7 @@ from optbench.analyse.objective import objective, rounding, start_of
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes, targets_of, tuned
 from optbench.analyse.statistics import median
 from optbench.analyse.trials import is_higher_better
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.store.trials import measured_columns
 
 METRICS = ("train_loss", "gap", "test_loss", "test_accuracy", "steps_to_target", "time_to_target")

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from optbench.analyse.trials import of_seeds, read_trials
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.store.schema import FIXED, METRICS
 from optbench.store.trials import batches_of, measured_columns, open_part
 

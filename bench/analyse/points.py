@@ -10,7 +10,7 @@ from optbench.analyse.outcomes import Outcomes, Slice, outcomes, tuned
 from optbench.analyse.series import gap_of
 from optbench.analyse.statistics import median, median_interval
 from optbench.analyse.trials import is_higher_better
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 
 class Point(NamedTuple):

@@ -10,7 +10,7 @@ from optbench.analyse.objective import objective
 from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.significance import LEVEL, critical_difference, friedman_p
 from optbench.analyse.statistics import median
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 COLUMNS = ("optimizer", "mean_rank", "best_rank", "worst_rank", "num_first", "behind_the_best", "num_problems")
 

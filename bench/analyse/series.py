@@ -10,7 +10,7 @@ from optbench.analyse.objective import rounding
 from optbench.analyse.outcomes import Slice, not_kept
 from optbench.analyse.statistics import RESAMPLES, TAILS
 from optbench.analyse.trials import is_higher_better
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.store.schema import FIXED
 from optbench.store.trials import measured_columns, read_batches
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median, median_rank_interval, profile_score
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.tables.convergence import convergence
 
 Timing = Mapping[str, Any]

@@ -10,7 +10,7 @@ from optbench.analyse.objective import rounding
 from optbench.analyse.outcomes import Slice, targets_of, tuned
 from optbench.analyse.statistics import expected_running_time, median, performance_profile, profile_score
 from optbench.analyse.trials import is_higher_better
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 Rows = tuple[list[str], list[dict[str, Any]]]
 

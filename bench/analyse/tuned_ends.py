@@ -11,7 +11,7 @@ from jaxtyping import Float
 from optbench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
 from optbench.analyse.trials import of_seeds, read_ends
 from optbench.store.packs import report_batch
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.store.schema import METRICS
 
 

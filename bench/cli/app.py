@@ -83,7 +83,7 @@ def _call(arguments: list[str] | None) -> int:
 def _is_mistake(error: Exception) -> bool:
     # Here, so that `--help` loads neither.
     from optbench.request import RequestError
-    from optbench.store.run_folder import StoreError
+    from optbench.store.parts import StoreError
 
     return isinstance(error, RequestError | StoreError)
 

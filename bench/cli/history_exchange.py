@@ -32,7 +32,7 @@ def export(
     from optbench.history.entries import read_history
     from optbench.history.exports import export as exported
     from optbench.history.refs import find_entries
-    from optbench.store.places import write_file
+    from optbench.store.locations import write_file
 
     kept = read_history(history)
     text, notes = exported(kept, find_entries(kept, entry)[-1], format)

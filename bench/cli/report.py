@@ -33,7 +33,7 @@ def report(
     """
     from optbench.request import RequestError
     from optbench.results import load
-    from optbench.store.places import write_file
+    from optbench.store.locations import write_file
 
     if any(find_spec(name) is None for name in ("altair", "vl_convert")):
         raise RequestError("report needs the extra report: pip install 'optbench[report]'")
@@ -51,7 +51,7 @@ def report(
 def _history(given: str | None, results: str) -> "History | None":
     """Read the history that is named, or the usual one where it is there."""
     from optbench.history.entries import read_history
-    from optbench.store.places import children, place
+    from optbench.store.locations import children, place
 
     usual = place(results) / "history"
     if given is None and not any(path.suffix == ".parquet" for path in children(usual)):
@@ -60,7 +60,7 @@ def _history(given: str | None, results: str) -> "History | None":
 
 
 def _check_output(output: Path) -> None:
-    from optbench.store.run_folder import StoreError, check_writable
+    from optbench.store.parts import StoreError, check_writable
 
     if output.is_dir():
         raise StoreError(f"can't write {output}: Is a directory")

@@ -103,14 +103,14 @@ def suites(*, json: Json = False) -> None:
 def runs(*, results: str = "results", json: Json = False) -> None:
     """List the runs in a results folder, newest first."""
     from optbench.present.table import Table
-    from optbench.store import run_folder
-    from optbench.store.places import children, place
+    from optbench.store import parts
+    from optbench.store.locations import children, place
 
     rows, faults = [], []
-    for folder in run_folder.list_runs(place(results)):
+    for folder in parts.list_runs(place(results)):
         try:
-            manifest = run_folder.read_manifest(folder)
-        except run_folder.StoreError as error:
+            manifest = parts.read_manifest(folder)
+        except parts.StoreError as error:
             faults.append(str(error))
             continue
         parts = {path.stem for path in children(folder / "parts") if path.suffix == ".parquet"}

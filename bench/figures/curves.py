@@ -24,7 +24,7 @@ from optbench.figures.figure import (
     titles_of,
     words,
 )
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 if TYPE_CHECKING:
     from optbench.results import Run

@@ -12,7 +12,7 @@ from optbench.analyse.series import X, has_curve, metric_of
 from optbench.analyse.statistics import median
 from optbench.analyse.step_times import step_seconds
 from optbench.present.table import check_name
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot

@@ -20,7 +20,7 @@ from optbench.figures.figure import (
     titles_of,
     words,
 )
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.tables import batch_scaling as scaling
 from optbench.tables import budget as budgets
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optbench.figures import FIGURES, Options
 from optbench.present.table import check_name
-from optbench.store.places import write_file
+from optbench.store.locations import write_file
 
 if TYPE_CHECKING:
     from optbench.results import Run

@@ -17,7 +17,7 @@ from optbench.history.environments import LONG, Call, VersionError, environment,
 from optbench.history.schema import SERIES
 from optbench.history.summary import machine_facts, summarise
 from optbench.results import load
-from optbench.store.run_folder import StoreError, now
+from optbench.store.parts import StoreError, now
 
 #: Of a run its progress is heard, not its tables. Python itself ends with 1 on an error, as a run with failed cells.
 _RUN = """
@@ -34,7 +34,7 @@ sys.exit(code)
 #: What a run here says of itself. In a process of its own, for jax keeps most of a GPU's memory once it has seen it.
 _MANIFEST = """
 import json
-from optbench.manifest import manifest_of
+from optbench.store.manifest import manifest_of
 from optbench.sweep.devices import pick
 from optbench.request import load_suite
 print(json.dumps(manifest_of(load_suite("smoke"), (), pick(None), None)))

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from optbench.history import schema
-from optbench.store.places import StoreError, children, one_line, read_bytes, write_file
-from optbench.store.places import place as locate
-from optbench.store.run_folder import UNREADABLE
+from optbench.store.locations import StoreError, children, one_line, read_bytes, write_file
+from optbench.store.locations import place as locate
+from optbench.store.parts import UNREADABLE
 
 
 class Entry(NamedTuple):

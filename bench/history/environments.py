@@ -18,7 +18,7 @@ from venv import EnvBuilder
 
 from optbench.errors import one_line
 from optbench.planning.source_digest import ROOT
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 #: Runs a command and hands on each line that it says: (its exit code, all lines).
 Call = Callable[[Sequence[str], Callable[[str], None]], tuple[int, list[str]]]

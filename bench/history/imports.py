@@ -10,7 +10,7 @@ import numpy as np
 
 from optbench.analyse.statistics import median_rank_interval
 from optbench.history.summary import machine_facts
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 #: Samples kept of a benchmark: those of a short one are 100,000, and their exact interval would take minutes.
 MOST_SAMPLES = 500

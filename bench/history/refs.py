@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from optbench.history.entries import Entry, History
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 #: A commit or an id may be cut short to so many digits.
 FEWEST_DIGITS = 4

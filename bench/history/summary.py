@@ -11,7 +11,7 @@ from optbench.analyse.costs import costs_of, has_metric
 from optbench.analyse.outcomes import Slice, outcomes, own_metrics, tuned
 from optbench.analyse.statistics import median_interval, median_rank_interval
 from optbench.analyse.trials import is_higher_better
-from optbench.store.run_folder import Part, StoreError
+from optbench.store.parts import Part, StoreError
 
 if TYPE_CHECKING:
     from optbench.results import Run

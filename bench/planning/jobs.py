@@ -13,7 +13,7 @@ from optbench.planning.problem_cache import Make, maker
 from optbench.planning.registry import Known, known
 from optbench.problems.problem import Problem
 from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
-from optbench.store.places import place
+from optbench.store.locations import place
 from optbench.sweep import devices
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from optbench.planning.jobs import Job
 from optbench.request import RequestError, format_spec, format_value
-from optbench.store import run_folder
-from optbench.store.places import write_file
+from optbench.store import parts
+from optbench.store.locations import write_file
 
 
 def check_output(path: Path, jobs: Sequence[Job]) -> None:
@@ -22,8 +22,8 @@ def check_output(path: Path, jobs: Sequence[Job]) -> None:
             f"({', '.join(list(tasks)[:3])}{', ...' if len(tasks) > 3 else ''}); accepted: one -p and one --batch-size"
         )
     if path.is_dir():
-        raise run_folder.StoreError(f"can't write {path}: Is a directory")
-    run_folder.check_writable(path.parent)
+        raise parts.StoreError(f"can't write {path}: Is a directory")
+    parts.check_writable(path.parent)
 
 
 def write_suite(path: Path, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]], description: str) -> None:

@@ -12,8 +12,8 @@ from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.jobs import choose_compile_cache, pick_device
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
-from optbench.store.places import StoreError, place
-from optbench.store.run_folder import check_writable
+from optbench.store.locations import StoreError, place
+from optbench.store.parts import check_writable
 from optbench.sweep import devices, limits
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.step import Recipe

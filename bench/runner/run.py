@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from optbench.manifest import manifest_of
 from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import RequestError, Suite
 from optbench.results import Run, assemble
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
-from optbench.store import run_folder
+from optbench.store import parts
+from optbench.store.manifest import manifest_of
 from optbench.store.scan import packing, scan
 from optbench.sweep.trace import traced
 
@@ -89,11 +89,11 @@ def run_jobs(
     `tuned` says how points were chosen, where they are not the suite's own, for the manifest.
     """
     if trace is not None:
-        run_folder.check_writable(Path(trace))
-    run_folder.check_writable(folder)
-    run_folder.remove_stale(folder)
+        parts.check_writable(Path(trace))
+    parts.check_writable(folder)
+    parts.remove_stale(folder)
     manifest = manifest_of(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
-    run_folder.write_manifest(folder, manifest)
+    parts.write_manifest(folder, manifest)
     on_plan(jobs)
     waiting = _waiting(jobs, folder, force, on_progress)
     with traced(trace), packing(folder) as note:
@@ -107,7 +107,7 @@ def run_jobs(
     # Outside the trace, which slows down what it watches.
     if throughput and not deadline.passed:
         crew.time(jobs, folder, say)
-    return assemble(folder, run_folder.write_manifest(folder, manifest | {"ended": run_folder.now()}))
+    return assemble(folder, parts.write_manifest(folder, manifest | {"ended": parts.now()}))
 
 
 def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:
@@ -119,7 +119,7 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
         if part is not None and part.outcome == "finished" and not force:
             on_progress(Progress(job, "kept"))
         else:
-            waiting.append((job, run_folder.set_aside(part) if part is not None and part.outcome == "torn" else ""))
+            waiting.append((job, parts.set_aside(part) if part is not None and part.outcome == "torn" else ""))
     return waiting
 
 
@@ -155,5 +155,5 @@ def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> Abstr
 
     keep_off_devices()
     plan_jobs(asked, NO_MACHINE)
-    run_folder.check_writable(folder)
+    parts.check_writable(folder)
     return open_crew(cluster, asked, folder, *options)

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from optbench.manifest import manifest_of
 from optbench.optimizers import catalogue
 from optbench.planning.isolation import apart
 from optbench.planning.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
@@ -16,7 +15,8 @@ from optbench.request import Cell, Suite, check_repeats, one_line
 from optbench.results import assemble
 from optbench.runner.program_spec import hyperparameters_of, preparer, recipe_of
 from optbench.runner.trial_rows import examples_per_step
-from optbench.store import run_folder
+from optbench.store import parts
+from optbench.store.manifest import manifest_of
 from optbench.store.timings import read_timings, write_timing
 from optbench.sweep import devices
 from optbench.sweep.limits import limits
@@ -52,7 +52,7 @@ def throughput(
     folder = run_place(results, name, suite, asked)
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen.device_kind)
-    run_folder.check_writable(folder)
+    parts.check_writable(folder)
     note = choose_compile_cache(compile_cache)
     manifest = _ensure_manifest(folder, manifest_of(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
     time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
@@ -62,11 +62,11 @@ def throughput(
 def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Keep the manifest of a run of these very cells, which says when they were trained, and return what is stored."""
     try:
-        kept = run_folder.read_manifest(folder)
-    except run_folder.StoreError:
+        kept = parts.read_manifest(folder)
+    except parts.StoreError:
         kept = {}
     same = kept.get("cells") == manifest["cells"]
-    return kept if same else run_folder.write_manifest(folder, manifest)
+    return kept if same else parts.write_manifest(folder, manifest)
 
 
 def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say: Callable[[str], None]) -> None:
@@ -125,7 +125,7 @@ def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
 def _names(job: Job) -> dict[str, Any]:
     cell = job.cell
     named = {"problem": cell.problem, "optimizer": cell.optimizer, "batch_size": cell.batch_size, "dtype": cell.dtype}
-    return named | {"measured": run_folder.now()}
+    return named | {"measured": parts.now()}
 
 
 def _time_group(

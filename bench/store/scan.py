@@ -10,10 +10,10 @@ from sys import intern
 from typing import Any
 
 from optbench.store import packs
+from optbench.store.locations import children, one_line
 from optbench.store.packs import Stamp
-from optbench.store.places import children, one_line
-from optbench.store.run_folder import Part, part_path, read_part
-from optbench.store.spread import spread
+from optbench.store.parallel import spread
+from optbench.store.parts import Part, part_path, read_part
 
 
 def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from optbench.store import schema
-from optbench.store.places import read_bytes
-from optbench.store.run_folder import write_json
+from optbench.store.locations import read_bytes
+from optbench.store.parts import write_json
 
 
 def write_timing(folder: Path, key: str, timing: Mapping[str, Any]) -> None:

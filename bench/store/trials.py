@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from optbench.store import schema
-from optbench.store.places import StoreError, said
-from optbench.store.run_folder import UNREADABLE, Part, open_file
+from optbench.store.locations import StoreError, said
+from optbench.store.parts import UNREADABLE, Part, open_file
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256

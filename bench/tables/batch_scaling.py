@@ -9,7 +9,7 @@ from jaxtyping import Float
 from optbench.analyse.outcomes import Slice, outcomes, targets_of
 from optbench.analyse.statistics import batch_scaling as fit
 from optbench.analyse.statistics import median
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
 FITTED = ("fewest_steps", "fewest_examples", "critical_batch_size")

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from optbench.analyse.objective import objective, start_of
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import expected_best, expected_best_interval, median
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 NOTES = [
     "best_of_k: expected lowest of k configurations drawn at random from those that were tried, each by its median "

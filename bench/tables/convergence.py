@@ -10,9 +10,9 @@ import numpy as np
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median_intervals, medians
 from optbench.analyse.tuned_ends import Ends, tuned_ends
-from optbench.store.run_folder import Part
+from optbench.store.parallel import spread
+from optbench.store.parts import Part
 from optbench.store.schema import METRICS
-from optbench.store.spread import spread
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")

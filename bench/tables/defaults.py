@@ -8,7 +8,7 @@ import numpy as np
 from optbench.analyse.objective import kept, objective, start_of
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes
 from optbench.analyse.statistics import median, median_interval
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 COLUMNS = (
     "problem",

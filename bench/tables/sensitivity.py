@@ -9,7 +9,7 @@ from jaxtyping import Float
 from optbench.analyse.objective import kept, objective, rounding, start_of
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import median
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 
 COLUMNS = (
     "problem",

@@ -9,7 +9,7 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from optbench.analyse.outcomes import Slice
-from optbench.store.run_folder import Part
+from optbench.store.parts import Part
 from optbench.store.schema import METRICS
 from optbench.store.trials import measured_columns, read_batches
 

@@ -25,8 +25,8 @@ from optbench.request import (
 from optbench.request.grid import parse_batch_sizes, points
 from optbench.request.schedule import parse_schedules
 from optbench.results import load
-from optbench.store.places import StoreError
-from optbench.store.run_folder import part_path, read_manifest, read_part
+from optbench.store.locations import StoreError
+from optbench.store.parts import part_path, read_manifest, read_part
 from optbench.store.timings import read_timings
 from optbench.store.trials import measured_columns, read_rows
 

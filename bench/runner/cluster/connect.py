@@ -16,7 +16,7 @@ from distributed.system import MEMORY_LIMIT
 from distributed.utils import silence_logging_cmgr
 
 from optbench.request import RequestError, nearest
-from optbench.store.spread import no_main
+from optbench.store.parallel import no_main
 
 #: Settings of schedulers and workers that are started here; a user's own dask configuration goes before them.
 DEFAULTS = {

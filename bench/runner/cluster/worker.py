@@ -23,8 +23,8 @@ from optbench.runner.executor import run_job
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import SHORT, time_group
 from optbench.runner.train_cell import compile_job
-from optbench.store import run_folder
-from optbench.store.places import place
+from optbench.store import parts
+from optbench.store.locations import place
 from optbench.sweep import devices
 
 #: What workers have to share with the one that hands out the cells, or they would compute something else.
@@ -91,15 +91,15 @@ def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, A
     _tell(topic, task.key)
     with _as_asked(orders):
         folder, device = place(orders.folder), pick_device(orders.device)
-        path = run_folder.part_path(folder, task.key)
-        part = None if orders.force else run_folder.read_part(path)
+        path = parts.part_path(folder, task.key)
+        part = None if orders.force else parts.read_part(path)
         if part is not None and part.outcome == "finished":
             # Another worker was given up too early, or another run was faster.
             return "finished", "", part.footer
         job = _job(orders, task)
         prepared, limit = _prepared(orders), _limit_bytes(device)
         outcome, message = run_job(job, lambda: compile_job(job, [device], prepared, limit), folder, [device], limit)
-        part = run_folder.read_part(path)
+        part = parts.read_part(path)
         return outcome, message, {} if part is None else part.footer
 
 

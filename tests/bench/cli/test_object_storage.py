@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbench.store.places import children, place
+from optbench.store.locations import children, place
 
 
 @pytest.fixture

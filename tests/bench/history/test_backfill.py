@@ -16,7 +16,7 @@ from optbench.history.entries import read_history, read_samples
 from optbench.history.environments import VersionError, environment, make_environment, run_command
 from optbench.planning.source_digest import ROOT
 from optbench.request import RequestError
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 HERE = {
     "versions": {"optax": "0.2.8", "jax": "0.10.2", "jaxlib": "0.10.2", "python": "3.11"},

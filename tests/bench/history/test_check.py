@@ -5,7 +5,7 @@ import pytest
 
 from optbench.history.changes import Margins
 from optbench.history.check import check
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 ROWS = [("quadratic", "adamw"), ("quadratic", "muon"), ("mlp", "adamw"), ("mlp", "muon")]
 

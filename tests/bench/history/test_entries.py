@@ -9,7 +9,7 @@ import pytest
 
 from optbench.history import schema
 from optbench.history.entries import read_history, read_samples, remove, write_entry
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 
 def test_what_is_written_is_read(keep, quality):

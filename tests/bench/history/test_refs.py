@@ -3,7 +3,7 @@
 import pytest
 
 from optbench.history.refs import find_entries
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from optbench.history.summary import machine_facts, summarise
 from optbench.results import load
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 from optbench.store.timings import write_timing
 
 DEVICE = {"device": "cpu", "driver": "cpu", "cpu": "Some CPU", "cpu_count": 2, "host_memory_bytes": 2**34}

@@ -11,7 +11,7 @@ from optbench.planning.jobs import plan_jobs, resolve_suite
 from optbench.present.table import format_table
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import _compile, throughput
-from optbench.store import run_folder
+from optbench.store import parts
 from optbench.sweep import devices
 from optbench.sweep.limits import Limit
 from optbench.sweep.throughput import Effort
@@ -77,7 +77,7 @@ class TestThroughput:
         assert {(row["problem"], row["batch_size"], row["optimizer"]) for row in rows} == {
             (*cell, optimizer) for cell in cells for optimizer in ("sgd", "adamw")
         }
-        manifest = run_folder.read_manifest(folder)
+        manifest = parts.read_manifest(folder)
         assert timings(folder).keys() == {cell["key"] for cell in manifest["cells"]}
         assert {path.suffix for path in (folder / "timings").iterdir()} == {".json"}
 
@@ -121,7 +121,7 @@ class TestThroughput:
     def test_compilation_is_measured(self, timed):
         folder, rows, _ = timed
         assert all(row["compile_seconds"] > 0 and row["trace_seconds"] > 0 for row in rows)
-        assert run_folder.read_manifest(folder)["compile_cache"] == "compilation cache is off: as asked"
+        assert parts.read_manifest(folder)["compile_cache"] == "compilation cache is off: as asked"
 
     def test_says_what_is_timed(self, timed):
         _, rows, said = timed
@@ -234,7 +234,7 @@ class TestRun:
         assert len(optbench.load(folder).parts) == len(optbench.load(folder).timings) == 1
         # Other cells are another run.
         measure(folder.parent, folder.name, optimizers=["adamw"])
-        (cell,) = run_folder.read_manifest(folder)["cells"]
+        (cell,) = parts.read_manifest(folder)["cells"]
         assert cell["optimizer"] == "adamw"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import optbench
 from optbench.request import RequestError
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 from optbench.store.trials import read_rows
 
 BOWL = "quadratic[condition=2.0,dim=3]"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from optbench.store import schema
-from optbench.store.run_folder import part_path, write_part
+from optbench.store.parts import part_path, write_part
 from optbench.store.schema import trial_rows
 
 

@@ -12,7 +12,7 @@ import pytest
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.tuned_ends import tuned_ends
 from optbench.store import packs
-from optbench.store.run_folder import part_path, read_part, write_part
+from optbench.store.parts import part_path, read_part, write_part
 from optbench.store.scan import _stamps, packing, scan
 from optbench.store.schema import trial_rows
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from optbench.store import spread
-from optbench.store.run_folder import part_path, read_part, write_part
+from optbench.store import parallel
+from optbench.store.parts import part_path, read_part, write_part
 from optbench.store.scan import scan
 from optbench.store.schema import trial_rows
 
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("taken", [1, 2, 64])
 def test_each_is_told_in_order_and_the_absent_left_out(folder, monkeypatch, taken):
-    monkeypatch.setattr(spread, "TAKEN", taken)
+    monkeypatch.setattr(parallel, "TAKEN", taken)
     found = scan(folder, ["c", "missing", "a", "b", "a"])
     assert {key: part.outcome for key, part in found.items()} == {"c": "torn", "a": "failed", "b": "finished"}
     assert list(found) == ["c", "a", "b"]
@@ -40,15 +40,15 @@ def test_nothing_is_found_where_there_is_nothing(tmp_path):
 
 
 def test_what_one_raises_is_raised(monkeypatch):
-    monkeypatch.setattr(spread, "TAKEN", 1)
+    monkeypatch.setattr(parallel, "TAKEN", 1)
     with pytest.raises(ZeroDivisionError):
-        list(spread.spread(lambda some: [1 // one for one in some], [1, 0, 2]))
+        list(parallel.spread(lambda some: [1 // one for one in some], [1, 0, 2]))
 
 
 @pytest.fixture
 def two_processes(monkeypatch):
     for name, value in (("TAKEN", 1), ("MANY", 2), ("LEAST", 1), ("_num_cores", lambda: 2)):
-        monkeypatch.setattr(spread, name, value)
+        monkeypatch.setattr(parallel, name, value)
 
 
 def test_processes_find_the_same(folder, two_processes):
@@ -57,9 +57,9 @@ def test_processes_find_the_same(folder, two_processes):
 
 
 def test_processes_are_others_and_raise_what_is_raised(two_processes):
-    assert os.getpid() not in {*spread.spread(_processes, [1, 2, 3], processes=True)}
+    assert os.getpid() not in {*parallel.spread(_processes, [1, 2, 3], processes=True)}
     with pytest.raises(ZeroDivisionError):
-        list(spread.spread(_processes, [1, 0, 2], processes=True))
+        list(parallel.spread(_processes, [1, 0, 2], processes=True))
 
 
 def _processes(some):

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from optbench.request import RequestError
-from optbench.store.run_folder import StoreError
+from optbench.store.parts import StoreError
 
 pytestmark = [pytest.mark.xdist_group("cluster")]
 

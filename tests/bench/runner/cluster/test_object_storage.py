@@ -8,7 +8,7 @@ from distributed import Client
 
 from optbench.request import RequestError
 from optbench.runner.cluster.connect import open_place
-from optbench.store.places import children, place
+from optbench.store.locations import children, place
 
 
 @pytest.fixture

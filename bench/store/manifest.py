@@ -10,7 +10,7 @@ from typing import Any
 from optbench.planning import source_digest
 from optbench.planning.jobs import Job
 from optbench.request import Suite
-from optbench.store import run_folder
+from optbench.store import parts
 
 
 def manifest_of(asked: Suite, jobs: Sequence[Job], device: Mapping[str, Any], cache_note: str | None) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def manifest_of(asked: Suite, jobs: Sequence[Job], device: Mapping[str, Any], ca
         "device": dict(device),
         "compile_cache": cache_note or "on",
         "git_commit": _git_commit(),
-        "started": run_folder.now(),
+        "started": parts.now(),
         "ended": None,
         "cells": [
             {"key": job.key, "problem": job.cell.problem, "optimizer": job.cell.optimizer}

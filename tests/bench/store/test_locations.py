@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import optbench
-from optbench.store import run_folder, trials
-from optbench.store.places import StoreError, children, place, read_bytes, replace
+from optbench.store import parts, trials
+from optbench.store.locations import StoreError, children, place, read_bytes, replace
 from optbench.store.timings import read_timings, write_timing
 
 ASKED = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["sgd", "adam"], "learning_rate": "0.1,0.5"}
@@ -47,10 +47,10 @@ def test_any_file_system_will_do(handmade, tmp_path):
     part = handmade("sgd", [[3.0, 2.0, 1.0]])
     results = place("memory://results")
     folder = results / "handmade"
-    run_folder.check_writable(folder)
-    run_folder.write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
-    run_folder.write_manifest(folder, run_folder.read_manifest(part.path.parents[1]))
-    assert run_folder.list_runs(results) == [folder] and [path.name for path in children(folder)]
+    parts.check_writable(folder)
+    parts.write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
+    parts.write_manifest(folder, parts.read_manifest(part.path.parents[1]))
+    assert parts.list_runs(results) == [folder] and [path.name for path in children(folder)]
     there, here = (optbench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))
     assert there.to_records() == here.to_records()
     assert children(results / "nowhere") == []
@@ -79,7 +79,7 @@ def test_a_run_is_kept_and_resumed(bucket, rows, tmp_path):
         there, here = (one.table(kind).to_records() for one in (optbench.load(f"{results}/mine"), local))
         # As text, in which NaN equals itself.
         assert repr(there) == repr(here)
-    assert run_folder.list_runs(place(results)) == [place(f"{results}/mine")]
+    assert parts.list_runs(place(results)) == [place(f"{results}/mine")]
     names = {path.name for folder in ("mine", "mine/parts") for path in children(place(results) / folder)}
     assert names == {"manifest.json", "parts"} | {part.path.name for part in local.parts}
 
@@ -110,7 +110,7 @@ def test_no_network_is_one_line(bucket, monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     folder = place(f"{bucket}/nowhere")
     folder.fs.retries = 1  # pyright: ignore[reportAttributeAccessIssue]
-    for call in (run_folder.check_writable, run_folder.read_manifest, run_folder.list_runs):
+    for call in (parts.check_writable, parts.read_manifest, parts.list_runs):
         with pytest.raises(StoreError, match="Could not connect") as caught:
             call(folder)
         assert "\n" not in str(caught.value)

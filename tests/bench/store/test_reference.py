@@ -3,9 +3,9 @@
 import pytest
 
 from optbench.compare import compare_optimizers
-from optbench.reference import keep_reference
 from optbench.results import load
 from optbench.store import trials
+from optbench.store.reference import keep_reference
 
 
 def ends(*losses):

@@ -15,8 +15,17 @@ import pyarrow.parquet as pq
 
 from optbench.planning.source_digest import ROOT
 from optbench.store import schema
+from optbench.store.locations import (
+    StoreError,
+    children,
+    has_folders,
+    make_folder,
+    one_line,
+    place,
+    read_bytes,
+    replace,
+)
 from optbench.store.manifest_shape import fault
-from optbench.store.places import StoreError, children, has_folders, make_folder, one_line, place, read_bytes, replace
 
 #: A file is written in seconds: one that is still temporary after so long belongs to nobody.
 STALE_SECONDS = 86_400

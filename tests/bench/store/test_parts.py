@@ -8,16 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from optbench.store import run_folder, schema
-from optbench.store.run_folder import (
-    StoreError,
-    part_path,
-    read_manifest,
-    read_part,
-    set_aside,
-    write_manifest,
-    write_part,
-)
+from optbench.store import parts, schema
+from optbench.store.parts import StoreError, part_path, read_manifest, read_part, set_aside, write_manifest, write_part
 from optbench.store.schema import trial_rows
 from optbench.store.timings import write_timing
 from optbench.store.trials import read_rows
@@ -115,7 +107,7 @@ def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypa
             given[0].write(b"half of it")
         raise OSError(28, "No space left on device")
 
-    target = {"write": (run_folder.pq, "ParquetWriter"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
+    target = {"write": (parts.pq, "ParquetWriter"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
     monkeypatch.setattr(*target, fail)
     with pytest.raises(StoreError, match=r"key\.parquet: No space left on device") as caught:
         write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER)
@@ -246,14 +238,14 @@ def test_a_bad_manifest_is_told_in_one_line(tmp_path, text, said):
 
 
 def test_writable_is_tried_without_a_trace(tmp_path):
-    run_folder.check_writable(tmp_path / "results" / "run")
+    parts.check_writable(tmp_path / "results" / "run")
     assert list((tmp_path / "results" / "run").iterdir()) == []
 
 
 def test_not_writable_is_told_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"can't write .*file/run: Not a directory"):
-        run_folder.check_writable(tmp_path / "file" / "run")
+        parts.check_writable(tmp_path / "file" / "run")
 
 
 class TestFind:
@@ -267,20 +259,20 @@ class TestFind:
         return tmp_path
 
     def test_newest_comes_first(self, results):
-        assert [path.name for path in run_folder.list_runs(results)] == ["new", "middle", "old"]
+        assert [path.name for path in parts.list_runs(results)] == ["new", "middle", "old"]
 
     def test_latest_is_the_newest(self, results):
-        assert run_folder.find_run(results, "latest") == results / "new"
+        assert parts.find_run(results, "latest") == results / "new"
 
     def test_name_and_path(self, results):
-        assert run_folder.find_run(results, "old") == results / "old"
-        assert run_folder.find_run(results / "nowhere", str(results / "old")) == results / "old"
+        assert parts.find_run(results, "old") == results / "old"
+        assert parts.find_run(results / "nowhere", str(results / "old")) == results / "old"
 
     @pytest.mark.parametrize("run", ["older", "no-run", ""])
     def test_unknown_names_those_there_are(self, results, run):
         with pytest.raises(StoreError, match="there are: new, middle, old"):
-            run_folder.find_run(results, run)
+            parts.find_run(results, run)
 
     def test_nothing_says_what_to_type(self, tmp_path):
         with pytest.raises(StoreError, match="optbench run smoke"):
-            run_folder.find_run(tmp_path, "latest")
+            parts.find_run(tmp_path, "latest")

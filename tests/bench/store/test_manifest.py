@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from optbench import manifest
+from optbench.store import manifest
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from optbench.results import Run
-from optbench.store import run_folder, trials
+from optbench.store import parts, trials
 
 
 def keep_reference(run: Run, folder: Path) -> None:
     """Write a run without its selection trials and its timings, which are of one machine. Raises StoreError."""
-    run_folder.check_writable(folder)
+    parts.check_writable(folder)
     for part in run.parts:
         rows = trials.read_rows([part], phase="report")
         if part.outcome == "finished" and len(rows):
-            run_folder.write_part(folder, part.path.stem, rows, part.footer)
-    run_folder.write_manifest(folder, run.manifest)
+            parts.write_part(folder, part.path.stem, rows, part.footer)
+    parts.write_manifest(folder, run.manifest)
