@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optbench.compare import compare_optimizers
+    from optbench.compare.compare import compare_optimizers
     from optbench.results import Run, load
     from optbench.runner.run import run
     from optbench.runner.time_cells import throughput
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
-    "compare_optimizers": "optbench.compare",
+    "compare_optimizers": "optbench.compare.compare",
     "run": "optbench.runner.run",
     "load": "optbench.results",
     "Run": "optbench.results",

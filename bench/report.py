@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from optbench.analyse.comparison import Rules
-from optbench.compare import compare_operands
+from optbench.compare.compare import compare_operands
+from optbench.compare.operands import Operand
 from optbench.history.entries import History
-from optbench.operands import Operand
 from optbench.past import past
 from optbench.present.page import Lines, Page, Section, Shaded, format_page
 from optbench.present.table import Table

@@ -9,8 +9,8 @@ from optbench.analyse.comparison import Rules, compare
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.ranks import problem_ranks, tested
 from optbench.analyse.significance import LEVEL
-from optbench.compare import side
-from optbench.operands import Operand
+from optbench.compare.compare import side
+from optbench.compare.operands import Operand
 from optbench.request import RequestError
 from optbench.results import Run
 from optbench.tables.convergence import convergence

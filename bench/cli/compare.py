@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from optbench.cli.options import Count, Text
 
 if TYPE_CHECKING:
-    from optbench.compare import Compared
+    from optbench.compare.compare import Compared
     from optbench.request import Suite
     from optbench.results import Run
 
@@ -61,7 +61,7 @@ def compare(
     """
     from optbench.analyse.comparison import Rules
     from optbench.analyse.outcomes import Slice
-    from optbench.compare import compare_optimizers
+    from optbench.compare.compare import compare_optimizers
     from optbench.request import RequestError
 
     for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1), ("margin", margin, 0)):

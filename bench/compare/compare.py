@@ -11,7 +11,7 @@ import numpy as np
 from optbench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare, paired
 from optbench.analyse.costs import METRICS
 from optbench.analyse.step_times import step_seconds
-from optbench.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
+from optbench.compare.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
 from optbench.present.table import Table
 from optbench.request import RequestError, Suite, nearest
 from optbench.results import Run

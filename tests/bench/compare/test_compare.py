@@ -6,8 +6,8 @@ import os
 import pytest
 
 from optbench.analyse.comparison import Rules
-from optbench.compare import compare_optimizers
-from optbench.operands import find_operands, plugin_suite
+from optbench.compare.compare import compare_optimizers
+from optbench.compare.operands import find_operands, plugin_suite
 from optbench.request import RequestError, Suite
 
 
