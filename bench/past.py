@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from optbench.figures import Options
-from optbench.figures.trends import MEASURES, MOST_PANELS, panel_of, trend_caption, trend_figure
 from optbench.history.entries import History
+from optbench.history.figure import MEASURES, MOST_PANELS, panel_of, trend_caption, trend_figure
+from optbench.history.tables import TREND_NOTE, torn_notes, trend_row
 from optbench.history.trends import Trend, trends
 from optbench.present.page import Figure, Lines, Shaded, Variant
 from optbench.present.table import Table
 from optbench.results import Run
-from optbench.tracking import TREND_NOTE, torn_notes, trend_row
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "machine", "entries", "lowest", "highest", "latest")
 COLUMNS = (*COLUMNS, "ratio", "trend", "changed")

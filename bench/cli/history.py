@@ -42,7 +42,7 @@ def add(*runs: str, label: Text = None, history: str = PLACE, results: str = "re
         Folder of all runs, or a URL such as s3://bucket/results.
     """
     from optbench.history.entries import write_entry
-    from optbench.history.summary import summarise
+    from optbench.history.record import summarise
     from optbench.results import load
 
     for name in dict.fromkeys(runs or ("latest",)):
@@ -66,8 +66,8 @@ def list_(*, history: str = PLACE, format: Format = "plain") -> None:
         How to render the table.
     """
     from optbench.history.entries import read_history
+    from optbench.history.tables import list_entries
     from optbench.present.table import format_table
-    from optbench.tracking import list_entries
 
     print(format_table(list_entries(read_history(history)), format))
 
@@ -137,8 +137,8 @@ def compare(
     """
     from optbench.history.entries import read_history
     from optbench.history.refs import find_entries
+    from optbench.history.tables import compared
     from optbench.present.table import format_table
-    from optbench.tracking import compared
 
     margins = limits.margins()
     found = read_history(history)
@@ -178,7 +178,7 @@ def check(
     """
     from optbench.history.check import check as checked
     from optbench.history.entries import read_history
-    from optbench.verdict import verdict
+    from optbench.history.verdict import verdict
 
     margins = limits.margins()
     check_least("window", window, 1)
@@ -212,8 +212,8 @@ def prune(
     """
     from optbench.history.entries import read_history, remove
     from optbench.history.refs import find_entries
+    from optbench.history.tables import name_entry
     from optbench.request import RequestError
-    from optbench.tracking import name_entry
 
     check_least("last", last, 1)
     if not keep and last is None:

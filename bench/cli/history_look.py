@@ -52,9 +52,9 @@ def show(
         How to render the tables.
     """
     from optbench.history.entries import read_history
+    from optbench.history.tables import show as tables
     from optbench.present.table import format_table
     from optbench.request import RequestError
-    from optbench.tracking import show as tables
 
     try:
         found = tables(read_history(which.history), which.chosen(optimizer), which.last)
@@ -90,10 +90,10 @@ def plot(
     """
     from optbench.cli.plot import points
     from optbench.figures import Options
-    from optbench.figures.trends import MEASURES
     from optbench.history.entries import read_history
+    from optbench.history.figure import MEASURES
+    from optbench.history.tables import draw_trends
     from optbench.request import RequestError
-    from optbench.tracking import draw_trends
 
     chosen = which.chosen(optimizer)
     chosen["measure"] = chosen["measure"] or [*MEASURES]

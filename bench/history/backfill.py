@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from optbench.errors import RequestError, nearest, quote
 from optbench.history.entries import read_history, read_samples, write_entry
 from optbench.history.environments import LONG, Call, VersionError, environment, last, run_command, unheard
+from optbench.history.record import machine_facts, summarise
 from optbench.history.schema import SERIES
-from optbench.history.summary import machine_facts, summarise
 from optbench.results import load
 from optbench.store.parts import StoreError, now
 

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from optbench.history.summary import machine_facts
+from optbench.history.record import machine_facts
 
 #: Three parameters, four steps, two points, one seed in each phase.
 TINY = {

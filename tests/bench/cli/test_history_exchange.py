@@ -7,7 +7,7 @@ import pytest
 from optbench.history import backfill as filling
 from optbench.history.backfill import Filled
 from optbench.history.entries import read_history, write_entry
-from optbench.history.summary import summarise
+from optbench.history.record import summarise
 from optbench.results import load
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from optbench.figures import Options
-from optbench.figures.trends import trend_caption, trend_figure
 from optbench.figures.write import write_figure
 from optbench.history.changes import COLUMNS, ORDER, Margins, Row, changes
 from optbench.history.entries import Entry, History
+from optbench.history.figure import trend_caption, trend_figure
 from optbench.history.filters import where
 from optbench.history.sparkline import sparkline
 from optbench.history.trends import Trend, trends

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optbench.history.summary import machine_facts, summarise
+from optbench.history.record import machine_facts, summarise
 from optbench.results import load
 from optbench.store.parts import StoreError
 from optbench.store.timings import write_timing

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from optbench.history.changes import Row
 from optbench.history.check import RECENT, Checked
 from optbench.history.entries import History
+from optbench.history.tables import count_verdicts, name_entry, notes_of, torn_notes
 from optbench.present.table import Table, format_table
-from optbench.tracking import count_verdicts, name_entry, notes_of, torn_notes
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "before", "now", "ratio", "ratio_low", "ratio_high")
 #: Verdict -> what such rows are called.
