@@ -41,7 +41,7 @@ def report(
     _check_output(output)
     loaded = [load(run, results) for run in dict.fromkeys(runs or ("latest",))]
 
-    from optbench.report import report as write
+    from optbench.report.report import report as write
 
     text = write(loaded, output, say, _history(history, results))
     write_file(output, text.encode())

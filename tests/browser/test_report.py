@@ -22,7 +22,7 @@ def page(tmp_path_factory, write_handmade):
     """Write a run with hostile names of optimizers and a problem, and its page."""
     pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
-    from optbench.report import report
+    from optbench.report.report import report
     from optbench.results import load
 
     folder = tmp_path_factory.mktemp("results") / "<i>run"
@@ -197,7 +197,7 @@ def test_a_choice_draws_the_figure_anew(opened):
 
 
 def test_a_page_of_two_runs(browser, page):
-    from optbench.report import report
+    from optbench.report.report import report
     from optbench.results import load
 
     run = load(page.parent / "<i>run")

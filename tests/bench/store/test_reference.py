@@ -56,7 +56,7 @@ def test_those_of_this_checkout_are_whole_and_of_this_schema(suite, tmp_path):
 
 
 def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
-    from optbench.report import report
+    from optbench.report.report import report
 
     page = report([load(reference)], reference / "report.html")
     assert "1 of 2 cells finished, 1 missing, the trials of the grids are not kept" in page

@@ -10,11 +10,11 @@ pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 from optbench.figures import FIGURES, Options
-from optbench.provenance import commands, machine, provenance
-from optbench.report import report
+from optbench.report.provenance import commands, machine, provenance
+from optbench.report.report import report
+from optbench.report.sections import timed_on
+from optbench.report.summary import summary
 from optbench.results import load
-from optbench.summary import summary
-from optbench.topics import timed_on
 
 LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0.3)}
 
@@ -22,7 +22,7 @@ LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0
 @pytest.fixture(autouse=True)
 def _no_library(monkeypatch):
     """Leave the JavaScript out, which takes three seconds to gather; `tests/browser` runs it."""
-    monkeypatch.setattr("optbench.report._vega", lambda: "window.vegaEmbed = null;")
+    monkeypatch.setattr("optbench.report.report._vega", lambda: "window.vegaEmbed = null;")
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from importlib.resources import files
 from itertools import count
 from typing import Any, NamedTuple
 
-from optbench.present.page_data import PageData, embed_json
-from optbench.present.page_table import escape, format_page_table
-from optbench.present.shading import GROUPS
 from optbench.present.table import Table
+from optbench.report.html.data import PageData, embed_json
+from optbench.report.html.shading import GROUPS
+from optbench.report.html.table import escape, format_page_table
 
 #: Nothing may be loaded from anywhere, and no script runs but the page's own, whatever a name holds.
 POLICY = (

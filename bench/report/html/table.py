@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optbench.present.shading import GROUPS, SHARES, Near, near
 from optbench.present.table import Folded, Table, clean, fold
+from optbench.report.html.shading import GROUPS, SHARES, Near, near
 
 #: What rows and series are called by: the columns that a reader filters by.
 NAMES = ("problem", "optimizer", "reference", "run")

@@ -3,7 +3,7 @@
 import pytest
 
 from optbench.history.entries import read_history, write_entry
-from optbench.present.page import Figure, Lines, Shaded
+from optbench.report.html.page import Figure, Lines, Shaded
 from optbench.results import load
 
 pytest.importorskip("altair")
@@ -24,7 +24,7 @@ def history(tmp_path, about, quality, seconds):
 
 def blocks(run, history):
     from optbench.figures import Options
-    from optbench.past import past
+    from optbench.report.history import past
 
     return past(run, history, Options(interactive=True, width=1240))
 
@@ -58,7 +58,7 @@ def test_one_entry_is_no_history(handmade, tmp_path, about, quality):
 
 
 def test_the_page_has_a_section_of_it(handmade, history, tmp_path):
-    from optbench.report import report
+    from optbench.report.report import report
 
     handmade("sgd", [[3.0, 2.0, 1.0]])
     run = load("handmade", tmp_path / "results")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from optbench.figures import FIGURES, Options
-from optbench.present.page import Figure, Lines, Shaded, Variant
 from optbench.present.table import Table
-from optbench.provenance import machine
+from optbench.report.html.page import Figure, Lines, Shaded, Variant
+from optbench.report.provenance import machine
 from optbench.results import Run
 from optbench.tables.table_kind import KINDS
 

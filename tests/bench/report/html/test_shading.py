@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from optbench.present.shading import near
+from optbench.report.html.shading import near
 
 
 def ratios(values, column="train_loss", **others):

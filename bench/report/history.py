@@ -8,8 +8,8 @@ from optbench.history.entries import History
 from optbench.history.figure import MEASURES, MOST_PANELS, panel_of, trend_caption, trend_figure
 from optbench.history.tables import TREND_NOTE, torn_notes, trend_row
 from optbench.history.trends import Trend, trends
-from optbench.present.page import Figure, Lines, Shaded, Variant
 from optbench.present.table import Table
+from optbench.report.html.page import Figure, Lines, Shaded, Variant
 from optbench.results import Run
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "machine", "entries", "lowest", "highest", "latest")

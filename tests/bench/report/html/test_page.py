@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from optbench.present.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
-from optbench.present.page_data import embed_json
 from optbench.present.table import Table
+from optbench.report.html.data import embed_json
+from optbench.report.html.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script>", "a\u2028\x1b[31mb", "Ω & 'x'")
 

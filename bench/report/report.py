@@ -7,14 +7,14 @@ from optbench.analyse.comparison import Rules
 from optbench.compare.compare import compare_operands
 from optbench.compare.operands import Operand
 from optbench.history.entries import History
-from optbench.past import past
-from optbench.present.page import Lines, Page, Section, Shaded, format_page
 from optbench.present.table import Table
-from optbench.provenance import commands, machine, provenance
+from optbench.report.history import past
+from optbench.report.html.page import Lines, Page, Section, Shaded, format_page
+from optbench.report.provenance import commands, machine, provenance
+from optbench.report.sections import TOPICS, Block, blocks_of, page_options, retitled, timed_on
+from optbench.report.summary import summary
 from optbench.request import RequestError
 from optbench.results import Run
-from optbench.summary import summary
-from optbench.topics import TOPICS, Block, blocks_of, page_options, retitled, timed_on
 
 #: Pairs whose sentence is told; of more the tables tell.
 MOST_SENTENCES = 4
