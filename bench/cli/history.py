@@ -17,8 +17,8 @@ Many = list[str] | None
 #: A folder, or a URL of object storage.
 PLACE = "results/history"
 history_app = App(name="history", help="Track convergence and speed over time, and fail when either gets worse.")
-history_app.command("optbench.cli.history_look:show", name="show", help="Show series over time.")
-history_app.command("optbench.cli.history_look:plot", name="plot", help="Draw series over time as SVG or PNG.")
+history_app.command("optbench.cli.history_show:show", name="show", help="Show series over time.")
+history_app.command("optbench.cli.history_show:plot", name="plot", help="Draw series over time as SVG or PNG.")
 history_app.command("optbench.cli.history_exchange:export", name="export", help="Write an entry for another tracker.")
 history_app.command("optbench.cli.history_exchange:import_", name="import", help="Add a pytest-benchmark JSON.")
 history_app.command(

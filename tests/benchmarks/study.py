@@ -182,7 +182,7 @@ def scan_again(folder: Path, num_cells: int) -> Iterator[None]:
 
 def convergence(folder: Path, num_cells: int, kind: str = "convergence") -> Iterator[None]:
     """Print a table, as the command does."""
-    from optbench.cli.show import table
+    from optbench.cli.list import table
 
     yield
     table(str(folder), kind)
@@ -194,7 +194,7 @@ def best(folder: Path, num_cells: int) -> Iterator[None]:
 
 
 def list_runs(folder: Path, num_cells: int) -> Iterator[None]:
-    from optbench.cli.show import runs
+    from optbench.cli.list import runs
 
     yield
     runs(results=folder.parent)
