@@ -28,5 +28,5 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # Late, so that what needs no jax doesn't wait for it.
     if name not in _HOMES:
-        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+        raise AttributeError(f"module 'optbench' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -67,5 +67,5 @@ def _sources(cell: Cell, everything: Known, imported: dict[Path, tuple[Path, ...
     if ":" in cell.optimizer_name:
         sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
     if cell.num_asked:
-        sources.add(source_digest.folder_of("optbench") / "search.py")
+        sources.add(source_digest.folder_of("optbench") / "search" / "points.py")
     return sources

@@ -60,7 +60,7 @@ def _first_digest(path: Path) -> str:
 @cache
 def engine_sources() -> tuple[Path, ...]:
     """List the files that every cell depends on: how it is measured, and all optimizers."""
-    engine, optimizers = folder_of("optbench") / "measure", folder_of("optbench.optimizers")
+    engine, optimizers = folder_of("optbench") / "sweep", folder_of("optbench.optimizers")
     return tuple(sorted([*engine.glob("*.py"), *optimizers.glob("*.py")]))
 
 

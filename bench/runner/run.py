@@ -47,8 +47,8 @@ def run(
     `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
     what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
-    `cluster` hands the cells to workers, as `optbench.runner.cluster.executor.open_crew` says; `workers_must_match` refuses those of
-    other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
+    `cluster` hands the cells to workers, as `runner.cluster.executor.open_crew` says; `workers_must_match` refuses those
+    of other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
     has to be killed then, it runs in a worker. After `max_minutes` no cell begins any more.
     """
     asked = resolve_suite(suite, **overrides)

@@ -223,5 +223,5 @@ def test_unknown_run_says_what_to_type(tmp_path, name):
 
 
 def test_unknown_name_of_the_package():
-    with pytest.raises(AttributeError, match="'bench' has no attribute 'rum'"):
+    with pytest.raises(AttributeError, match="'optbench' has no attribute 'rum'"):
         _ = optbench.rum

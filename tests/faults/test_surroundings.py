@@ -13,9 +13,9 @@ pytestmark = pytest.mark.faults
 #: From its second cell on, every clock but the monotonic ones is an hour behind, and what it writes with them.
 CLOCK_SET_BACK = """
     import os, time
-    import optbench.runner.train_cell
+    from optbench.runner import train_cell
 
-    whole, calls, now, gmtime, strftime = optbench.runner.train_cell.train_job, [], time.time, time.gmtime, time.strftime
+    whole, calls, now, gmtime, strftime = train_cell.train_job, [], time.time, time.gmtime, time.strftime
     back = lambda: 3600 * (len(calls) > 1)
 
     def train_job(*arguments):
@@ -26,7 +26,7 @@ CLOCK_SET_BACK = """
         replace(old, new)
         os.utime(new, (time.time(), time.time()))
 
-    optbench.runner.train_cell.train_job = train_job
+    train_cell.train_job = train_job
     time.time = lambda: now() - back()
     time.gmtime = lambda seconds=None: gmtime(time.time() if seconds is None else seconds)
     time.strftime = lambda form, moment=None: strftime(form, time.gmtime() if moment is None else moment)

@@ -99,7 +99,7 @@ def format_page(page: Page, vega: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("optbench.present").joinpath(name).read_text(encoding="utf-8")
+    return files("optbench.report.html").joinpath(name).read_text(encoding="utf-8")
 
 
 def _digest(script: str) -> str:

@@ -85,8 +85,8 @@ def test_key_is_the_same_in_every_process():
 
 def test_every_cell_depends_on_the_measure_and_the_optimizers():
     names = {path.relative_to(ROOT).as_posix() for path in engine_sources()}
-    assert {"bench/measure/sweep.py", "bench/measure/selection.py", "optimizers/adam.py"} <= names
-    assert not [name for name in names if not name.startswith(("bench/measure/", "optimizers/"))]
+    assert {"bench/sweep/sweep.py", "bench/sweep/selection.py", "optimizers/adam.py"} <= names
+    assert not [name for name in names if not name.startswith(("bench/sweep/", "optimizers/"))]
 
 
 def test_a_problem_depends_on_what_it_imports():
