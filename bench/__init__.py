@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optbench.compare.compare import compare_optimizers
     from optbench.results import Run, load
+    from optbench.runner.compare import compare_optimizers
     from optbench.runner.run import run
     from optbench.runner.time_cells import throughput
     from optbench.runner.time_updates import update_throughput
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
-    "compare_optimizers": "optbench.compare.compare",
+    "compare_optimizers": "optbench.runner.compare",
     "run": "optbench.runner.run",
     "load": "optbench.results",
     "Run": "optbench.results",

@@ -1,4 +1,4 @@
-"""A user's mistake, told in one line."""
+"""Errors that end in one line: a mistake in a request, a file that can't be read or written."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,6 +10,22 @@ _LONG = 80
 
 class RequestError(ValueError):
     """A mistake in what was asked; its text is one line."""
+
+
+class StoreError(Exception):
+    """A file that can't be read or written; its text is one line."""
+
+
+def refused(name: str, value: Any, accepted: str) -> RequestError:
+    """Return the error that says what was given, and what is accepted in its place."""
+    return RequestError(f"{name}: {value} is not accepted; accepted: {accepted}")
+
+
+def check_name(name: str, accepted: Iterable[str], noun: str) -> None:
+    """Raise RequestError, with the nearest match, where a name is none of those accepted."""
+    names = list(accepted)
+    if name not in names:
+        raise RequestError(f"unknown {noun} {name!r}{nearest(name, names)}")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:
@@ -33,3 +49,9 @@ def quote(value: Any) -> str:
 def one_line(error: BaseException) -> str:
     """Say what an exception is and the first line of what it says."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+
+
+def reason(error: Exception) -> str:
+    """Say in one line what an error says, or what it is where it says nothing."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())

@@ -1,127 +1,137 @@
 """A run, loaded: its tables are one call each. No jax, so that a table answers at once."""
 
-import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from optbench.analyse.outcomes import Slice
-from optbench.present.table import Table, check_name, select
-from optbench.store import parts
-from optbench.store.locations import place
+from optbench import tables
+from optbench.present.table import Table
 from optbench.store.parts import Part
-from optbench.store.scan import scan
-from optbench.store.timings import read_timings
-from optbench.tables.table_kind import KINDS
+from optbench.store.run import StoredRun, load_stored
+
+
+class Words(TypedDict, total=False):
+    """What a table may be asked for beside its kind: `Slice` and `only` say what the words mean."""
+
+    at_step: int | None
+    target: float | None
+    seeds: int | None
+    problems: Sequence[str]
+    optimizers: Sequence[str]
+    columns: Sequence[str] | None
+    sort: str | None
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as it is stored. `torn` are parts that are no whole part of this schema, and are left out."""
+    """One run with its tables: `run.convergence()`, `run.time_to_target(at_step=100)`, `run.table("ranks")`.
 
-    folder: Path
-    manifest: dict[str, Any]
-    parts: tuple[Part, ...]
-    torn: tuple[Part, ...]
-    missing: int
+    Each raises ValueError for an unknown kind, name or column.
+    """
 
-    @cached_property
-    def timings(self) -> tuple[dict[str, Any], ...]:
-        """What timing single trials gave, of the cells that were timed."""
-        keys = [cell["key"] for cell in self.manifest["cells"]]
-        return tuple(read_timings(self.folder, keys).values())
+    stored: StoredRun
+
+    @property
+    def folder(self) -> Path:
+        """Return the run's folder."""
+        return self.stored.folder
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Return what the run says of itself: suite, versions, device, cells."""
+        return self.stored.manifest
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return the parts of cells that finished or failed."""
+        return self.stored.parts
+
+    @property
+    def torn(self) -> tuple[Part, ...]:
+        """Return the parts that are no whole part of this schema."""
+        return self.stored.torn
 
     @property
     def failed(self) -> tuple[Part, ...]:
-        """The cells that ended in an error."""
-        return tuple(part for part in self.parts if part.outcome == "failed")
+        """Return the parts of cells that ended in an error."""
+        return self.stored.failed
 
-    def table(
-        self,
-        kind: str = "convergence",
-        *,
-        at_step: int | None = None,
-        target: float | None = None,
-        seeds: int | None = None,
-        problems: Sequence[str] = (),
-        optimizers: Sequence[str] = (),
-        columns: Sequence[str] | None = None,
-        sort: str | None = None,
-    ) -> Table:
-        """Make a table of a kind, from all cells or those of some problems and optimizers.
+    @property
+    def missing(self) -> int:
+        """Return the number of cells without a part."""
+        return self.stored.missing
 
-        KINDS says which kinds there are, `Slice` and `only` what the other words mean. Raises ValueError for an unknown
-        kind, name or column.
-        """
-        check_name(kind, tuple(KINDS), "table")
-        for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
-            if value is not None and value < least:
-                raise ValueError(f"{name}: {value} is not accepted; accepted: integers >= {least}")
-        if target is not None and not math.isfinite(target):
-            raise ValueError(f"target: {target} is not accepted; accepted: finite numbers")
-        chosen, view = self.only(problems, optimizers), Slice(at_step, target, seeds)
-        made = KINDS[kind]
-        names, rows = made.make(chosen, view)
-        title = f"{self.folder.name}: {', '.join([made.meaning, *(_said(view) if made.of_curves else [])])}"
-        notes = tuple(made.notes(chosen, rows, view))
-        table = Table(title, tuple(names), rows, notes, unshown=tuple(made.unshown(names)))
-        return select(table, columns, sort)
-
-    def __getattr__(self, name: str) -> Callable[..., Table]:
-        """Make each kind of table a method: `run.time_to_target(at_step=100)` is `run.table("time-to-target", ...)`."""
-        kind = name.replace("_", "-")
-        if kind not in KINDS:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return partial(self.table, kind)
+    @property
+    def timings(self) -> tuple[dict[str, Any], ...]:
+        """Return what timing single trials gave, of the cells that were timed."""
+        return self.stored.timings
 
     def only(self, problems: Sequence[str] = (), optimizers: Sequence[str] = ()) -> "Run":
-        """Keep the cells of some problems and optimizers: by label, by family or name, or by a pattern with * and ?.
+        """Keep the cells of some problems and optimizers, as `StoredRun.only` says."""
+        return Run(self.stored.only(problems, optimizers))
 
-        Raises ValueError where one of them fits no cell.
-        """
-        cells = self.manifest["cells"]
-        for noun, wanted in (("problem", problems), ("optimizer", optimizers)):
-            if wanted:
-                labels = list(dict.fromkeys(cell[noun] for cell in cells))
-                kept = {label for text in wanted for label in _labels(text, labels, noun)}
-                cells = [cell for cell in cells if cell[noun] in kept]
-        keys = {cell["key"] for cell in cells}
-        parts = tuple(part for part in self.parts if part.path.stem in keys)
-        torn = tuple(part for part in self.torn if part.path.stem in keys)
-        return Run(self.folder, self.manifest | {"cells": cells}, parts, torn, len(keys) - len(parts) - len(torn))
+    def table(self, kind: str = "convergence", **words: Unpack[Words]) -> Table:
+        """Make a table of a kind, from all cells or those of some problems and optimizers."""
+        return tables.table(self.stored, kind, **words)
 
+    def convergence(self, **words: Unpack[Words]) -> Table:
+        """Tabulate how far each tuned optimizer came."""
+        return self.table("convergence", **words)
 
-def _said(view: Slice) -> list[str]:
-    """Say which part of the curves a table looks at."""
-    said = [] if view.at_step is None else [f"at step {view.at_step}"]
-    said += [] if view.target is None else [f"to train_loss <= {view.target:g}"]
-    return said + ([] if view.seeds is None else [f"of {view.seeds} {'seed' if view.seeds == 1 else 'seeds'}"])
+    def throughput(self, **words: Unpack[Words]) -> Table:
+        """Tabulate what a step costs."""
+        return self.table("throughput", **words)
 
+    def time_to_target(self, **words: Unpack[Words]) -> Table:
+        """Tabulate how long the target takes."""
+        return self.table("time-to-target", **words)
 
-def _labels(text: str, labels: Sequence[str], noun: str) -> list[str]:
-    """Find the labels that a text stands for: itself, those of its family, or those that its pattern fits."""
-    if text in labels:
-        return [text]
-    pattern = re.compile("".join({"*": ".*", "?": "."}.get(mark, re.escape(mark)) for mark in text))
-    found = [label for label in labels if pattern.fullmatch(label) or pattern.fullmatch(label.partition("[")[0])]
-    if not found:
-        check_name(text, labels, noun)
-    return found
+    def best(self, **words: Unpack[Words]) -> Table:
+        """Tabulate the best settings of each optimizer."""
+        return self.table("best", **words)
+
+    def trials(self, **words: Unpack[Words]) -> Table:
+        """Tabulate every trial, with its settings and where it ended."""
+        return self.table("trials", **words)
+
+    def curves(self, **words: Unpack[Words]) -> Table:
+        """Tabulate every record of every trial."""
+        return self.table("curves", **words)
+
+    def sensitivity(self, **words: Unpack[Words]) -> Table:
+        """Tabulate how much the learning rate matters."""
+        return self.table("sensitivity", **words)
+
+    def budget(self, **words: Unpack[Words]) -> Table:
+        """Tabulate the expected best of k configurations."""
+        return self.table("budget", **words)
+
+    def batch_scaling(self, **words: Unpack[Words]) -> Table:
+        """Tabulate what a larger batch buys."""
+        return self.table("batch-scaling", **words)
+
+    def ranks(self, **words: Unpack[Words]) -> Table:
+        """Tabulate mean ranks over problems."""
+        return self.table("ranks", **words)
+
+    def ert(self, **words: Unpack[Words]) -> Table:
+        """Tabulate expected running time to each target."""
+        return self.table("ert", **words)
+
+    def ecdf(self, **words: Unpack[Words]) -> Table:
+        """Tabulate the share of targets met."""
+        return self.table("ecdf", **words)
+
+    def profile(self, **words: Unpack[Words]) -> Table:
+        """Tabulate performance profiles."""
+        return self.table("profile", **words)
+
+    def defaults(self, **words: Unpack[Words]) -> Table:
+        """Tabulate what tuning buys."""
+        return self.table("defaults", **words)
 
 
 def load(run: str | Path = "latest", results: str | Path = "results") -> Run:
     """Load a run by name, path, or "latest". Raises StoreError that names the runs there are."""
-    folder = parts.find_run(place(results), run) if isinstance(run, str) else run
-    return assemble(folder, parts.read_manifest(folder))
-
-
-def assemble(folder: Path, manifest: dict[str, Any]) -> Run:
-    """Make a run of what is stored of the cells that a manifest names; the one that is stored may be another's."""
-    keys = [cell["key"] for cell in manifest["cells"]]
-    found = scan(folder, keys)
-    parts = tuple(part for part in found.values() if part.outcome != "torn")
-    torn = tuple(part for part in found.values() if part.outcome == "torn")
-    return Run(folder, manifest, parts, torn, len(keys) - len(found))
+    return Run(load_stored(run, results))

@@ -58,7 +58,9 @@ def _handmade(
     trials: dict[int, dict[str, Any]] | None = None,
     **footer: Any,
 ):
-    from optbench.store import parts
+    from optbench.store.manifest import write_manifest
+    from optbench.store.parts import part_path, read_part, write_part
+    from optbench.store.runs import check_writable
     from optbench.store.schema import trial_rows
 
     both, each = trial or {}, trials or {}
@@ -74,16 +76,16 @@ def _handmade(
     said |= {"examples_per_step": 4, "steps": step[-1]} | footer
     rows = [row | {"problem": said["problem"], "batch_size": str(said["batch_size"])} for row in rows]
     key = f"{said['problem']}-{optimizer}-{said['batch_size']}".replace("/", "_")
-    parts.check_writable(folder)
-    parts.write_part(folder, key, trial_rows(rows), said)
-    parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := parts.read_part(path))]
+    check_writable(folder)
+    write_part(folder, key, trial_rows(rows), said)
+    parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := read_part(path))]
     names = ("problem", "optimizer", "batch_size")
     cells = [{"key": part.path.stem} | {name: part.footer[name] for name in names} for part in parts]
     suite = {"name": "handmade", "dtype": "float32", "report_seeds": 1}
     suite |= {"problems": [{"spec": "quadratic"}], "optimizers": [{"spec": "sgd"}]}
     manifest = {"suite": suite, "device": {"device": "cpu"}, "cells": cells, "started": "2025", "ended": None}
-    parts.write_manifest(folder, manifest)
-    return parts.read_part(parts.part_path(folder, key))
+    write_manifest(folder, manifest)
+    return read_part(part_path(folder, key))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """How the trials of a cell ended, as arrays [seed, point]: what every table that compares starts from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from optbench.analyse.trials import of_seeds, read_trials
+from optbench.errors import refused
 from optbench.store.parts import Part
 from optbench.store.schema import FIXED, METRICS
 from optbench.store.trials import batches_of, measured_columns, open_part
@@ -25,7 +27,7 @@ KEPT, MOST_BYTES = 512, 1 << 22
 
 @dataclass(frozen=True)
 class Slice:
-    """Say which part of the curves to look at."""
+    """The part of the curves to look at. Raises RequestError for what is none."""
 
     #: Look at the last record at or before this step.
     at_step: int | None = None
@@ -33,6 +35,13 @@ class Slice:
     target: float | None = None
     #: Look at so many seeds of each phase, the first ones.
     seeds: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("at_step", self.at_step, 0), ("seeds", self.seeds, 1)):
+            if value is not None and value < least:
+                raise refused(name, value, f"integers >= {least}")
+        if self.target is not None and not math.isfinite(self.target):
+            raise refused("target", self.target, "finite numbers")
 
 
 class Outcomes(NamedTuple):

@@ -82,8 +82,8 @@ def _call(arguments: list[str] | None) -> int:
 
 def _is_mistake(error: Exception) -> bool:
     # Here, so that `--help` loads neither.
+    from optbench.errors import StoreError
     from optbench.request import RequestError
-    from optbench.store.parts import StoreError
 
     return isinstance(error, RequestError | StoreError)
 

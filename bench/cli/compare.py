@@ -1,7 +1,6 @@
 """`optbench compare`."""
 
 import sys
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -11,7 +10,7 @@ from optbench.cli.options import Count, Text
 if TYPE_CHECKING:
     from optbench.compare.compare import Compared
     from optbench.request import Suite
-    from optbench.results import Run
+    from optbench.store.run import StoredRun
 
 
 def compare(
@@ -62,13 +61,10 @@ def compare(
     from optbench.analyse.comparison import Rules
     from optbench.analyse.outcomes import Slice
     from optbench.compare.compare import compare_optimizers
-    from optbench.request import RequestError
+    from optbench.errors import refused
 
-    for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1), ("margin", margin, 0)):
-        if value is not None and not value >= least:
-            raise RequestError(f"{name}: {value} is not accepted; accepted: >= {least}")
-    if target is not None and not isfinite(target):
-        raise RequestError(f"target: {target} is not accepted; accepted: finite numbers")
+    if not margin >= 0:
+        raise refused("margin", margin, ">= 0")
     rules = Rules(metric, Slice(at_step, target, seeds), budget, margin)
     compared = compare_optimizers(
         optimizers, rules, results=results, runner=lambda suite, timed: _run(suite, timed, results), anyway=anyway
@@ -77,15 +73,15 @@ def compare(
     return 1 if fail_if_worse and compared.worse else 0
 
 
-def _run(suite: "Suite", timed: bool, results: str) -> "Run":
+def _run(suite: "Suite", timed: bool, results: str) -> "StoredRun":
     from optbench.cli.progress import Reporter
     from optbench.runner.run import run
 
     with Reporter() as reporter:
         hear = {"on_plan": reporter.plan, "on_progress": reporter.progress, "say": reporter.say}
-        done = run(suite, results=results, throughput=timed, **hear)
-    print(f"kept in {done.folder}", file=sys.stderr)
-    return done
+        stored = run(suite, results=results, throughput=timed, **hear).stored
+    print(f"kept in {stored.folder}", file=sys.stderr)
+    return stored
 
 
 def _shown(compared: "Compared", format: str) -> str:

@@ -43,10 +43,10 @@ def add(*runs: str, label: Text = None, history: str = PLACE, results: str = "re
     """
     from optbench.history.entries import write_entry
     from optbench.history.record import summarise
-    from optbench.results import load
+    from optbench.store.run import load_stored
 
     for name in dict.fromkeys(runs or ("latest",)):
-        run = load(name, results)
+        run = load_stored(name, results)
         about, rows, left = summarise(run, label)
         entry, new = write_entry(history, about, rows)
         for note in left:

@@ -102,15 +102,18 @@ def suites(*, json: Json = False) -> None:
 @list_app.command
 def runs(*, results: str = "results", json: Json = False) -> None:
     """List the runs in a results folder, newest first."""
+    from optbench import errors
     from optbench.present.table import Table
-    from optbench.store import parts
-    from optbench.store.locations import children, place
+    from optbench.store import manifest
+    from optbench.store.locations import children, locate
+    from optbench.store.manifest import read_manifest
+    from optbench.store.runs import list_runs
 
     rows, faults = [], []
-    for folder in parts.list_runs(place(results)):
+    for folder in list_runs(locate(results)):
         try:
-            manifest = parts.read_manifest(folder)
-        except parts.StoreError as error:
+            manifest = read_manifest(folder)
+        except errors.StoreError as error:
             faults.append(str(error))
             continue
         parts = {path.stem for path in children(folder / "parts") if path.suffix == ".parquet"}

@@ -1,7 +1,6 @@
 """`optbench plot`."""
 
 import re
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,17 +67,12 @@ def plot(
     from optbench.figures import Options
     from optbench.figures.write import draw
     from optbench.request import RequestError
-    from optbench.results import load
+    from optbench.store.run import load_stored
 
-    for name, value, least in (("at_step", at_step, 0), ("seeds", seeds, 1)):
-        if value is not None and value < least:
-            raise RequestError(f"{name}: {value} is not accepted; accepted: integers >= {least}")
-    if target is not None and not isfinite(target):
-        raise RequestError(f"target: {target} is not accepted; accepted: finite numbers")
     options = Options(metric, x, log, Slice(at_step, target, seeds), width=points(width))
     try:
         name, asked = ("latest", run) if kind is None else (run, kind)
-        print(draw(load(name, results).only(problem or (), optimizer or ()), asked, output, options))
+        print(draw(load_stored(name, results).only(problem or (), optimizer or ()), asked, output, options))
     except ValueError as error:
         raise RequestError(str(error)) from error
 

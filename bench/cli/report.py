@@ -32,14 +32,14 @@ def report(
         Folder or URL of their history, which the page then has a section of; results/history where there is one.
     """
     from optbench.request import RequestError
-    from optbench.results import load
     from optbench.store.locations import write_file
+    from optbench.store.run import load_stored
 
     if any(find_spec(name) is None for name in ("altair", "vl_convert")):
         raise RequestError("report needs the extra report: pip install 'optbench[report]'")
     # Before any work: the page of a large run takes a while.
     _check_output(output)
-    loaded = [load(run, results) for run in dict.fromkeys(runs or ("latest",))]
+    loaded = [load_stored(run, results) for run in dict.fromkeys(runs or ("latest",))]
 
     from optbench.report.report import report as write
 
@@ -51,16 +51,17 @@ def report(
 def _history(given: str | None, results: str) -> "History | None":
     """Read the history that is named, or the usual one where it is there."""
     from optbench.history.entries import read_history
-    from optbench.store.locations import children, place
+    from optbench.store.locations import children, locate
 
-    usual = place(results) / "history"
+    usual = locate(results) / "history"
     if given is None and not any(path.suffix == ".parquet" for path in children(usual)):
         return None
     return read_history(str(usual) if given is None else given)
 
 
 def _check_output(output: Path) -> None:
-    from optbench.store.parts import StoreError, check_writable
+    from optbench.errors import StoreError
+    from optbench.store.runs import check_writable
 
     if output.is_dir():
         raise StoreError(f"can't write {output}: Is a directory")

@@ -98,10 +98,8 @@ def _best_table(tuned: "Tuned") -> "Table":
 
 def _print_rest(tuned: "Tuned", output: Path | None) -> None:
     from optbench.present.table import format_table
-    from optbench.results import KINDS
 
-    if "budget" in KINDS:
-        print("\n" + format_table(tuned.run.table("budget")))
+    print("\n" + format_table(tuned.run.budget()))
     share = 100 * tuned.trial_steps / max(tuned.full_trial_steps, 1)
     print(
         f"\n{sum(tuned.trials.values())} trials, {tuned.trial_steps} trial steps ({share:.0f} % of running all to the "

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +12,8 @@ from optbench.analyse.costs import METRICS
 from optbench.analyse.step_times import step_seconds
 from optbench.compare.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
 from optbench.present.table import Table
-from optbench.request import RequestError, Suite, nearest
-from optbench.results import Run
-from optbench.store.locations import place
+from optbench.request import RequestError, nearest
+from optbench.store.locations import locate
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
 
@@ -34,7 +32,7 @@ def compare_optimizers(
     rules: Rules | None = None,
     *,
     results: str | Path = "results",
-    runner: Runner | None = None,
+    runner: Runner,
     anyway: bool = False,
 ) -> Compared:
     """Compare the first of some optimizers with each of the others.
@@ -42,14 +40,14 @@ def compare_optimizers(
     Each word names an optimizer of the newest run that has it, RUN:OPTIMIZER, a whole run, or a plug-in, which `runner`
     runs first. Raises RequestError for what isn't there, or can't be compared unless `anyway`.
     """
-    rules, runner = rules or Rules(), runner or partial(_run_quietly, results)
+    rules = rules or Rules()
     if len(words) < 2:
         raise RequestError("two are needed to compare: an optimizer, RUN:OPTIMIZER, a run, or ./file.py:make each")
     if rules.metric is not None and rules.metric not in METRICS:
         raise RequestError(f"unknown metric {rules.metric!r}{nearest(rules.metric, METRICS)}")
     if rules.budget is not None and (rules.budget < 1 or (rules.metric or "").endswith("_to_target")):
         raise RequestError(f"budget: {rules.budget} is not accepted; accepted: integers >= 1, with losses and accuracy")
-    operands = run_plugins(find_operands(words, place(results)), rules.metric == "time_to_target", runner)
+    operands = run_plugins(find_operands(words, locate(results)), rules.metric == "time_to_target", runner)
     return compare_operands(operands, rules, anyway=anyway)
 
 
@@ -72,13 +70,6 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
         notes += [*(f"not alike: {text}" for text in differs), *remarks, *found.notes]
     names = [run_of(one).folder.name for one in (first, *others)]
     return _tables(compared, names, list(dict.fromkeys(notes)), rules)
-
-
-def _run_quietly(results: str | Path, suite: Suite, timed: bool) -> Run:
-    # Here, so that comparing what is stored doesn't load jax.
-    from optbench.runner.run import run
-
-    return run(suite, results=results, throughput=timed)
 
 
 def side(one: Operand, rules: Rules, named: bool) -> Side:

@@ -7,24 +7,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optbench.errors import StoreError
 from optbench.request import RequestError, Suite, nearest, parse_spec, parse_suite
-from optbench.results import Run, load
-from optbench.store import parts
-from optbench.store.parts import StoreError
+from optbench.store.manifest import read_manifest
+from optbench.store.run import StoredRun, load_stored
+from optbench.store.runs import find_run, list_runs
 
 #: Runs what a plug-in needs: (suite, time single trials) -> the run.
-Runner = Callable[[Suite, bool], Run]
+Runner = Callable[[Suite, bool], StoredRun]
 
 
 class Operand(NamedTuple):
     """What a word of the command names: an optimizer of a run, a whole run, or a plug-in that is still to run."""
 
     text: str
-    run: Run | None
+    run: StoredRun | None
     optimizer: str | None
 
 
-def run_of(one: Operand) -> Run:
+def run_of(one: Operand) -> StoredRun:
     """Return an operand's run, once plug-ins have run."""
     assert one.run is not None
     return one.run
@@ -42,7 +43,7 @@ def find_operands(words: Sequence[str], results: Path) -> list[Operand]:
     found = []
     for word in words:
         homes = [*together, *(folder for folder, names in stored.items() if word in names)]
-        found.append(Operand(word, load(homes[0]), word) if word in bare else _find_other(word, stored, results))
+        found.append(Operand(word, load_stored(homes[0]), word) if word in bare else _find_other(word, stored, results))
     return found
 
 
@@ -52,10 +53,10 @@ def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> O
         return Operand(word, None, word)
     folder, name = _split(word, results)
     if folder is not None:
-        names = _optimizers(parts.read_manifest(folder))
+        names = _optimizers(read_manifest(folder))
         if name is not None and name not in names:
             raise RequestError(f"run {folder.name!r} has no optimizer {name!r}{nearest(name, names)}")
-        return Operand(word, load(folder), name)
+        return Operand(word, load_stored(folder), name)
     if ":" in word and find_spec(word.partition(":")[0].partition(".")[0]):
         return Operand(word, None, word)
     if not stored:
@@ -69,16 +70,16 @@ def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> O
 
 def _manifests(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Read the manifests there are, newest first, but for those that can't be read."""
-    for folder in parts.list_runs(results):
+    for folder in list_runs(results):
         with suppress(StoreError):
-            yield folder, parts.read_manifest(folder)
+            yield folder, read_manifest(folder)
 
 
 def _split(word: str, results: Path) -> tuple[Path | None, str | None]:
     """Read RUN or RUN:OPTIMIZER, where there is such a run."""
     for place in [len(word), *(found.start() for found in re.finditer(":", word))]:
         try:
-            return parts.find_run(results, word[:place]), word[place + 1 :] or None
+            return find_run(results, word[:place]), word[place + 1 :] or None
         except StoreError:
             continue
     return None, None

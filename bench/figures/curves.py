@@ -1,7 +1,7 @@
 """Curves of tuned optimizers, and of every trial of a grid."""
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optbench.analyse.series import MOST_RECORDS, MOST_TRIALS, Curve, Trial, grid_trials, tuned_curve
 from optbench.analyse.trials import is_higher_better
@@ -25,9 +25,7 @@ from optbench.figures.figure import (
     words,
 )
 from optbench.store.parts import Part
-
-if TYPE_CHECKING:
-    from optbench.results import Run
+from optbench.store.run import StoredRun
 
 #: Panels of single cells; of more only the best cell of each task is shown.
 MOST_PANELS = 12
@@ -35,7 +33,7 @@ CHOSEN, OTHER = "chosen point", "all other trials"
 MARKED = "A cross marks where a seed diverged; the upper edge stands for all above it."
 
 
-def curves(run: "Run", options: Options) -> Any:
+def curves(run: StoredRun, options: Options) -> Any:
     """Draw the curve of each tuned optimizer, a panel per problem and batch size."""
     from optbench.present.charts.lines import lines
 
@@ -91,7 +89,7 @@ def above(starts: list[float], values: list[float], log: bool) -> float:
     return 2 * start if log and start > 0 else start + 0.3 * max(start - low, 1e-12)
 
 
-def curves_caption(run: "Run", options: Options) -> str:
+def curves_caption(run: StoredRun, options: Options) -> str:
     """Say what `curves` shows."""
     return joined(
         run,
@@ -109,7 +107,7 @@ def _x_said(options: Options) -> str:
     return said.get(options.x, options.x.replace("_", " "))
 
 
-def grid(run: "Run", options: Options) -> Any:
+def grid(run: StoredRun, options: Options) -> Any:
     """Draw every selection trial of a cell in grey and its chosen point in colour, a panel per cell."""
     from optbench.present.charts.lines import lines
 
@@ -157,7 +155,7 @@ def _settings(trial: Trial) -> str:
     return ", ".join(f"{name}={value:.3g}" for name, value in trial.settings.items())
 
 
-def grid_caption(run: "Run", options: Options) -> str:
+def grid_caption(run: StoredRun, options: Options) -> str:
     """Say what `grid` shows."""
     return joined(
         run,

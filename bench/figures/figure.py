@@ -11,13 +11,13 @@ from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.series import X, has_curve, metric_of
 from optbench.analyse.statistics import median
 from optbench.analyse.step_times import step_seconds
-from optbench.present.table import check_name
+from optbench.errors import check_name
 from optbench.store.parts import Part
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
     from optbench.present.charts.style import Look, Spec
-    from optbench.results import Run
+    from optbench.store.run import StoredRun
 
 #: One column of a paper, 85 mm, in points.
 COLUMN = 241
@@ -47,16 +47,16 @@ class Figure(NamedTuple):
     """Say what a figure shows; `make` raises ValueError, in one line, where a run has nothing to show."""
 
     meaning: str
-    make: Callable[["Run", Options], "Spec"]
+    make: Callable[[StoredRun, Options], "Spec"]
     #: What is shown and how it was computed.
-    caption: Callable[["Run", Options], str]
+    caption: Callable[[StoredRun, Options], str]
 
 
 #: A problem at one batch size, and its finished cells.
 Tasks = dict[tuple[str, Any], list[Part]]
 
 
-def tasks_of(run: "Run") -> Tasks:
+def tasks_of(run: StoredRun) -> Tasks:
     """Group the finished cells. Raises ValueError where none has finished."""
     tasks: Tasks = {}
     for part in run.parts:
@@ -67,7 +67,7 @@ def tasks_of(run: "Run") -> Tasks:
     return tasks
 
 
-def measured_tasks(run: "Run", options: Options) -> Tasks:
+def measured_tasks(run: StoredRun, options: Options) -> Tasks:
     """Group the finished cells that have what is asked for. Raises ValueError where none has."""
     check_name(options.x, X, "x")
     tasks = tasks_of(run)
@@ -89,7 +89,7 @@ def cell_of(part: Part) -> tuple[Any, ...]:
     return tuple(part.footer[name] for name in ("problem", "optimizer", "batch_size"))
 
 
-def seconds_of(run: "Run") -> dict[tuple[Any, ...], float]:
+def seconds_of(run: StoredRun) -> dict[tuple[Any, ...], float]:
     """Take the seconds of a step of each cell that was timed."""
     return {cell: seconds for cell, seconds in step_seconds(run.timings).items() if seconds is not None}
 
@@ -145,14 +145,14 @@ def best_first(parts: Sequence[Part], options: Options) -> list[Part]:
     return sorted(parts, key=lambda part: median(objective(tuned(part, options.view), part.footer)[:, 0]))
 
 
-def coloured(run: "Run") -> str:
+def coloured(run: StoredRun) -> str:
     """Say who is coloured, where not all are."""
     num = len({part.footer["optimizer"] for part in run.parts if part.outcome == "finished"})
     few = f"Coloured: the {MOST_COLOURED} of {num} optimizers with the most first places, then the best mean ranks."
     return few if num > MOST_COLOURED else ""
 
 
-def seeds_said(run: "Run", options: Options) -> str:
+def seeds_said(run: StoredRun, options: Options) -> str:
     """Say what a median is taken over."""
     stored, asked = run.manifest["suite"]["report_seeds"], options.view.seeds
     if not stored:
@@ -170,7 +170,7 @@ def sliced(options: Options) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
-def joined(run: "Run", *sentences: str) -> str:
+def joined(run: StoredRun, *sentences: str) -> str:
     """Make a caption of sentences, and say what run it is of and what is missing there."""
     suite, device = run.manifest["suite"], run.manifest["device"]["device"]
     lacking = len(run.manifest["cells"]) - sum(part.outcome == "finished" for part in run.parts)

@@ -1,7 +1,7 @@
 """How far each optimizer came, how it ranks, and what its steps cost."""
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +26,10 @@ from optbench.figures.figure import (
     told,
     words,
 )
-
-if TYPE_CHECKING:
-    from optbench.results import Run
+from optbench.store.run import StoredRun
 
 
-def convergence(run: "Run", options: Options) -> Any:
+def convergence(run: StoredRun, options: Options) -> Any:
     """Draw how far each tuned optimizer came, a panel per problem and batch size, best first."""
     from optbench.present.charts.dots import Dot, DotPanel, dots
 
@@ -49,7 +47,7 @@ def convergence(run: "Run", options: Options) -> Any:
     return dots(panels, look_with([], options))
 
 
-def convergence_caption(run: "Run", options: Options) -> str:
+def convergence_caption(run: StoredRun, options: Options) -> str:
     """Say what `convergence` shows."""
     return joined(
         run,
@@ -60,7 +58,7 @@ def convergence_caption(run: "Run", options: Options) -> str:
     )
 
 
-def ranks(run: "Run", options: Options) -> Any:
+def ranks(run: StoredRun, options: Options) -> Any:
     """Draw mean ranks over problems, with their range, and what can't be told from the first."""
     from optbench.present.charts.dots import Dot, DotPanel, dots
 
@@ -79,7 +77,7 @@ def ranks(run: "Run", options: Options) -> Any:
     )
 
 
-def ranks_caption(run: "Run", options: Options) -> str:
+def ranks_caption(run: StoredRun, options: Options) -> str:
     """Say what `ranks` shows."""
     return joined(
         run,
@@ -90,7 +88,7 @@ def ranks_caption(run: "Run", options: Options) -> str:
     )
 
 
-def throughput(run: "Run", options: Options) -> Any:
+def throughput(run: StoredRun, options: Options) -> Any:
     """Draw what a step takes, and how near that is to the machine's limit, a panel per problem and batch size."""
     from optbench.present.charts.dots import Dot, DotPanel, dots
 
@@ -115,7 +113,7 @@ def throughput(run: "Run", options: Options) -> Any:
     return dots(made, look_with([], options))
 
 
-def throughput_caption(run: "Run", options: Options) -> str:
+def throughput_caption(run: StoredRun, options: Options) -> str:
     """Say what `throughput` shows."""
     return joined(
         run,

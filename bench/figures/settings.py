@@ -1,6 +1,6 @@
 """What the settings do: learning rate, weight decay, batch size, and how many of them are tried."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +21,9 @@ from optbench.figures.figure import (
     words,
 )
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
 from optbench.tables import batch_scaling as scaling
 from optbench.tables import budget as budgets
-
-if TYPE_CHECKING:
-    from optbench.results import Run
 
 #: Values on a side of a heat map: a random search has no grid, but as many values as points.
 MOST_VALUES = 40
@@ -33,7 +31,7 @@ MOST_VALUES = 40
 FITTED = 30
 
 
-def sensitivity(run: "Run", options: Options) -> Any:
+def sensitivity(run: StoredRun, options: Options) -> Any:
     """Draw where each learning rate ended: a line per optimizer, or of a single optimizer per batch size."""
     from optbench.present.charts.lines import lines
 
@@ -77,7 +75,7 @@ def _responses(head: tuple[str, str], found: list[tuple[str, Part, str]], option
     return LinePanel(*head, "learning rate", words(metric), drawn, marks, **shape)
 
 
-def sensitivity_caption(run: "Run", options: Options) -> str:
+def sensitivity_caption(run: StoredRun, options: Options) -> str:
     """Say what `sensitivity` shows."""
     return joined(
         run,
@@ -88,7 +86,7 @@ def sensitivity_caption(run: "Run", options: Options) -> str:
     )
 
 
-def heatmap(run: "Run", options: Options) -> Any:
+def heatmap(run: StoredRun, options: Options) -> Any:
     """Draw where each learning rate and weight decay ended, a panel per cell."""
     from optbench.present.charts.heat import Cell, HeatPanel, heat
 
@@ -108,7 +106,7 @@ def heatmap(run: "Run", options: Options) -> Any:
     return heat(panels, look_with([], options))
 
 
-def heatmap_caption(run: "Run", options: Options) -> str:
+def heatmap_caption(run: StoredRun, options: Options) -> str:
     """Say what `heatmap` shows."""
     return joined(
         run,
@@ -118,7 +116,7 @@ def heatmap_caption(run: "Run", options: Options) -> str:
     )
 
 
-def batch_scaling(run: "Run", options: Options) -> Any:
+def batch_scaling(run: StoredRun, options: Options) -> Any:
     """Draw the steps to the target against batch size, with the fit, a panel per problem."""
     from optbench.present.charts.line_panel import LinePanel
     from optbench.present.charts.lines import lines
@@ -171,7 +169,7 @@ def _scaled(rows: list[dict[str, Any]]) -> Any:
     return measured, fits, marks
 
 
-def batch_scaling_caption(run: "Run", options: Options) -> str:
+def batch_scaling_caption(run: StoredRun, options: Options) -> str:
     """Say what `batch-scaling` shows."""
     return joined(
         run,
@@ -183,7 +181,7 @@ def batch_scaling_caption(run: "Run", options: Options) -> str:
     )
 
 
-def budget(run: "Run", options: Options) -> Any:
+def budget(run: StoredRun, options: Options) -> Any:
     """Draw the expected best of k configurations, a panel per problem and batch size."""
     from optbench.present.charts.line_panel import Line, LinePanel
     from optbench.present.charts.lines import lines
@@ -205,7 +203,7 @@ def budget(run: "Run", options: Options) -> Any:
     return lines(panels, look_of(tasks, options))
 
 
-def budget_caption(run: "Run", options: Options) -> str:
+def budget_caption(run: StoredRun, options: Options) -> str:
     """Say what `budget` shows."""
     return joined(
         run,

@@ -27,14 +27,14 @@ from optbench.figures.figure import (
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
-    from optbench.results import Run
+    from optbench.store.run import StoredRun
 
 #: Performance profiles end here, as their table does.
 LAST_FACTOR = targets.FACTORS[-1]
 MOST_CORNERS = 100
 
 
-def profile(run: "Run", options: Options) -> Any:
+def profile(run: StoredRun, options: Options) -> Any:
     """Draw the share of problems solved within a factor of the fastest optimizer's steps."""
     from optbench.present.charts.line_panel import Line, LinePanel
     from optbench.present.charts.lines import lines
@@ -52,7 +52,7 @@ def profile(run: "Run", options: Options) -> Any:
     return lines([LinePanel(*titles, drawn, log_x=True, step=True)], look_of(tasks, options))
 
 
-def profile_caption(run: "Run", options: Options) -> str:
+def profile_caption(run: StoredRun, options: Options) -> str:
     """Say what `profile` shows."""
     return joined(
         run,
@@ -63,7 +63,7 @@ def profile_caption(run: "Run", options: Options) -> str:
     )
 
 
-def ecdf(run: "Run", options: Options) -> Any:
+def ecdf(run: StoredRun, options: Options) -> Any:
     """Draw the share of (problem, target, seed) met against steps."""
     from optbench.present.charts.line_panel import Line, LinePanel
     from optbench.present.charts.lines import lines
@@ -83,7 +83,7 @@ def ecdf(run: "Run", options: Options) -> Any:
     return lines([LinePanel(*titles, drawn, log_x=True, step=True)], look_of(tasks, options))
 
 
-def ecdf_caption(run: "Run", options: Options) -> str:
+def ecdf_caption(run: StoredRun, options: Options) -> str:
     """Say what `ecdf` shows."""
     return joined(
         run,
@@ -94,7 +94,7 @@ def ecdf_caption(run: "Run", options: Options) -> str:
     )
 
 
-def ert(run: "Run", options: Options) -> Any:
+def ert(run: StoredRun, options: Options) -> Any:
     """Draw the expected running time to each target, a panel per problem, batch size and target."""
     from optbench.present.charts.dots import Dot
 
@@ -128,7 +128,7 @@ def _times(panels: Mapping[tuple[str, str], list["Dot"]], title: str, options: O
     return dots(made, look_with([], options))
 
 
-def ert_caption(run: "Run", options: Options) -> str:
+def ert_caption(run: StoredRun, options: Options) -> str:
     """Say what `ert` shows."""
     return joined(
         run,
@@ -138,7 +138,7 @@ def ert_caption(run: "Run", options: Options) -> str:
     )
 
 
-def time_to_target(run: "Run", options: Options) -> Any:
+def time_to_target(run: StoredRun, options: Options) -> Any:
     """Draw how many seconds the target takes, a panel per problem and batch size."""
     from optbench.present.charts.dots import Dot
 
@@ -158,7 +158,7 @@ def time_to_target(run: "Run", options: Options) -> Any:
     return _times(panels, "seconds to target", options)
 
 
-def time_to_target_caption(run: "Run", options: Options) -> str:
+def time_to_target_caption(run: StoredRun, options: Options) -> str:
     """Say what `time-to-target` shows."""
     return joined(
         run,

@@ -4,14 +4,12 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from optbench.errors import check_name
 from optbench.figures import FIGURES, Options
-from optbench.present.table import check_name
 from optbench.store.locations import write_file
-
-if TYPE_CHECKING:
-    from optbench.results import Run
+from optbench.store.run import StoredRun
 
 SUFFIXES = (".svg", ".png")
 #: The kinds that show a metric of choice, and those that have steps, or what else is counted, along an axis.
@@ -20,7 +18,7 @@ OF_X = ("curves", "grid", "ert")
 EXTRA = ("altair", "vl_convert")
 
 
-def draw(run: "Run", kind: str, path: Path, options: Options) -> str:
+def draw(run: StoredRun, kind: str, path: Path, options: Options) -> str:
     """Write a figure whole or not at all, and return its caption.
 
     Raises ValueError for an unknown kind or suffix, and where there is nothing to show; StoreError where the file

@@ -11,13 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optbench.errors import RequestError, nearest, quote
+from optbench.errors import RequestError, StoreError, nearest, quote
 from optbench.history.entries import read_history, read_samples, write_entry
 from optbench.history.environments import LONG, Call, VersionError, environment, last, run_command, unheard
 from optbench.history.record import machine_facts, summarise
 from optbench.history.schema import SERIES
-from optbench.results import load
-from optbench.store.parts import StoreError, now
+from optbench.store.run import load_stored
+from optbench.store.runs import now
 
 #: Of a run its progress is heard, not its tables. Python itself ends with 1 on an error, as a run with failed cells.
 _RUN = """
@@ -34,10 +34,10 @@ sys.exit(code)
 #: What a run here says of itself. In a process of its own, for jax keeps most of a GPU's memory once it has seen it.
 _MANIFEST = """
 import json
-from optbench.store.manifest import manifest_of
+from optbench.planning.jobs import describe_run
 from optbench.sweep.devices import pick
 from optbench.request import load_suite
-print(json.dumps(manifest_of(load_suite("smoke"), (), pick(None), None)))
+print(json.dumps(describe_run(load_suite("smoke"), (), describe(pick(None)), None)))
 """
 
 
@@ -123,7 +123,7 @@ def _ran(
     if code not in (0, 1):
         raise VersionError(f"the run {_ended(code)}: {last(lines)}")
     try:
-        about, rows, left = summarise(load(name, asked.results), asked.label or pinned)
+        about, rows, left = summarise(load_stored(name, asked.results), asked.label or pinned)
     except StoreError as error:
         raise VersionError(str(error)) from error
     return about | {"versions": about["versions"] | {asked.package: number}}, rows, left

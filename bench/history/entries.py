@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from optbench.errors import StoreError
 from optbench.history import schema
-from optbench.store.locations import StoreError, children, one_line, read_bytes, write_file
-from optbench.store.locations import place as locate
+from optbench.store.locations import as_store_error, children, read_bytes, write_file
+from optbench.store.locations import locate as locate
 from optbench.store.parts import UNREADABLE
 
 
@@ -47,7 +48,7 @@ def write_entry(place: str, about: Mapping[str, Any], rows: list[dict[str, Any]]
     held = {name: value for name, value in about.items() if name != "label"}
     digest = hashlib.sha256(json.dumps([held, rows], sort_keys=True, default=str).encode()).hexdigest()[:12]
     path = locate(place) / f"{about['time'].replace('-', '').replace(':', '')}-{digest}.parquet"
-    with one_line("write", path):
+    with as_store_error("write", path):
         if path.exists():
             return digest, False
     write_file(path, _content({**about, "entry": digest}, rows))
@@ -101,7 +102,7 @@ def read_samples(
 def remove(history: History, entries: Sequence[Entry]) -> None:
     """Delete some entries. Raises StoreError."""
     for path in (locate(entry.path) for entry in entries):
-        with one_line("write", path):
+        with as_store_error("write", path):
             path.unlink()
 
 

@@ -16,9 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from venv import EnvBuilder
 
-from optbench.errors import one_line
-from optbench.planning.source_digest import ROOT
-from optbench.store.parts import StoreError
+from optbench.errors import StoreError, one_line
+from optbench.store.locations import ROOT
 
 #: Runs a command and hands on each line that it says: (its exit code, all lines).
 Call = Callable[[Sequence[str], Callable[[str], None]], tuple[int, list[str]]]

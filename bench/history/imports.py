@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse.statistics import median_rank_interval
+from optbench.errors import StoreError
 from optbench.history.record import machine_facts
-from optbench.store.parts import StoreError
 
 #: Samples kept of a benchmark: those of a short one are 100,000, and their exact interval would take minutes.
 MOST_SAMPLES = 500

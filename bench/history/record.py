@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +11,14 @@ from optbench.analyse.costs import costs_of, has_metric
 from optbench.analyse.outcomes import Slice, outcomes, own_metrics, tuned
 from optbench.analyse.statistics import median_interval, median_rank_interval
 from optbench.analyse.trials import is_higher_better
-from optbench.store.parts import Part, StoreError
-
-if TYPE_CHECKING:
-    from optbench.results import Run
+from optbench.errors import StoreError
+from optbench.store.parts import Part
+from optbench.store.run import StoredRun
 
 WHOLE = Slice()
 
 
-def summarise(run: "Run", label: str | None = None) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+def summarise(run: StoredRun, label: str | None = None) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """Summarise a run for a history: (what the entry says of itself, its rows, what is left out and why).
 
     Raises StoreError where no cell has finished nor failed.
@@ -37,7 +36,7 @@ def summarise(run: "Run", label: str | None = None) -> tuple[dict[str, Any], lis
     return _about(run, where, [one["measured"] for one in here.values()]) | {"label": label}, rows, left
 
 
-def _about(run: "Run", where: Mapping[str, Any], measured: list[str]) -> dict[str, Any]:
+def _about(run: StoredRun, where: Mapping[str, Any], measured: list[str]) -> dict[str, Any]:
     manifest = run.manifest
     return {
         "time": max(filter(None, [manifest["started"], manifest.get("ended"), *measured])),

@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from optbench.errors import StoreError
 from optbench.history.entries import Entry, History
-from optbench.store.parts import StoreError
 
 #: A commit or an id may be cut short to so many digits.
 FEWEST_DIGITS = 4

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -13,7 +13,8 @@ from optbench.planning.problem_cache import Make, maker
 from optbench.planning.registry import Known, known
 from optbench.problems.problem import Problem
 from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
-from optbench.store.locations import place
+from optbench.store import manifest
+from optbench.store.locations import locate
 from optbench.sweep import devices
 
 
@@ -32,6 +33,12 @@ class Job(NamedTuple):
     def problem(self) -> Problem | Exception:
         """The cell's problem, or the error where it can't be made; made when it is asked for, so hold on to it."""
         return self.make(self.cell)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Return what a manifest says of the cell: key, problem, optimizer, batch size."""
+        cell = self.cell
+        return {"key": self.key, "problem": cell.problem, "optimizer": cell.optimizer, "batch_size": cell.batch_size}
 
     @property
     def num_trials(self) -> int:
@@ -65,10 +72,10 @@ def run_name(suite: str | Suite | None, asked: Suite) -> str:
 def run_place(results: str | Path, name: str | None, suite: str | Suite | None, asked: Suite) -> Path:
     """Locate a run's folder. Raises RequestError for a name that isn't one."""
     if name is None:
-        return place(results) / run_name(suite, asked)
+        return locate(results) / run_name(suite, asked)
     if not re.fullmatch(r"\w[\w.+=-]*", name) or name == "latest":
         raise RequestError(f"name {name!r} is not accepted; accepted: letters, digits and . _ + = -, but not 'latest'")
-    return place(results) / name
+    return locate(results) / name
 
 
 def pick_device(kind: str | None) -> devices.Device:
@@ -154,3 +161,10 @@ def _steps(cell: Cell, batch_size: Any, problem: Problem) -> int:
         raise RequestError(f"{cell.problem}: a stream has no epochs; accepted: --steps")
     per_epoch = 1 if batch_size == "full" else problem.num_rows // int(batch_size or 1)
     return max(1, round(cell.epochs * per_epoch))
+
+
+def describe_run(
+    asked: Suite, jobs: Sequence[Job], device: Mapping[str, Any], cache_note: str | None
+) -> dict[str, Any]:
+    """Return the manifest of a run of these jobs that begins now on a device."""
+    return manifest.describe(asked.model_dump(mode="json"), [job.names for job in jobs], device, cache_note)

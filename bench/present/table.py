@@ -1,7 +1,6 @@
 """Tables that render to a terminal, Markdown, LaTeX, HTML, CSV and JSON."""
 
 import csv
-import difflib
 import html
 import io
 import json
@@ -12,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from optbench.errors import check_name
 
 if TYPE_CHECKING:
     import pandas
@@ -111,14 +112,6 @@ def _sorted(table: Table, sort: str) -> tuple[dict[str, Any], ...]:
     present = [row for row in rows if not _is_missing(row[name])]
     present.sort(key=lambda row: _sort_key(row[name]), reverse=sort.startswith("-"))
     return (*present, *(row for row in rows if _is_missing(row[name])))
-
-
-def check_name(name: str, accepted: Sequence[str], noun: str) -> None:
-    """Raise ValueError, with the nearest match, where a name is none of those accepted."""
-    if name not in accepted:
-        close = difflib.get_close_matches(name, accepted, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"unknown {noun} {name!r}; {hint}accepted: {', '.join(accepted)}")
 
 
 def _records(table: Table) -> Iterator[dict[str, Any]]:

@@ -10,13 +10,13 @@ from optbench.history.tables import TREND_NOTE, torn_notes, trend_row
 from optbench.history.trends import Trend, trends
 from optbench.present.table import Table
 from optbench.report.html.page import Figure, Lines, Shaded, Variant
-from optbench.results import Run
+from optbench.store.run import StoredRun
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "machine", "entries", "lowest", "highest", "latest")
 COLUMNS = (*COLUMNS, "ratio", "trend", "changed")
 
 
-def past(run: Run, history: History, options: Options) -> list[Lines | Shaded | Figure]:
+def past(run: StoredRun, history: History, options: Options) -> list[Lines | Shaded | Figure]:
     """Show how the cells of a run did over the entries of its suite; nothing where there are fewer than two."""
     suite = run.manifest["suite"].get("name")
     entries = [entry for entry in history.entries if entry.suite == suite]
@@ -35,7 +35,7 @@ def past(run: Run, history: History, options: Options) -> list[Lines | Shaded | 
     return [*blocks, Shaded(Table("What they came to", COLUMNS, shown, (TREND_NOTE,)), (), closed=True)]
 
 
-def _labels(run: Run, noun: str) -> list[str]:
+def _labels(run: StoredRun, noun: str) -> list[str]:
     return list(dict.fromkeys(cell[noun] for cell in run.manifest["cells"]))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from optbench.present.table import Table
 from optbench.request import list_suites
-from optbench.results import Run
+from optbench.store.run import StoredRun
 
 
-def provenance(run: Run) -> Table:
+def provenance(run: StoredRun) -> Table:
     """Tabulate what a run says of itself."""
     manifest = run.manifest
     suite, device = manifest["suite"], manifest["device"]
@@ -51,14 +51,14 @@ def machine(device: Mapping[str, Any]) -> str:
     return ", ".join(said + ([f"{several} devices"] if several > 1 else []))
 
 
-def commands(runs: Sequence[Run], output: Path) -> list[str]:
+def commands(runs: Sequence[StoredRun], output: Path) -> list[str]:
     """Name the commands that make these runs and their page again."""
     lines = [line for run in runs for line in _run_commands(run)]
     names = [shlex.quote(run.folder.name) for run in runs]
     return [*lines, f"optbench report {' '.join(names)} -o {shlex.quote(output.name)}"]
 
 
-def _run_commands(run: Run) -> list[str]:
+def _run_commands(run: StoredRun) -> list[str]:
     suite, name = run.manifest["suite"], run.folder.name
     called = "" if name == suite.get("name") else f" --name {shlex.quote(name)}"
     timed = "" if run.timings else " --no-throughput"

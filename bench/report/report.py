@@ -14,14 +14,14 @@ from optbench.report.provenance import commands, machine, provenance
 from optbench.report.sections import TOPICS, Block, blocks_of, page_options, retitled, timed_on
 from optbench.report.summary import summary
 from optbench.request import RequestError
-from optbench.results import Run
+from optbench.store.run import StoredRun
 
 #: Pairs whose sentence is told; of more the tables tell.
 MOST_SENTENCES = 4
 
 
 def report(
-    runs: Sequence[Run],
+    runs: Sequence[StoredRun],
     output: Path,
     say: Callable[[str], None] = lambda text: None,
     history: History | None = None,
@@ -51,7 +51,7 @@ def _vega() -> str:
 
 
 def _run_sections(
-    run: Run, told: Sequence[str], several: bool, say: Callable[[str], None], history: History | None
+    run: StoredRun, told: Sequence[str], several: bool, say: Callable[[str], None], history: History | None
 ) -> Iterator[Section]:
     if several:
         yield Section(f"Run {run.folder.name}", [Lines([*told, _where(run)])], level=1)
@@ -69,11 +69,11 @@ def _run_sections(
         yield Section("History", before)
 
 
-def _where(run: Run) -> str:
+def _where(run: StoredRun) -> str:
     return f"Trained on {machine(run.manifest['device'])}; {run.manifest['suite'].get('dtype')}."
 
 
-def _failures(run: Run) -> list[Block]:
+def _failures(run: StoredRun) -> list[Block]:
     rows = [
         {name: part.footer.get(name) for name in ("problem", "optimizer", "batch_size", "message")}
         for part in run.failed
@@ -85,7 +85,7 @@ def _failures(run: Run) -> list[Block]:
     return [*([Shaded(table)] if rows else []), *([Lines(lines)] if lines else [])]
 
 
-def _comparison(runs: Sequence[Run]) -> list[Section]:
+def _comparison(runs: Sequence[StoredRun]) -> list[Section]:
     """Compare the first run with each of the others, where they share optimizers; speeds only on one machine."""
     if len(runs) < 2:
         return []
@@ -102,7 +102,7 @@ def _comparison(runs: Sequence[Run]) -> list[Section]:
     return [Section("The runs compared", [*blocks, Lines([_speeds(runs)])], level=1)]
 
 
-def _speeds(runs: Sequence[Run]) -> str:
+def _speeds(runs: Sequence[StoredRun]) -> str:
     found = {run.folder.name: ", ".join(timed_on(run)) for run in runs}
     timed = {name: where for name, where in found.items() if where}
     if not timed:
@@ -116,7 +116,7 @@ def _speeds(runs: Sequence[Run]) -> str:
     return f"Speeds are not compared between runs, since they belong to a machine: {said}. Each run has its own tables."
 
 
-def _origin(runs: Sequence[Run], output: Path) -> Section:
+def _origin(runs: Sequence[StoredRun], output: Path) -> Section:
     tables = [Shaded(retitled(provenance(run), run, len(runs) > 1)) for run in runs]
     said = "The full curves of every trial stay in the store; what is drawn here is thinned. This page comes from:"
     return Section(

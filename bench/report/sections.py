@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from optbench import tables
 from optbench.figures import FIGURES, Options
 from optbench.present.table import Table
 from optbench.report.html.page import Figure, Lines, Shaded, Variant
 from optbench.report.provenance import machine
-from optbench.results import Run
+from optbench.store.run import StoredRun
 from optbench.tables.table_kind import KINDS
 
 Block = Lines | Shaded | Figure
@@ -50,7 +51,7 @@ CURVES, SCALED = ("curves",), ("curves", "sensitivity")
 OF_EACH = ("grid", "heatmap")
 
 
-def blocks_of(run: Run, topic: Topic, several: bool) -> list[Block]:
+def blocks_of(run: StoredRun, topic: Topic, several: bool) -> list[Block]:
     """Gather what a topic has to show; what is about seconds for each machine by itself."""
     if topic.over and len({cell["problem"] for cell in run.manifest["cells"]}) < 2:
         return []
@@ -67,7 +68,7 @@ def blocks_of(run: Run, topic: Topic, several: bool) -> list[Block]:
     return blocks
 
 
-def timed_on(run: Run) -> dict[str, Run]:
+def timed_on(run: StoredRun) -> dict[str, StoredRun]:
     """Split a run by the machine that its steps were timed on: what was timed on one is never beside another's."""
     names = {(one["problem"], one["optimizer"], one["batch_size"]): machine(one["device"]) for one in run.timings}
     found = {}
@@ -83,13 +84,13 @@ def timed_on(run: Run) -> dict[str, Run]:
     return found
 
 
-def _title(run: Run, title: str, several: bool) -> str:
+def _title(run: StoredRun, title: str, several: bool) -> str:
     """Leave out the run's name where there is no other."""
     alone = title.removeprefix(f"{run.folder.name}: ")
     return title if several else alone[:1].upper() + alone[1:]
 
 
-def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
+def _shown(run: StoredRun, topic: Topic, on: str, several: bool) -> list[Block]:
     """Make a topic's figures and tables; what there is nothing for is named below the others."""
     blocks: list[Block] = []
     left = []
@@ -105,7 +106,7 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
         blocks.append(Figure(title, variants, FIGURES[kind].caption(run, page_options()), closed))
     for kind, closed in _kinds(topic.tables):
         try:
-            table = run.table(kind)
+            table = tables.table(run, kind)
         except ValueError as error:
             left.append(f"No table of {KINDS[kind].meaning}{on}: {error}.")
             continue
@@ -114,7 +115,7 @@ def _shown(run: Run, topic: Topic, on: str, several: bool) -> list[Block]:
     return [*blocks, Lines(left)] if blocks and left else blocks
 
 
-def retitled(table: Table, run: Run, several: bool, on: str = "") -> Table:
+def retitled(table: Table, run: StoredRun, several: bool, on: str = "") -> Table:
     """Head a table without its run's name where there is no other run."""
     return replace(table, title=_title(run, table.title, several) + on)
 
@@ -129,7 +130,7 @@ def page_options() -> Options:
     return Options(interactive=True, width=WIDTH)
 
 
-def _variants(run: Run, kind: str) -> list[Variant]:
+def _variants(run: StoredRun, kind: str) -> list[Variant]:
     """Draw a kind of figure, in each way that a reader may choose, the usual one first."""
     # Seconds belong to one machine.
     axes = AXES if len(timed_on(run)) == 1 else AXES[:-1]
@@ -143,7 +144,7 @@ def _variants(run: Run, kind: str) -> list[Variant]:
     return _of_each(run, kind, variants) if kind in OF_EACH else variants
 
 
-def _of_each(run: Run, kind: str, variants: Sequence[Variant]) -> list[Variant]:
+def _of_each(run: StoredRun, kind: str, variants: Sequence[Variant]) -> list[Variant]:
     """Let a reader choose an optimizer whose cells are drawn, beside the best of each problem."""
     found = [variant._replace(choice={"of": "the best on each problem"}) for variant in variants]
     names = list(dict.fromkeys(cell["optimizer"] for cell in run.manifest["cells"]))
@@ -154,5 +155,5 @@ def _of_each(run: Run, kind: str, variants: Sequence[Variant]) -> list[Variant]:
     return found
 
 
-def _spec(run: Run, kind: str, options: Options) -> Mapping[str, Any]:
+def _spec(run: StoredRun, kind: str, options: Options) -> Mapping[str, Any]:
     return FIGURES[kind].make(run, options)

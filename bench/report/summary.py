@@ -12,7 +12,7 @@ from optbench.analyse.significance import LEVEL
 from optbench.compare.compare import side
 from optbench.compare.operands import Operand
 from optbench.request import RequestError
-from optbench.results import Run
+from optbench.store.run import StoredRun
 from optbench.tables.convergence import convergence
 
 #: What the first is held against, the first of these that was run beside it.
@@ -21,7 +21,7 @@ REFERENCES = ("adamw", "adam", "sgd")
 MOST_NAMED = 4
 
 
-def summary(run: Run) -> list[str]:
+def summary(run: StoredRun) -> list[str]:
     """Say in three sentences what a run found; in one or two where it found less."""
     if not any(part.outcome == "finished" for part in run.parts):
         return ["Nothing has finished in this run, so there is nothing to compare.", _troubles(run)]
@@ -33,7 +33,7 @@ def summary(run: Run) -> list[str]:
     return [_first(names, ranked, run), _against(run, best, reference), _troubles(run)]
 
 
-def _alone(run: Run, names: Sequence[str]) -> str:
+def _alone(run: StoredRun, names: Sequence[str]) -> str:
     if len(names) > 1:
         return "No problem was run with all of the optimizers, so they are not ranked."
     _, rows = convergence(run.parts, Slice())
@@ -41,7 +41,7 @@ def _alone(run: Run, names: Sequence[str]) -> str:
     return f"{names[0]} is alone in this run, with a train loss of {lowest:.4g} at best, so there is nothing to rank."
 
 
-def _first(names: Sequence[str], ranked: np.ndarray, run: Run) -> str:
+def _first(names: Sequence[str], ranked: np.ndarray, run: StoredRun) -> str:
     """Say which optimizer ranks first, and whether it can be told from the next."""
     mean = ranked.mean(axis=0)
     best, following = map(int, np.argsort(mean, kind="stable")[:2])
@@ -75,7 +75,7 @@ def _behind(distances: np.ndarray, to_the_next: float, critical: float) -> str:
     return f"{count} of the {num} others lie behind {by}, {next_too}"
 
 
-def _judged(run: Run, best: str, following: str) -> str:
+def _judged(run: StoredRun, best: str, following: str) -> str:
     """Say how sure it is that the first is better than the next, on the one problem."""
     try:
         sides = [side(Operand(name, run, name), Rules(), False) for name in (best, following)]
@@ -88,7 +88,7 @@ def _judged(run: Run, best: str, following: str) -> str:
     return f"paired by seed against the next, {following}, it is {verdict} ({said}, p = {row['p_value']:.2g})"
 
 
-def _against(run: Run, best: str, reference: str) -> str:
+def _against(run: StoredRun, best: str, reference: str) -> str:
     """Say how far the first is from the reference, in verdicts, scores and steps, each with how sure it is."""
     try:
         sides = [side(Operand(name, run, name), Rules(), False) for name in (best, reference)]
@@ -107,7 +107,7 @@ def _against(run: Run, best: str, reference: str) -> str:
     return f"{said}."
 
 
-def _troubles(run: Run) -> str:
+def _troubles(run: StoredRun) -> str:
     """Count what failed, is missing, diverged, or lies at an edge of its grid."""
     total, finished = len(run.manifest["cells"]), [part for part in run.parts if part.outcome == "finished"]
     said = [f"{len(finished)} of {total} cells finished" if len(finished) < total else f"All {total} cells finished"]
@@ -132,7 +132,7 @@ def _edges(names: Sequence[str], total: int) -> str:
     return f"{len(names)} of {total} {lies} at an edge of the grid{more}, where a wider one may do better"
 
 
-def diverged(run: Run) -> tuple[int, int]:
+def diverged(run: StoredRun) -> tuple[int, int]:
     """Count the selection trials that diverged, and all of them; none where they are not kept."""
     try:
         found = [outcomes(part, "select", Slice()).diverged for part in run.parts if part.outcome == "finished"]

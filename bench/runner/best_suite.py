@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optbench import errors
 from optbench.planning.jobs import Job
 from optbench.request import RequestError, format_spec, format_value
-from optbench.store import parts
 from optbench.store.locations import write_file
+from optbench.store.runs import check_writable
 
 
 def check_output(path: Path, jobs: Sequence[Job]) -> None:
@@ -22,8 +23,8 @@ def check_output(path: Path, jobs: Sequence[Job]) -> None:
             f"({', '.join(list(tasks)[:3])}{', ...' if len(tasks) > 3 else ''}); accepted: one -p and one --batch-size"
         )
     if path.is_dir():
-        raise parts.StoreError(f"can't write {path}: Is a directory")
-    parts.check_writable(path.parent)
+        raise errors.StoreError(f"can't write {path}: Is a directory")
+    check_writable(path.parent)
 
 
 def write_suite(path: Path, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]], description: str) -> None:

@@ -8,16 +8,18 @@ import jax
 import numpy as np
 import optax
 
+from optbench.errors import StoreError
 from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.jobs import choose_compile_cache, pick_device
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
-from optbench.store.locations import StoreError, place
-from optbench.store.parts import check_writable
-from optbench.sweep import devices, limits
+from optbench.store.locations import locate
+from optbench.store.runs import check_writable
+from optbench.sweep import devices
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.step import Recipe
 from optbench.sweep.sweep import Points, compile_sweep, sweep
+from optbench.timing import limits
 
 #: What was looked at, what was found, and whether that is as it should be (None: just so you know).
 Check = tuple[str, str, bool | None]
@@ -92,7 +94,7 @@ def product_error(device: devices.Device) -> float:
 
 def _writable(results: str | Path) -> tuple[str, bool]:
     try:
-        check_writable(place(results))
+        check_writable(locate(results))
     except StoreError as error:
         return str(error), False
     return f"{results} can be written", True

@@ -1,4 +1,4 @@
-"""Who does the work: this process, with its devices, or the workers of a cluster (`optbench.runner.cluster.executor`)."""
+"""Who does the work: this process, with its devices, or the workers of a cluster (`runner.cluster.executor`)."""
 
 import os
 import time
@@ -8,17 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optbench import errors
 from optbench.planning.isolation import apart, remember
 from optbench.planning.jobs import Job, choose_compile_cache
 from optbench.request import Cell, one_line
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import time_missing
+from optbench.runner.trace import span
 from optbench.runner.train_cell import Ready, compile_job, train_job
 from optbench.runner.trial_rows import failed_rows
-from optbench.store import parts
+from optbench.store.parts import write_part
 from optbench.sweep.devices import Device, describe, memory_limit_bytes, settings
 from optbench.sweep.sweep import out_of_memory
-from optbench.sweep.trace import span
 
 
 class Progress(NamedTuple):
@@ -109,21 +110,21 @@ def run_job(
         ready = compiled()
         with settings(job.cell.dtype, chosen[0]), span(f"run {job.cell.problem} / {job.cell.optimizer}"):
             rows, measured, message = train_job(job, ready, limit or memory_limit_bytes(*chosen))
-    except (KeyboardInterrupt, parts.StoreError):
+    except (KeyboardInterrupt, errors.StoreError):
         raise
     except (Exception, SystemExit) as error:
         if os.environ.get("OPTBENCH_TRACEBACK"):
             raise
         write_failure(folder, job, "oom" if out_of_memory(error) else "error", one_line(error))
         return "failed", one_line(error)
-    parts.write_part(folder, job.key, rows, _names(job.cell) | {"outcome": "finished"} | measured)
+    write_part(folder, job.key, rows, _names(job.cell) | {"outcome": "finished"} | measured)
     return "finished", message
 
 
 def write_failure(folder: Path, job: Job, status: str, message: str) -> None:
     """Keep a cell that failed, with the status and message of its trials."""
     footer = _names(job.cell) | {"outcome": "failed", "message": message}
-    parts.write_part(folder, job.key, failed_rows(job.cell, status, message), footer)
+    write_part(folder, job.key, failed_rows(job.cell, status, message), footer)
 
 
 def _names(cell: Cell) -> dict[str, Any]:

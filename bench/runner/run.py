@@ -6,14 +6,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.planning.jobs import Job, describe_run, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import RequestError, Suite
-from optbench.results import Run, assemble
+from optbench.results import Run
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
-from optbench.store import parts
-from optbench.store.manifest import manifest_of
+from optbench.runner.trace import traced
+from optbench.store.manifest import write_manifest
+from optbench.store.parts import set_aside
+from optbench.store.run import assemble
+from optbench.store.runs import check_writable, now, remove_stale
 from optbench.store.scan import packing, scan
-from optbench.sweep.trace import traced
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
 NO_MACHINE = "none"
@@ -47,8 +49,8 @@ def run(
     `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
     what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
-    `cluster` hands the cells to workers, as `runner.cluster.executor.open_crew` says; `workers_must_match` refuses those
-    of other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
+    `cluster` hands the cells to workers, as `cluster.executor.open_crew` says; `workers_must_match` refuses those of
+    other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
     has to be killed then, it runs in a worker. After `max_minutes` no cell begins any more.
     """
     asked = resolve_suite(suite, **overrides)
@@ -89,11 +91,11 @@ def run_jobs(
     `tuned` says how points were chosen, where they are not the suite's own, for the manifest.
     """
     if trace is not None:
-        parts.check_writable(Path(trace))
-    parts.check_writable(folder)
-    parts.remove_stale(folder)
-    manifest = manifest_of(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
-    parts.write_manifest(folder, manifest)
+        check_writable(Path(trace))
+    check_writable(folder)
+    remove_stale(folder)
+    manifest = describe_run(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
+    write_manifest(folder, manifest)
     on_plan(jobs)
     waiting = _waiting(jobs, folder, force, on_progress)
     with traced(trace), packing(folder) as note:
@@ -107,7 +109,7 @@ def run_jobs(
     # Outside the trace, which slows down what it watches.
     if throughput and not deadline.passed:
         crew.time(jobs, folder, say)
-    return assemble(folder, parts.write_manifest(folder, manifest | {"ended": parts.now()}))
+    return Run(assemble(folder, write_manifest(folder, manifest | {"ended": now()})))
 
 
 def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:
@@ -119,7 +121,7 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
         if part is not None and part.outcome == "finished" and not force:
             on_progress(Progress(job, "kept"))
         else:
-            waiting.append((job, parts.set_aside(part) if part is not None and part.outcome == "torn" else ""))
+            waiting.append((job, set_aside(part) if part is not None and part.outcome == "torn" else ""))
     return waiting
 
 
@@ -155,5 +157,5 @@ def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> Abstr
 
     keep_off_devices()
     plan_jobs(asked, NO_MACHINE)
-    parts.check_writable(folder)
+    check_writable(folder)
     return open_crew(cluster, asked, folder, *options)

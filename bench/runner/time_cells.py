@@ -6,25 +6,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from optbench import errors, tables
 from optbench.optimizers import catalogue
 from optbench.planning.isolation import apart
-from optbench.planning.jobs import Job, choose_compile_cache, pick_device, plan_jobs, resolve_suite, run_place
+from optbench.planning.jobs import (
+    Job,
+    choose_compile_cache,
+    describe_run,
+    pick_device,
+    plan_jobs,
+    resolve_suite,
+    run_place,
+)
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.request import Cell, Suite, check_repeats, one_line
-from optbench.results import assemble
 from optbench.runner.program_spec import hyperparameters_of, preparer, recipe_of
 from optbench.runner.trial_rows import examples_per_step
-from optbench.store import parts
-from optbench.store.manifest import manifest_of
+from optbench.store.manifest import read_manifest, write_manifest
+from optbench.store.run import assemble
+from optbench.store.runs import check_writable, now
 from optbench.store.timings import read_timings, write_timing
 from optbench.sweep import devices
-from optbench.sweep.limits import limits
-from optbench.sweep.loops import gradient_loop, training_loop
 from optbench.sweep.memory import num_elements, tree_bytes
 from optbench.sweep.problem_data import Prepared
 from optbench.sweep.step import Recipe
-from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, time_in_turns
+from optbench.timing.limits import limits
+from optbench.timing.loops import gradient_loop, training_loop
+from optbench.timing.timer import Effort, Result, Timed, compile_loop, time_in_turns
 
 #: At the end of a run: short, for a first look.
 SHORT = Effort(10, 0.2)
@@ -52,21 +61,21 @@ def throughput(
     folder = run_place(results, name, suite, asked)
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen.device_kind)
-    parts.check_writable(folder)
+    check_writable(folder)
     note = choose_compile_cache(compile_cache)
-    manifest = _ensure_manifest(folder, manifest_of(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
+    manifest = _ensure_manifest(folder, describe_run(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))
     time_jobs(jobs, folder, chosen, Effort(repeats, min_seconds), say)
-    return assemble(folder, manifest).table("throughput")
+    return tables.table(assemble(folder, manifest), "throughput")
 
 
 def _ensure_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Keep the manifest of a run of these very cells, which says when they were trained, and return what is stored."""
     try:
-        kept = parts.read_manifest(folder)
-    except parts.StoreError:
+        kept = read_manifest(folder)
+    except errors.StoreError:
         kept = {}
     same = kept.get("cells") == manifest["cells"]
-    return kept if same else parts.write_manifest(folder, manifest)
+    return kept if same else write_manifest(folder, manifest)
 
 
 def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say: Callable[[str], None]) -> None:
@@ -125,7 +134,7 @@ def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
 def _names(job: Job) -> dict[str, Any]:
     cell = job.cell
     named = {"problem": cell.problem, "optimizer": cell.optimizer, "batch_size": cell.batch_size, "dtype": cell.dtype}
-    return named | {"measured": parts.now()}
+    return named | {"measured": now()}
 
 
 def _time_group(

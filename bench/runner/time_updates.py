@@ -5,16 +5,18 @@ from functools import partial
 from typing import Any
 
 from optbench.analyse.statistics import median, median_rank_interval
+from optbench.errors import check_name
 from optbench.optimizers import Optimizer, catalogue
 from optbench.planning.isolation import apart
 from optbench.planning.jobs import choose_compile_cache, pick_device, resolve_suite
 from optbench.planning.registry import known
-from optbench.present.table import Table, check_name
+from optbench.present.table import Table
 from optbench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
 from optbench.runner.program_spec import hyperparameters_of
-from optbench.sweep import devices, updates
-from optbench.sweep.limits import Limit, limits
-from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, time_in_turns
+from optbench.sweep import devices
+from optbench.timing import updates
+from optbench.timing.limits import Limit, limits
+from optbench.timing.timer import Effort, Result, Timed, compile_loop, time_in_turns
 
 COLUMNS = (
     "shape",

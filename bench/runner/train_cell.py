@@ -12,6 +12,7 @@ from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.runner.program_spec import points_of, recipe_of
+from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
 from optbench.search.points import ask
 from optbench.sweep.curves import Curves, join
@@ -21,7 +22,6 @@ from optbench.sweep.problem_data import Prepared
 from optbench.sweep.selection import at_edge, best_point, final_losses
 from optbench.sweep.streams import trial_name
 from optbench.sweep.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
-from optbench.sweep.trace import span
 
 #: Points that optuna chooses before it learns what they scored: one program takes them all.
 ASKED_TOGETHER = 8

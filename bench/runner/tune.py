@@ -16,7 +16,7 @@ from optbench.runner.best_suite import check_output, write_suite
 from optbench.runner.executor import Progress, here
 from optbench.runner.run import run_jobs
 from optbench.search import points as searches
-from optbench.store import parts
+from optbench.store.parts import part_path, read_part
 
 SEARCHES = ("grid", "random", "sobol", "halving", "optuna")
 #: Those whose points are a grid, which can be widened.
@@ -232,5 +232,5 @@ def _summed(rounds: Rounds, num_points: int) -> Tuned:
 
 
 def _footer(folder: Path, job: Job) -> Mapping[str, Any]:
-    part = parts.read_part(parts.part_path(folder, job.key))
+    part = read_part(part_path(folder, job.key))
     return {} if part is None else part.footer

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 from uuid import uuid4
 
+from optbench.errors import StoreError, reason
 
-class StoreError(Exception):
-    """Tell in one line what can't be read or written."""
+#: Of a checkout its folder; of an installed copy, the folder of packages that holds it.
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def place(given: str | Path) -> Path:
+def locate(given: str | Path) -> Path:
     """Locate a folder or a URL such as s3://bucket/results. Raises StoreError for one that can't be opened.
 
     A URL becomes a UPath, which has a Path's methods and is none: `isinstance(path, Path)` tells a disk.
@@ -31,7 +32,7 @@ def place(given: str | Path) -> Path:
         # Loads the package that speaks the protocol.
         names = found.fs.protocol
     except Exception as error:
-        raise StoreError(f"can't open {given}: {said(error)}") from error
+        raise StoreError(f"can't open {given}: {reason(error)}") from error
     if "file" in ([names] if isinstance(names, str) else names):
         if not given.startswith(("file://", "local://")):
             raise StoreError(f"can't open {given}: unknown protocol; accepted: a folder, or a URL as in s3://bucket/x")
@@ -41,7 +42,7 @@ def place(given: str | Path) -> Path:
 
 def children(folder: Path) -> list[Path]:
     """List what a folder holds, by name; nothing where there is none. Raises StoreError."""
-    with one_line("read", folder):
+    with as_store_error("read", folder):
         try:
             if isinstance(folder, Path):
                 return sorted(folder.iterdir())
@@ -62,7 +63,7 @@ def read_bytes(path: Path) -> bytes:
     except OSError:
         raise
     except Exception as error:
-        raise StoreError(f"can't read {path}: {said(error)}") from error
+        raise StoreError(f"can't read {path}: {reason(error)}") from error
 
 
 def replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -87,7 +88,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file in one move, in a folder that is made where it is missing. Raises StoreError."""
-    with one_line("write", path):
+    with as_store_error("write", path):
         make_folder(path.parent)
         replace(path, lambda file: file.write(content))
 
@@ -108,7 +109,7 @@ def has_folders(path: Path) -> bool:
 
 
 @contextmanager
-def one_line(verb: str, path: Path) -> Iterator[None]:
+def as_store_error(verb: str, path: Path) -> Iterator[None]:
     """Turn a fault into a StoreError that says what can't be done, with which path, and why."""
     try:
         yield
@@ -118,13 +119,7 @@ def one_line(verb: str, path: Path) -> Iterator[None]:
         # What object storage raises depends on the package that speaks to it.
         if isinstance(path, Path) and not isinstance(error, OSError):
             raise
-        raise StoreError(f"can't {verb} {path}: {said(error)}") from error
-
-
-def said(error: Exception) -> str:
-    """Say in one line what an error says, or what it is where it says nothing."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())
+        raise StoreError(f"can't {verb} {path}: {reason(error)}") from error
 
 
 def _remote(path: Path) -> tuple[Any, str]:

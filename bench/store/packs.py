@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optbench.store.locations import StoreError, children, replace
+from optbench.errors import StoreError
+from optbench.store.locations import children, replace
 from optbench.store.parts import UNREADABLE, Part, examined_part, part_path
 from optbench.store.schema import FIXED, VERSION
 from optbench.store.trials import BATCH_TRIALS, column_names, open_part

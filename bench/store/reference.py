@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
-from optbench.results import Run
-from optbench.store import parts, trials
+from optbench.store import trials
+from optbench.store.manifest import write_manifest
+from optbench.store.parts import write_part
+from optbench.store.run import StoredRun
+from optbench.store.runs import check_writable
 
 
-def keep_reference(run: Run, folder: Path) -> None:
+def keep_reference(run: StoredRun, folder: Path) -> None:
     """Write a run without its selection trials and its timings, which are of one machine. Raises StoreError."""
-    parts.check_writable(folder)
+    check_writable(folder)
     for part in run.parts:
         rows = trials.read_rows([part], phase="report")
         if part.outcome == "finished" and len(rows):
-            parts.write_part(folder, part.path.stem, rows, part.footer)
-    parts.write_manifest(folder, run.manifest)
+            write_part(folder, part.path.stem, rows, part.footer)
+    write_manifest(folder, run.manifest)

@@ -10,7 +10,7 @@ from sys import intern
 from typing import Any
 
 from optbench.store import packs
-from optbench.store.locations import children, one_line
+from optbench.store.locations import as_store_error, children
 from optbench.store.packs import Stamp
 from optbench.store.parallel import spread
 from optbench.store.parts import Part, part_path, read_part
@@ -69,7 +69,7 @@ def packing(folder: Path) -> Iterator[Callable[[str], None]]:
 
 def _stamps(parts: Path) -> dict[str, Stamp]:
     """List what a folder on a disk holds; nothing where there is none. Raises StoreError."""
-    with one_line("read", parts):
+    with as_store_error("read", parts):
         try:
             with os.scandir(parts) as entries:
                 found = {entry.name: packs.stamp(entry) for entry in entries}

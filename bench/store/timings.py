@@ -7,7 +7,7 @@ from typing import Any
 
 from optbench.store import schema
 from optbench.store.locations import read_bytes
-from optbench.store.parts import write_json
+from optbench.store.runs import write_json
 
 
 def write_timing(folder: Path, key: str, timing: Mapping[str, Any]) -> None:

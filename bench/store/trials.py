@@ -7,8 +7,8 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from optbench.errors import StoreError, reason
 from optbench.store import schema
-from optbench.store.locations import StoreError, said
 from optbench.store.parts import UNREADABLE, Part, open_file
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
@@ -40,7 +40,7 @@ def open_part(part: Part) -> Iterator[pq.ParquetFile]:
         with open_file(part.path) as source, pq.ParquetFile(source) as file:
             yield file
     except UNREADABLE as error:
-        raise StoreError(f"can't read {part.path}: {said(error)}") from error
+        raise StoreError(f"can't read {part.path}: {reason(error)}") from error
 
 
 def batches_of(

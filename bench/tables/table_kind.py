@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from optbench.analyse import ranks, step_times, targets
 from optbench.analyse.outcomes import Slice
+from optbench.store.run import StoredRun
 from optbench.tables import batch_scaling, budget, convergence, defaults, sensitivity, trials
-
-if TYPE_CHECKING:
-    from optbench.results import Run
 
 Row = dict[str, Any]
 
 
-def _cell_notes(run: "Run") -> list[str]:
+def _cell_notes(run: StoredRun) -> list[str]:
     """Name the cells that failed, are torn or are missing."""
     notes = [f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in run.failed]
     notes += [f"{part.path} {part.message}: left out; `optbench run` computes it again" for part in run.torn]
@@ -25,7 +23,7 @@ def _cell_notes(run: "Run") -> list[str]:
     return notes
 
 
-def _select_notes(run: "Run") -> list[str]:
+def _select_notes(run: StoredRun) -> list[str]:
     """Say beside it that a search stopped some trials before their last step, where it did."""
     footers = [part.footer for part in run.parts if "trial_steps" in part.footer]
     stopped = sum(one["trial_steps"] < one["num_points"] * one["seeds"] * one["steps"] for one in footers)
@@ -34,14 +32,14 @@ def _select_notes(run: "Run") -> list[str]:
     return _cell_notes(run) + ([said] if stopped else [])
 
 
-def _report_notes(run: "Run") -> list[str]:
+def _report_notes(run: StoredRun) -> list[str]:
     """Say beside it that there are no report seeds, where there are none."""
     without = any(part.outcome == "finished" and not part.footer["report_seeds"] for part in run.parts)
     said = "for want of report seeds, the selection seeds of the best point stand in for them"
     return _cell_notes(run) + ([said] if without else [])
 
 
-def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
+def _convergence_notes(run: StoredRun, rows: Iterable[Row], view: Slice) -> list[str]:
     device = run.manifest["device"]["device"]
     dtype, stored = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
     seeds = stored if view.seeds is None else min(view.seeds, stored)
@@ -59,13 +57,13 @@ def _convergence_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str
     return notes
 
 
-def _throughput_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
+def _throughput_notes(run: StoredRun, rows: Iterable[Row], view: Slice) -> list[str]:
     left = len(run.manifest["cells"]) - len(run.timings)
     untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
     return step_times.notes(run.timings) + untimed
 
 
-def _target_notes(run: "Run", rows: Iterable[Row], view: Slice) -> list[str]:
+def _target_notes(run: StoredRun, rows: Iterable[Row], view: Slice) -> list[str]:
     untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
     return _cell_notes(run) + untimed + step_times.TARGET_NOTES
 
@@ -74,8 +72,8 @@ class Kind(NamedTuple):
     """Say what a table holds, how its columns and rows are made, and what stands below it."""
 
     meaning: str
-    make: Callable[["Run", Slice], tuple[list[str], Iterable[Row]]]
-    notes: Callable[["Run", Iterable[Row], Slice], list[str]] = lambda run, rows, view: _cell_notes(run)
+    make: Callable[[StoredRun, Slice], tuple[list[str], Iterable[Row]]]
+    notes: Callable[[StoredRun, Iterable[Row], Slice], list[str]] = lambda run, rows, view: _cell_notes(run)
     #: Columns that only machines get.
     unshown: Callable[[list[str]], list[str]] = lambda columns: []
     #: A slice of the curves changes it.

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from optbench.sweep import devices, flops
+from optbench.sweep import devices
 from optbench.sweep.problem_data import Prepared
 from optbench.sweep.step import Recipe, build, lifted_loss, take_rows, write_update
 from optbench.sweep.streams import key_data
+from optbench.timing import flops
 
 #: Batches that a timed trial goes through, over and over: enough that none is still in a cache by luck alone.
 BATCHES = 64

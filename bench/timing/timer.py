@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from optbench.sweep import devices
-from optbench.sweep.loops import Loop
 from optbench.sweep.memory import memory_bytes, tree_bytes
+from optbench.timing.loops import Loop
 
 #: Seconds that a timed call lasts at least: many times what starting it takes.
 SHORTEST_CALL = 5e-3

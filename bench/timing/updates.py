@@ -11,10 +11,10 @@ import optax
 from jaxtyping import Array, PyTree
 
 from optbench.optimizers.optimizer import Optimizer
-from optbench.sweep import flops
-from optbench.sweep.loops import Loop
 from optbench.sweep.memory import tree_bytes
 from optbench.sweep.step import build
+from optbench.timing import flops
+from optbench.timing.loops import Loop
 
 #: What an update may need and still run without a problem.
 WITHOUT_PROBLEM = frozenset({"value", "grad", "seed", "per_example_grad"})

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import optbench
+from optbench.errors import StoreError
 from optbench.present.table import write_table
 from optbench.results import KINDS
-from optbench.store import parts
-from optbench.store.parts import StoreError
+from optbench.store.manifest import read_manifest, write_manifest
+from optbench.store.parts import write_part
 from optbench.store.schema import trial_columns
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
@@ -145,9 +146,9 @@ class TestSlices:
 
 def test_missing_and_failed_cells_are_noted(run, handmade):
     handmade("lion", [], outcome="failed", message="ValueError: boom")
-    manifest = parts.read_manifest(run.folder)
+    manifest = read_manifest(run.folder)
     manifest["cells"].append({"key": "never-run", "problem": "bowl", "optimizer": "adam"})
-    parts.write_manifest(run.folder, manifest)
+    write_manifest(run.folder, manifest)
     again = optbench.load(run.folder)
     assert [part.footer["optimizer"] for part in again.failed] == ["lion"]
     assert again.missing == 1
@@ -181,10 +182,10 @@ def large(tmp_path_factory):
     said = {"outcome": "finished", "problem": "bowl", "optimizer": "sgd", "batch_size": "full", "at_edge": False}
     said |= {"num_points": 5000, "seeds": 4, "report_seeds": 0, "best_point": 2, "best": {"learning_rate": 0.1}}
     said |= {"targets": {"train_loss": 0.5}, "optimum": None, "examples_per_step": 1, "steps": steps}
-    parts.write_part(folder, "key", trial_columns(named | counted | losses, trials), said)
+    write_part(folder, "key", trial_columns(named | counted | losses, trials), said)
     cells = [{"key": "key", "problem": "bowl", "optimizer": "sgd"}]
     manifest = {"cells": cells, "suite": {"dtype": "float32", "report_seeds": 0}}
-    parts.write_manifest(folder, manifest | {"device": {"device": "cpu"}})
+    write_manifest(folder, manifest | {"device": {"device": "cpu"}})
     return folder
 
 

@@ -12,10 +12,10 @@ from optbench import problems
 from optbench.analyse.statistics import median_rank_interval
 from optbench.optimizers import catalogue
 from optbench.sweep import devices
-from optbench.sweep.loops import training_loop
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.step import Recipe
-from optbench.sweep.throughput import Effort, compile_loop, interleave
+from optbench.timing.loops import training_loop
+from optbench.timing.timer import Effort, compile_loop, interleave
 
 CASES = (
     ("mlp", "adamw", 128),

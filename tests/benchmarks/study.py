@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from optbench.store import parts
+from optbench.store.manifest import read_manifest, write_manifest
+from optbench.store.parts import part_path, write_part
 from optbench.store.scan import scan as scan_parts
 from optbench.store.schema import trial_rows
 
@@ -54,8 +55,7 @@ def asked(num_cells: int) -> dict[str, Any]:
 
 def plan(folder: Path, num_cells: int) -> Iterator[None]:
     """Resolve, expand and key the cells; then, untimed, write the manifest that the other stages start from."""
-    from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
-    from optbench.store.manifest import manifest_of
+    from optbench.planning.jobs import describe_run, pick_device, plan_jobs, resolve_suite
     from optbench.sweep.devices import describe
 
     device = pick_device("cpu")
@@ -64,7 +64,7 @@ def plan(folder: Path, num_cells: int) -> Iterator[None]:
     jobs = plan_jobs(suite, device.device_kind)
     yield
     folder.mkdir()
-    parts.write_manifest(folder, manifest_of(suite, jobs, describe(device), None))
+    write_manifest(folder, describe_run(suite, jobs, describe(device), None))
 
 
 def order(folder: Path, num_cells: int) -> Iterator[None]:
@@ -97,7 +97,7 @@ def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
 
 def write(folder: Path, num_cells: int) -> Iterator[None]:
     """Write a part for each cell but a few."""
-    cells = parts.read_manifest(folder)["cells"]
+    cells = read_manifest(folder)["cells"]
     for name in ("parts", "template"):
         (folder / name).mkdir()
     yield
@@ -106,7 +106,7 @@ def write(folder: Path, num_cells: int) -> Iterator[None]:
         if place % MISSING:
             lost = {"outcome": "failed", "message": "out of luck"} if place % MISSING == 1 else {"outcome": "finished"}
             whole = fill[cell["optimizer"]](FINISHED | lost | {name: cell[name] for name in NAMES} | {"schema": 1})
-            parts.part_path(folder, cell["key"]).write_bytes(whole)
+            part_path(folder, cell["key"]).write_bytes(whole)
     yield
 
 
@@ -140,8 +140,8 @@ def _template(folder: Path, name: str, number: int) -> Callable[[Mapping[str, An
     rows = [_row("select", name, seed, point, random) for seed in range(1) for point in range(24)]
     rows += [_row("report", name, seed, 0, random) for seed in range(10)]
     blank = "?" * (FOOTER_BYTES - len(json.dumps({"schema": 1, "key": "template", "blank": ""})))
-    parts.write_part(folder / "template", "template", trial_rows(rows), {"blank": blank})
-    whole = parts.part_path(folder / "template", "template").read_bytes()
+    write_part(folder / "template", "template", trial_rows(rows), {"blank": blank})
+    whole = part_path(folder / "template", "template").read_bytes()
     placed = json.dumps({"schema": 1, "key": "template", "blank": blank}).encode()
     # Arrow's own copy of the footer, in base 64.
     coded = pq.read_metadata(io.BytesIO(whole)).metadata[b"ARROW:schema"]
@@ -166,7 +166,7 @@ def _row(phase: str, optimizer: str, seed: int, point: int, random: np.random.Ge
 
 def scan(folder: Path, num_cells: int) -> Iterator[None]:
     """Find out which cells are finished, failed or torn, as a resumed run does."""
-    cells = parts.read_manifest(folder)["cells"]
+    cells = read_manifest(folder)["cells"]
     yield
     found = scan_parts(folder, [cell["key"] for cell in cells])
     yield

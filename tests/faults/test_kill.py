@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from optbench.store import parts
+from optbench.store.runs import remove_stale
 
 pytestmark = pytest.mark.faults
 
@@ -94,7 +94,7 @@ def test_killed_while_it_writes(optbench, two, whole, kept, tmp_path, module, na
     assert list(folder.rglob("*.tmp")) == left, "it may be another run's that writes it now"
     yesterday = time.time() - 90_000
     os.utime(left[0], (yesterday, yesterday))
-    parts.remove_stale(folder)
+    remove_stale(folder)
     assert list(folder.rglob("*.tmp")) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from optbench.errors import StoreError
 from optbench.history.entries import read_history, read_samples, write_entry
 from optbench.problems import data_files
 from optbench.request import (
@@ -25,8 +26,8 @@ from optbench.request import (
 from optbench.request.grid import parse_batch_sizes, points
 from optbench.request.schedule import parse_schedules
 from optbench.results import load
-from optbench.store.locations import StoreError
-from optbench.store.parts import part_path, read_manifest, read_part
+from optbench.store.manifest import read_manifest
+from optbench.store.parts import part_path, read_part
 from optbench.store.timings import read_timings
 from optbench.store.trials import measured_columns, read_rows
 

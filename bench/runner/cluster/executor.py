@@ -25,8 +25,8 @@ from optbench.runner.cluster.order import Order
 from optbench.runner.cluster.workers import Team
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from optbench.runner.time_cells import missing_groups, write_failures
-from optbench.store import parts
 from optbench.store.locations import write_file
+from optbench.store.parts import part_path, read_part
 
 
 def keep_off_devices() -> None:
@@ -141,7 +141,7 @@ def _failed(
     job: Job, folder: Path, error: BaseException, cell_timeout: float | None
 ) -> tuple[str, str, dict[str, Any]]:
     """Keep a cell that came to nothing on its worker; what isn't the cell's doing is raised."""
-    part = parts.read_part(parts.part_path(folder, job.key))
+    part = read_part(part_path(folder, job.key))
     if part is not None and part.outcome == "finished" and isinstance(error, KilledError | LateError):
         # It was written all the same, just before.
         return "finished", "", part.footer

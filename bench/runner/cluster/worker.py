@@ -23,8 +23,8 @@ from optbench.runner.executor import run_job
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import SHORT, time_group
 from optbench.runner.train_cell import compile_job
-from optbench.store import parts
-from optbench.store.locations import place
+from optbench.store.locations import locate
+from optbench.store.parts import part_path, read_part
 from optbench.sweep import devices
 
 #: What workers have to share with the one that hands out the cells, or they would compute something else.
@@ -83,23 +83,23 @@ def describe(orders: Orders) -> dict[str, Any]:
 
 def probe(orders: Orders) -> Path:
     """Locate a file that is there while the run goes on, so that workers can tell whether they see its folder."""
-    return place(orders.folder) / f".{orders.run}.tmp"
+    return locate(orders.folder) / f".{orders.run}.tmp"
 
 
 def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, Any]]:
     """Train a cell and write its part: outcome, message, and the part's footer."""
     _tell(topic, task.key)
     with _as_asked(orders):
-        folder, device = place(orders.folder), pick_device(orders.device)
-        path = parts.part_path(folder, task.key)
-        part = None if orders.force else parts.read_part(path)
+        folder, device = locate(orders.folder), pick_device(orders.device)
+        path = part_path(folder, task.key)
+        part = None if orders.force else read_part(path)
         if part is not None and part.outcome == "finished":
             # Another worker was given up too early, or another run was faster.
             return "finished", "", part.footer
         job = _job(orders, task)
         prepared, limit = _prepared(orders), _limit_bytes(device)
         outcome, message = run_job(job, lambda: compile_job(job, [device], prepared, limit), folder, [device], limit)
-        part = parts.read_part(path)
+        part = read_part(path)
         return outcome, message, {} if part is None else part.footer
 
 
@@ -115,7 +115,7 @@ def time(orders: Orders, groups: Sequence[Sequence[Task]], topic: str) -> None:
     with _as_asked(orders):
         for group in groups:
             jobs = [_job(orders, task) for task in group]
-            time_group(jobs, place(orders.folder), pick_device(orders.device), _prepared(orders), SHORT)
+            time_group(jobs, locate(orders.folder), pick_device(orders.device), _prepared(orders), SHORT)
 
 
 def _tell(topic: str, key: str) -> None:

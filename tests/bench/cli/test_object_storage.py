@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optbench.store.locations import children, place
+from optbench.store.locations import children, locate
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_throughput_compare_and_tune(optbench, kept, words, results):
     asked = [word for word in kept[1:] if word != "--no-throughput"]
     timed = optbench("throughput", *asked, "--min-time", "10ms", "--repeats", "6", "--json")
     assert timed.code == 0 and len(json.loads(timed.out)) == 2
-    assert len(children(place(results) / "mine" / "timings")) == 2
+    assert len(children(locate(results) / "mine" / "timings")) == 2
     for names in (["sgd", "adam"], ["mine:sgd", "mine:adam"], [f"{results}/mine:sgd", "adam"]):
         compared = optbench("compare", *names, "--results", results)
         assert compared.code == 0 and "sgd" in compared.out
@@ -52,7 +52,7 @@ def test_report_plot_and_history(optbench, kept, results, bucket):
     pytest.importorskip("altair", reason="needs the extra report")
     added = optbench("history", "add", "mine", "--results", results, "--history", f"{results}/history")
     assert added.code == 0, added.err
-    assert [path.suffix for path in children(place(f"{results}/history"))] == [".parquet"]
+    assert [path.suffix for path in children(locate(f"{results}/history"))] == [".parquet"]
     reported = optbench("report", "mine", "--results", results, "-o", "page.html")
     assert reported.code == 0 and Path("page.html").is_file()
     drawn = optbench("plot", "mine", "curves", "-o", "curves.svg", "--results", results)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from optbench.sweep.limits import Limit
-from optbench.sweep.throughput import Effort
+from optbench.timing.limits import Limit
+from optbench.timing.timer import Effort
 
 BOWL = ["-p", "quadratic[dim=3,condition=2]"]
 BRIEF = ["--repeats", "6", "--min-time", "1ms"]
@@ -26,10 +26,10 @@ def made_up(dtype, device):
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch):
     """Time as little as there is an interval for, against limits that are made up."""
-    for place in ("optbench.runner.time_cells", "optbench.runner.time_updates", "optbench.sweep.limits"):
+    for place in ("optbench.runner.time_cells", "optbench.runner.time_updates", "optbench.timing.limits"):
         monkeypatch.setattr(f"{place}.limits", made_up)
     monkeypatch.setattr("optbench.runner.time_cells.SHORT", Effort(6, 1e-3))
-    monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
+    monkeypatch.setattr("optbench.timing.timer.SHORTEST_CALL", 1e-4)
 
 
 def strict(text):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from optbench.errors import StoreError
 from optbench.history import backfill as module
 from optbench.history import environments
 from optbench.history.backfill import Asked, backfill
 from optbench.history.entries import read_history, read_samples
 from optbench.history.environments import VersionError, environment, make_environment, run_command
-from optbench.planning.source_digest import ROOT
 from optbench.request import RequestError
-from optbench.store.parts import StoreError
+from optbench.store.locations import ROOT
 
 HERE = {
     "versions": {"optax": "0.2.8", "jax": "0.10.2", "jaxlib": "0.10.2", "python": "3.11"},

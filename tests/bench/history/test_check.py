@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from optbench.errors import StoreError
 from optbench.history.changes import Margins
 from optbench.history.check import check
-from optbench.store.parts import StoreError
 
 ROWS = [("quadratic", "adamw"), ("quadratic", "muon"), ("mlp", "adamw"), ("mlp", "muon")]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from optbench.errors import StoreError
 from optbench.history import schema
 from optbench.history.entries import read_history, read_samples, remove, write_entry
-from optbench.store.parts import StoreError
 
 
 def test_what_is_written_is_read(keep, quality):

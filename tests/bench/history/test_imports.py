@@ -9,9 +9,9 @@ from math import inf
 import numpy as np
 import pytest
 
+from optbench.errors import StoreError
 from optbench.history.entries import read_history, read_samples, write_entry
 from optbench.history.imports import MOST_SAMPLES, read_benchmarks
-from optbench.store.parts import StoreError
 
 STATS = {"median": 2.0, "q1": 1.5, "q3": 2.5, "rounds": 5}
 

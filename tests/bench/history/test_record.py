@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from optbench.errors import StoreError
 from optbench.history.record import machine_facts, summarise
 from optbench.results import load
-from optbench.store.parts import StoreError
 from optbench.store.timings import write_timing
 
 DEVICE = {"device": "cpu", "driver": "cpu", "cpu": "Some CPU", "cpu_count": 2, "host_memory_bytes": 2**34}

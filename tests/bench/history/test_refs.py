@@ -2,8 +2,8 @@
 
 import pytest
 
+from optbench.errors import StoreError
 from optbench.history.refs import find_entries
-from optbench.store.parts import StoreError
 
 
 @pytest.fixture

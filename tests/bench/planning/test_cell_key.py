@@ -12,6 +12,7 @@ from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
 from optbench.planning.registry import known, plugin_file
 from optbench.problems.problem import Problem
 from optbench.request import canonical
+from optbench.store import locations
 
 STUDY = {
     "problems": ["quadratic[dim=2,3,4,5,6,7,8,9,seed=0,1,2,3,4]"],
@@ -47,7 +48,7 @@ def test_keys_are_those_made_the_plain_way(tmp_path, plugin, optimizers):
     data.write_text("".join(f"{row},{row * row % 7},{row % 3}\n" for row in range(12)))
     mine = plugin("import optax\ndef make(learning_rate):\n    return optax.sgd(learning_rate)\n")
     optimizers = [mine if name == "plugin" else name for name in optimizers]
-    file = source_digest.ROOT / "problems" / "convex" / "linear_regression.py"
+    file = locations.ROOT / "problems" / "convex" / "linear_regression.py"
     sources = {*source_digest.engine_sources(), *source_digest.problem_sources(file), data}
     sources |= {plugin_file(mine)} if mine in optimizers else set()
     asked = {"problems": [f"linear_regression[data={data}]"], "optimizers": optimizers, "steps": 4, "batch_size": "2,4"}

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from optbench.planning.source_digest import ROOT, cell_key, engine_sources, problem_sources
+from optbench.planning.source_digest import cell_key, engine_sources, problem_sources
+from optbench.store.locations import ROOT
 
 REQUEST = {"problem": "bowl", "points": [{"a": 1.0, "b": 2.0}], "steps": 4}
 ENVIRONMENT = {"jax": "1", "device": "cpu"}

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 import optbench
-from optbench.store.parts import read_manifest, read_part
+from optbench.store.manifest import read_manifest
+from optbench.store.parts import read_part
 
 LEAVES = """
     import shutil
@@ -94,17 +95,17 @@ def test_two_runs_of_one_name_at_the_same_time(start, words, tmp_path, rows, tin
 
 def test_a_run_tells_of_its_own_cells(tiny, monkeypatch):
     """Another run of the name has written its manifest by the time that this one ends."""
-    from optbench.store import parts
+    from optbench.store.manifest import write_manifest
 
     other = tiny(optimizers=["adam"]).manifest
-    write = parts.write_manifest
+    write = write_manifest
 
     def overtaken(folder, manifest):
         written = write(folder, manifest)
         write(folder, other)
         return written
 
-    monkeypatch.setattr(parts, "write_manifest", overtaken)
+    monkeypatch.setattr("optbench.runner.run.write_manifest", overtaken)
     run = tiny()
     assert [cell["optimizer"] for cell in run.manifest["cells"]] == ["sgd"]
     assert [part.footer["optimizer"] for part in run.parts] == ["sgd"]

@@ -11,10 +11,10 @@ from optbench.planning.jobs import plan_jobs, resolve_suite
 from optbench.present.table import format_table
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import _compile, throughput
-from optbench.store import parts
+from optbench.store.manifest import read_manifest
 from optbench.sweep import devices
-from optbench.sweep.limits import Limit
-from optbench.sweep.throughput import Effort
+from optbench.timing.limits import Limit
+from optbench.timing.timer import Effort
 
 BOWL = "quadratic[dim=3,condition=2]"
 LINE = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
@@ -36,7 +36,7 @@ def _brief():
         made_up = (Limit("float32", 1, 1.0, COPY), Limit("float32", 1, 1.0, PRODUCT))
         patch.setattr("optbench.runner.time_cells.limits", lambda dtype, device: made_up)
         patch.setattr("optbench.runner.time_cells.SHORT", Effort(6, 1e-3))
-        patch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
+        patch.setattr("optbench.timing.timer.SHORTEST_CALL", 1e-4)
         yield
 
 
@@ -77,7 +77,7 @@ class TestThroughput:
         assert {(row["problem"], row["batch_size"], row["optimizer"]) for row in rows} == {
             (*cell, optimizer) for cell in cells for optimizer in ("sgd", "adamw")
         }
-        manifest = parts.read_manifest(folder)
+        manifest = read_manifest(folder)
         assert timings(folder).keys() == {cell["key"] for cell in manifest["cells"]}
         assert {path.suffix for path in (folder / "timings").iterdir()} == {".json"}
 
@@ -121,7 +121,7 @@ class TestThroughput:
     def test_compilation_is_measured(self, timed):
         folder, rows, _ = timed
         assert all(row["compile_seconds"] > 0 and row["trace_seconds"] > 0 for row in rows)
-        assert parts.read_manifest(folder)["compile_cache"] == "compilation cache is off: as asked"
+        assert read_manifest(folder)["compile_cache"] == "compilation cache is off: as asked"
 
     def test_says_what_is_timed(self, timed):
         _, rows, said = timed
@@ -234,7 +234,7 @@ class TestRun:
         assert len(optbench.load(folder).parts) == len(optbench.load(folder).timings) == 1
         # Other cells are another run.
         measure(folder.parent, folder.name, optimizers=["adamw"])
-        (cell,) = parts.read_manifest(folder)["cells"]
+        (cell,) = read_manifest(folder)["cells"]
         assert cell["optimizer"] == "adamw"
 
 
@@ -254,7 +254,7 @@ class TestFailures:
 
     def test_an_optimizer_that_falls_over_at_a_later_step_costs_its_own_row(self, tmp_path, plugin, monkeypatch):
         # Calls of many steps: the first, of one, goes well.
-        monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 5e-3)
+        monkeypatch.setattr("optbench.timing.timer.SHORTEST_CALL", 5e-3)
         spec = plugin("""
             import jax, optax
 

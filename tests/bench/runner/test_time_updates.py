@@ -8,7 +8,7 @@ from optbench.present.table import format_table
 from optbench.request import RequestError
 from optbench.runner.time_updates import COLUMNS, update_throughput
 from optbench.sweep import devices
-from optbench.sweep.limits import Limit
+from optbench.timing.limits import Limit
 
 COPY, PRODUCT = 1e9, 1e12
 
@@ -17,7 +17,7 @@ COPY, PRODUCT = 1e9, 1e12
 def _made_up_limits(monkeypatch):
     made_up = Limit("float32", 2**20, 1.0, COPY), Limit("float32", 2048, 1.0, PRODUCT)
     monkeypatch.setattr("optbench.runner.time_updates.limits", lambda dtype, device: made_up)
-    monkeypatch.setattr("optbench.sweep.throughput.SHORTEST_CALL", 1e-4)
+    monkeypatch.setattr("optbench.timing.timer.SHORTEST_CALL", 1e-4)
 
 
 def measure(**given):

@@ -6,8 +6,8 @@ import tomllib
 import pytest
 
 import optbench
+from optbench.errors import StoreError
 from optbench.request import RequestError
-from optbench.store.parts import StoreError
 from optbench.store.trials import read_rows
 
 BOWL = "quadratic[condition=2.0,dim=3]"

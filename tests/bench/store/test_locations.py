@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 import optbench
-from optbench.store import parts, trials
-from optbench.store.locations import StoreError, children, place, read_bytes, replace
+from optbench.errors import StoreError
+from optbench.store import trials
+from optbench.store.locations import children, locate, read_bytes, replace
+from optbench.store.manifest import read_manifest, write_manifest
+from optbench.store.parts import write_part
+from optbench.store.runs import check_writable, list_runs
 from optbench.store.timings import read_timings, write_timing
 
 ASKED = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["sgd", "adam"], "learning_rate": "0.1,0.5"}
@@ -16,9 +20,9 @@ ASKED |= {"steps": 4, "seeds": 1, "report_seeds": 1, "records": 2, "throughput":
 
 
 def test_a_path_is_a_path(tmp_path):
-    assert place("results/x") == place(Path("results/x")) == Path("results/x")
-    assert place(f"file://{tmp_path}") == tmp_path
-    assert isinstance(place(f"file://{tmp_path}"), Path)
+    assert locate("results/x") == locate(Path("results/x")) == Path("results/x")
+    assert locate(f"file://{tmp_path}") == tmp_path
+    assert isinstance(locate(f"file://{tmp_path}"), Path)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,7 @@ def test_what_cannot_be_opened_is_one_line(text, monkeypatch):
     # A package that speaks to a cloud, where it isn't installed.
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(StoreError, match="can't open") as caught:
-        place(text)
+        locate(text)
     assert "\n" not in str(caught.value)
 
 
@@ -45,12 +49,12 @@ def test_temporary_names_differ_between_machines(tmp_path, monkeypatch):
 def test_any_file_system_will_do(handmade, tmp_path):
     """In memory there are folders, and one that is taken away is not made again."""
     part = handmade("sgd", [[3.0, 2.0, 1.0]])
-    results = place("memory://results")
+    results = locate("memory://results")
     folder = results / "handmade"
-    parts.check_writable(folder)
-    parts.write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
-    parts.write_manifest(folder, parts.read_manifest(part.path.parents[1]))
-    assert parts.list_runs(results) == [folder] and [path.name for path in children(folder)]
+    check_writable(folder)
+    write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
+    write_manifest(folder, read_manifest(part.path.parents[1]))
+    assert list_runs(results) == [folder] and [path.name for path in children(folder)]
     there, here = (optbench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))
     assert there.to_records() == here.to_records()
     assert children(results / "nowhere") == []
@@ -79,8 +83,8 @@ def test_a_run_is_kept_and_resumed(bucket, rows, tmp_path):
         there, here = (one.table(kind).to_records() for one in (optbench.load(f"{results}/mine"), local))
         # As text, in which NaN equals itself.
         assert repr(there) == repr(here)
-    assert parts.list_runs(place(results)) == [place(f"{results}/mine")]
-    names = {path.name for folder in ("mine", "mine/parts") for path in children(place(results) / folder)}
+    assert list_runs(locate(results)) == [locate(f"{results}/mine")]
+    names = {path.name for folder in ("mine", "mine/parts") for path in children(locate(results) / folder)}
     assert names == {"manifest.json", "parts"} | {part.path.name for part in local.parts}
 
 
@@ -100,7 +104,7 @@ def test_a_torn_object_is_set_aside_and_computed_again(bucket, rows):
 
 
 def test_timings_come_back(bucket):
-    folder = place(f"{bucket}/results/mine")
+    folder = locate(f"{bucket}/results/mine")
     write_timing(folder, "key", {"outcome": "finished"})
     assert read_timings(folder, ["key", "other"]) == {"key": {"schema": 1, "key": "key", "outcome": "finished"}}
 
@@ -108,9 +112,9 @@ def test_timings_come_back(bucket):
 def test_no_network_is_one_line(bucket, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    folder = place(f"{bucket}/nowhere")
+    folder = locate(f"{bucket}/nowhere")
     folder.fs.retries = 1  # pyright: ignore[reportAttributeAccessIssue]
-    for call in (parts.check_writable, parts.read_manifest, parts.list_runs):
+    for call in (check_writable, read_manifest, list_runs):
         with pytest.raises(StoreError, match="Could not connect") as caught:
             call(folder)
         assert "\n" not in str(caught.value)

@@ -23,20 +23,20 @@ def head(folder):
 
 
 def test_a_checkout_names_its_own_commit(repository, monkeypatch):
-    monkeypatch.setattr(manifest.cell_key, "ROOT", repository)
+    monkeypatch.setattr(manifest, "ROOT", repository)
     monkeypatch.chdir("/")
     assert manifest._git_commit() == head(repository)
 
 
 def test_an_installed_copy_names_the_commit_of_the_current_folder(repository, tmp_path_factory, monkeypatch):
     installed = tmp_path_factory.mktemp("site-packages")
-    monkeypatch.setattr(manifest.cell_key, "ROOT", installed)
+    monkeypatch.setattr(manifest, "ROOT", installed)
     assert manifest._git_commit() == head(repository)
     (repository / "my_opt.py").write_text("x = 2\n")
     assert manifest._git_commit() == f"{head(repository)}-dirty"
 
 
 def test_outside_of_any_repository_there_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(manifest.cell_key, "ROOT", tmp_path)
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     assert manifest._git_commit() is None

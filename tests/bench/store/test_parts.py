@@ -8,8 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from optbench.errors import StoreError
 from optbench.store import parts, schema
-from optbench.store.parts import StoreError, part_path, read_manifest, read_part, set_aside, write_manifest, write_part
+from optbench.store.manifest import read_manifest, write_manifest
+from optbench.store.parts import part_path, read_part, set_aside, write_part
+from optbench.store.runs import check_writable, find_run, list_runs
 from optbench.store.schema import trial_rows
 from optbench.store.timings import write_timing
 from optbench.store.trials import read_rows
@@ -238,14 +241,14 @@ def test_a_bad_manifest_is_told_in_one_line(tmp_path, text, said):
 
 
 def test_writable_is_tried_without_a_trace(tmp_path):
-    parts.check_writable(tmp_path / "results" / "run")
+    check_writable(tmp_path / "results" / "run")
     assert list((tmp_path / "results" / "run").iterdir()) == []
 
 
 def test_not_writable_is_told_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"can't write .*file/run: Not a directory"):
-        parts.check_writable(tmp_path / "file" / "run")
+        check_writable(tmp_path / "file" / "run")
 
 
 class TestFind:
@@ -259,20 +262,20 @@ class TestFind:
         return tmp_path
 
     def test_newest_comes_first(self, results):
-        assert [path.name for path in parts.list_runs(results)] == ["new", "middle", "old"]
+        assert [path.name for path in list_runs(results)] == ["new", "middle", "old"]
 
     def test_latest_is_the_newest(self, results):
-        assert parts.find_run(results, "latest") == results / "new"
+        assert find_run(results, "latest") == results / "new"
 
     def test_name_and_path(self, results):
-        assert parts.find_run(results, "old") == results / "old"
-        assert parts.find_run(results / "nowhere", str(results / "old")) == results / "old"
+        assert find_run(results, "old") == results / "old"
+        assert find_run(results / "nowhere", str(results / "old")) == results / "old"
 
     @pytest.mark.parametrize("run", ["older", "no-run", ""])
     def test_unknown_names_those_there_are(self, results, run):
         with pytest.raises(StoreError, match="there are: new, middle, old"):
-            parts.find_run(results, run)
+            find_run(results, run)
 
     def test_nothing_says_what_to_type(self, tmp_path):
         with pytest.raises(StoreError, match="optbench run smoke"):
-            parts.find_run(tmp_path, "latest")
+            find_run(tmp_path, "latest")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from optbench.store.parts import StoreError
+from optbench.errors import StoreError
 from optbench.store.timings import read_timings, write_timing
 
 TIMING = {"outcome": "finished", "step_seconds": [0.5, 0.25], "compile_seconds": None, "batch_size": "full"}

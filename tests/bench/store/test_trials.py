@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from optbench.errors import StoreError
 from optbench.store import trials
-from optbench.store.locations import StoreError
 from optbench.store.parts import part_path, read_part, write_part
 from optbench.store.schema import trial_rows
 from optbench.store.trials import measured_columns, read_batches, read_rows

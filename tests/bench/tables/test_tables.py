@@ -8,7 +8,7 @@ import pytest
 import optbench
 from optbench.present.table import format_table
 from optbench.results import KINDS
-from optbench.store import parts
+from optbench.store.manifest import read_manifest, write_manifest
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 LOST = {"status": "diverged"}
@@ -67,7 +67,7 @@ def test_every_kind_of_run_has_every_kind_of_table(handmade, tmp_path, cells, ki
 def test_nothing_finished_is_said(handmade, tmp_path, kind, cells):
     part = handmade("sgd", [], select=[], outcome="failed", message="boom")
     if cells == "none":
-        parts.write_manifest(part.path.parents[1], parts.read_manifest(part.path.parents[1]) | {"cells": []})
+        write_manifest(part.path.parents[1], read_manifest(part.path.parents[1]) | {"cells": []})
     elif cells == "never-run":
         part.path.unlink()
     elif cells == "torn":

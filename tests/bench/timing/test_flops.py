@@ -7,7 +7,7 @@ import optax.contrib
 import pytest
 from jax import lax
 
-from optbench.sweep.flops import count
+from optbench.timing.flops import count
 
 M, N, K = 3, 4, 5
 

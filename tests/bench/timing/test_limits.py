@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from optbench.sweep import devices, limits
+from optbench.sweep import devices
+from optbench.timing import limits
 
 
 @pytest.fixture(autouse=True)

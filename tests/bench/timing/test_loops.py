@@ -9,13 +9,14 @@ import pytest
 from optbench.optimizers import catalogue
 from optbench.problems import factory
 from optbench.problems.problem import Problem
-from optbench.sweep import devices, loops
-from optbench.sweep.loops import TRIAL, gradient_loop, training_loop
+from optbench.sweep import devices
 from optbench.sweep.memory import num_elements, tree_bytes
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.step import Recipe
 from optbench.sweep.streams import batch_rows
-from optbench.sweep.throughput import compile_loop
+from optbench.timing import loops
+from optbench.timing.loops import TRIAL, gradient_loop, training_loop
+from optbench.timing.timer import compile_loop
 
 CURVATURE = np.array([1.0, 0.5, 0.1])
 ROWS = np.random.default_rng(0).standard_normal((12, 3))

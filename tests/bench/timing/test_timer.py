@@ -6,9 +6,9 @@ import pytest
 
 from optbench.optimizers import catalogue
 from optbench.sweep import devices
-from optbench.sweep.loops import Loop
 from optbench.sweep.memory import tree_bytes
-from optbench.sweep.throughput import Effort, Result, Timed, compile_loop, interleave, time_in_turns
+from optbench.timing.loops import Loop
+from optbench.timing.timer import Effort, Result, Timed, compile_loop, interleave, time_in_turns
 
 
 @pytest.fixture(autouse=True)

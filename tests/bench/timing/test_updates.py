@@ -8,8 +8,8 @@ import pytest
 
 from optbench.optimizers import catalogue
 from optbench.sweep import devices
-from optbench.sweep.throughput import compile_loop
-from optbench.sweep.updates import SHAPES, WITHOUT_PROBLEM, count, needed_bytes, update_loop
+from optbench.timing.timer import compile_loop
+from optbench.timing.updates import SHAPES, WITHOUT_PROBLEM, count, needed_bytes, update_loop
 
 RATE = {"learning_rate": 0.1}
 

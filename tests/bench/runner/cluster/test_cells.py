@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from optbench.errors import StoreError
 from optbench.request import RequestError
-from optbench.store.parts import StoreError
 
 pytestmark = [pytest.mark.xdist_group("cluster")]
 

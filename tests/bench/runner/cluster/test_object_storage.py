@@ -8,7 +8,7 @@ from distributed import Client
 
 from optbench.request import RequestError
 from optbench.runner.cluster.connect import open_place
-from optbench.store.locations import children, place
+from optbench.store.locations import children, locate
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_parts_in_object_storage_are_equal_and_kept(tiny, bucket, near, rows, wa
     run = tiny("many", **request, results=results, cluster=near, on_progress=first)
     assert (first.count("finished"), len(run.timings)) == (2, 2)
     assert rows(run) == rows(tiny("one", optimizers=["sgd", "adam"]))
-    names = [path.name for path in children(place(results) / "many")]
+    names = [path.name for path in children(locate(results) / "many")]
     assert "manifest.json" in names and not [name for name in names if name.endswith(".tmp")]
     tiny("many", **request, results=results, cluster=near, on_progress=second)
     assert [one.outcome for one in second.seen] == ["kept"] * 2
