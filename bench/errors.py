@@ -22,10 +22,10 @@ def refused(name: str, value: Any, accepted: str) -> RequestError:
 
 
 def check_name(name: str, accepted: Iterable[str], noun: str) -> None:
-    """Raise RequestError, with the nearest match, where a name is none of those accepted."""
+    """Raise RequestError, with the nearest match, where a name is none of those accepted, which are told in order."""
     names = list(accepted)
     if name not in names:
-        raise RequestError(f"unknown {noun} {name!r}{nearest(name, names)}")
+        raise RequestError(f"unknown {noun} {name!r}{_closest(name, names)} accepted: {', '.join(names)}")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:
@@ -33,11 +33,14 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
     names = sorted(set(accepted))
     if not names:
         return "; none is accepted here"
-    lowered = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(name[:_LONG].lower(), lowered, n=1)
-    hint = f"; did you mean {lowered[close[0]]!r}?" if close else ";"
     more = f", ... ({len(names)} in all)" if len(names) > _MANY else ""
-    return f"{hint} accepted: {', '.join(names[:_MANY])}{more}"
+    return f"{_closest(name, names)} accepted: {', '.join(names[:_MANY])}{more}"
+
+
+def _closest(name: str, accepted: Iterable[str]) -> str:
+    lowered = {known.lower(): known for known in accepted}
+    close = difflib.get_close_matches(name[:_LONG].lower(), lowered, n=1)
+    return f"; did you mean {lowered[close[0]]!r}?" if close else ";"
 
 
 def quote(value: Any) -> str:

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,31 +25,26 @@ FILES = {
 }
 
 JAX = ("jax", "jaxlib", "flax", "optax")
-#: What may not import what: modules -> names none of them may import.
-FORBIDDEN = {
-    "optbench.request": (
-        *JAX,
-        "numpy",
-        "optbench.problems",
-        "optbench.optimizers",
-        "optbench.sweep",
-        "optbench.store",
-    ),
-    "optbench.store": JAX,
-    "optbench.analyse": JAX,
-    "optbench.present": JAX,
-    "optbench.results": JAX,
-    "optbench.figures": JAX,
-    "optbench.figures.write": JAX,
-    "optbench.tables.table_kind": JAX,
-    "optbench.planning.cost": (*JAX, "optbench.planning.jobs"),
-}
-#: The only modules of bench that may import jax.
-MAY_JAX = ("apart", "catalogue", "cluster", "crew", "doctor", "jobs", "plan", "rows")
-WITH_JAX = ("optbench.sweep", *(f"optbench.{name}" for name in MAY_JAX))
-#: What measure may import of this project.
-MEASURE_MAY = (
+#: The folders of optbench by floor: each may import what stands on lower ones, and itself.
+FLOORS = (
+    ("errors", "problems", "optimizers"),
+    ("store", "request", "present", "search", "sweep"),
+    ("analyse", "planning", "timing"),
+    ("tables",),
+    ("results", "compare", "figures"),
+    ("runner", "history"),
+    ("report",),
+    ("cli",),
+)
+FLOOR = {folder: number for number, folders in enumerate(FLOORS) for folder in folders}
+#: What may be imported on the same floor: a strategy turns what is asked into points.
+BESIDE = {("search", "request")}
+#: The folders that may import jax.
+WITH_JAX = ("sweep", "timing", "planning", "runner", "problems", "optimizers")
+#: What the sweep may import of this project, beside errors.
+SWEEP_MAY = (
     "optbench.sweep",
+    "optbench.errors",
     "optbench.problems.problem",
     "optbench.optimizers.optimizer",
     "optbench.optimizers.weight_decay",
@@ -57,6 +53,11 @@ MEASURE_MAY = (
 
 def within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def folder_of(module: str) -> str:
+    """Name the folder that a module of optbench lies in, or the module that lies in none; "" of optbench itself."""
+    return module.split(".")[1] if "." in module else ""
 
 
 def imports(text: str) -> set[str]:
@@ -85,52 +86,53 @@ def test_files_are_found():
     } <= FILES.keys()
 
 
-@pytest.mark.parametrize("package", ["optbench.problems", "optbench.optimizers"])
-def test_problems_and_optimizers_import_nothing_else_of_ours(package):
-    wrong = [
-        f"{name} imports {found}"
-        for name, path in FILES.items()
-        if within(name, (package,))
-        for found in imports(path.read_text())
-        if within(found, ("optbench",)) and not within(found, (package,)) and found != package
-    ]
-    assert wrong == []
-
-
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_package_does_not_import(package):
-    files = {name: path for name, path in FILES.items() if within(name, (package,))}
+@pytest.mark.parametrize("folder", FLOOR)
+def test_folder_imports_what_stands_below_it(folder):
+    files = {name: path for name, path in FILES.items() if folder_of(name) == folder}
     assert files
     wrong = [
-        f"{name} imports {found}"
+        f"{name} imports {imported}"
         for name, path in files.items()
-        for found in imports(path.read_text())
-        if within(found, FORBIDDEN[package])
+        for imported in imports(path.read_text())
+        if within(imported, ("optbench",)) and (below := folder_of(imported)) != folder
+        if (folder, below) not in BESIDE and FLOOR[below] >= FLOOR[folder]
     ]
     assert wrong == []
 
 
-def test_measure_imports_the_two_contracts_only():
-    ours = ("optbench",)
+def test_every_folder_has_its_floor():
+    assert {folder_of(name) for name in FILES} - {""} == FLOOR.keys()
+
+
+def test_hardly_a_module_lies_loose():
+    assert [path.stem for path in sorted((ROOT / "bench").glob("*.py"))] == ["__init__", "errors", "results"]
+
+
+def test_sweep_imports_the_two_contracts_only():
     wrong = [
-        f"{name} imports {found}"
+        f"{name} imports {imported}"
         for name, path in FILES.items()
-        if within(name, ("optbench.sweep",))
-        for found in imports(path.read_text())
-        if within(found, ours) and not within(found, MEASURE_MAY)
+        if folder_of(name) == "sweep"
+        for imported in imports(path.read_text())
+        if within(imported, ("optbench",)) and not within(imported, SWEEP_MAY)
     ]
     assert wrong == []
 
 
 def test_jax_is_imported_where_it_may():
     wrong = [
-        f"{name} imports {found}"
+        f"{name} imports {imported}"
         for name, path in FILES.items()
-        if within(name, ("optbench",)) and not within(name, (*WITH_JAX, "optbench.problems", "optbench.optimizers"))
-        for found in imports(path.read_text())
-        if within(found, JAX)
+        if folder_of(name) not in WITH_JAX
+        for imported in imports(path.read_text())
+        if within(imported, JAX)
     ]
     assert wrong == []
+
+
+def test_every_folder_is_installed():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert packages == sorted(name for name, path in FILES.items() if path.stem == "__init__")
 
 
 def ends_or_prints(text: str) -> set[str]:
@@ -195,7 +197,16 @@ def test_ranks_need_scipy_at_most(handmade, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["optbench", "optbench.request", "optbench.store.parts", "optbench.results", "optbench.problems"]
+    "module",
+    [
+        "optbench",
+        "optbench.request",
+        "optbench.store.parts",
+        "optbench.results",
+        "optbench.tables",
+        "optbench.figures",
+        "optbench.problems",
+    ],
 )
 def test_module_starts_without_jax(module, tmp_path):
     assert loaded_by(f"code = 0\nimport {module}", folder=tmp_path) == (0, [])

@@ -47,7 +47,7 @@ def problems(name: str | None = None, *, json: Json = False) -> None:
 def _kind(family: str) -> str:
     from optbench import problems as families
 
-    return families.families()[family].split(".")[1]
+    return families.families()[family].split(".")[-2]
 
 
 def _described(family: str) -> dict[str, Any]:

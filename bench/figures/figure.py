@@ -13,11 +13,11 @@ from optbench.analyse.statistics import median
 from optbench.analyse.step_times import step_seconds
 from optbench.errors import check_name
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
     from optbench.present.charts.style import Look, Spec
-    from optbench.store.run import StoredRun
 
 #: One column of a paper, 85 mm, in points.
 COLUMN = 241

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse import ranks as ranking
-from optbench.analyse import step_times as timing
 from optbench.analyse.points import tuned_end
 from optbench.analyse.significance import LEVEL
 from optbench.analyse.trials import is_higher_better
@@ -27,6 +26,7 @@ from optbench.figures.figure import (
     words,
 )
 from optbench.store.run import StoredRun
+from optbench.tables import throughput as timing
 
 
 def convergence(run: StoredRun, options: Options) -> Any:

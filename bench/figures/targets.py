@@ -24,10 +24,10 @@ from optbench.figures.figure import (
     titles_of,
     told,
 )
+from optbench.store.run import StoredRun
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
-    from optbench.store.run import StoredRun
 
 #: Performance profiles end here, as their table does.
 LAST_FACTOR = targets.FACTORS[-1]

@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 from optbench.analyse import ranks, step_times, targets
 from optbench.analyse.outcomes import Slice
 from optbench.store.run import StoredRun
-from optbench.tables import batch_scaling, budget, convergence, defaults, sensitivity, trials
+from optbench.tables import (
+    batch_scaling,
+    budget,
+    convergence,
+    defaults,
+    sensitivity,
+    throughput,
+    time_to_target,
+    trials,
+)
 
 Row = dict[str, Any]
 
@@ -60,12 +69,12 @@ def _convergence_notes(run: StoredRun, rows: Iterable[Row], view: Slice) -> list
 def _throughput_notes(run: StoredRun, rows: Iterable[Row], view: Slice) -> list[str]:
     left = len(run.manifest["cells"]) - len(run.timings)
     untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
-    return step_times.notes(run.timings) + untimed
+    return throughput.notes(run.timings) + untimed
 
 
 def _target_notes(run: StoredRun, rows: Iterable[Row], view: Slice) -> list[str]:
     untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
-    return _cell_notes(run) + untimed + step_times.TARGET_NOTES
+    return _cell_notes(run) + untimed + time_to_target.NOTES
 
 
 class Kind(NamedTuple):
@@ -109,11 +118,11 @@ KINDS = {
         _convergence_notes,
     ),
     "throughput": Kind(
-        "what a step costs", lambda run, view: step_times.throughput(run.timings), _throughput_notes, of_curves=False
+        "what a step costs", lambda run, view: throughput.throughput(run.timings), _throughput_notes, of_curves=False
     ),
     "time-to-target": Kind(
         "how long the target takes",
-        lambda run, view: step_times.time_to_target(run.parts, run.timings, view),
+        lambda run, view: time_to_target.time_to_target(run.parts, run.timings, view),
         _target_notes,
     ),
     "best": Kind("the best settings of each optimizer", lambda run, view: convergence.best(run.parts, view)),

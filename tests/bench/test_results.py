@@ -9,10 +9,10 @@ import pytest
 import optbench
 from optbench.errors import StoreError
 from optbench.present.table import write_table
-from optbench.results import KINDS
 from optbench.store.manifest import read_manifest, write_manifest
 from optbench.store.parts import write_part
 from optbench.store.schema import trial_columns
+from optbench.tables import KINDS
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from optbench.analyse.comparison import Rules
-from optbench.compare.compare import compare_optimizers
 from optbench.compare.operands import find_operands, plugin_suite
 from optbench.request import RequestError, Suite
+from optbench.runner.compare import compare_optimizers
 
 
 def ends(*losses):

@@ -7,8 +7,8 @@ import pytest
 
 import optbench
 from optbench.present.table import format_table
-from optbench.results import KINDS
 from optbench.store.manifest import read_manifest, write_manifest
+from optbench.tables import KINDS
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 LOST = {"status": "diverged"}

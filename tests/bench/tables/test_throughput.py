@@ -5,7 +5,9 @@ import math
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.step_times import COLUMNS, limit_shares, notes, throughput, time_to_target
+from optbench.analyse.step_times import limit_shares
+from optbench.tables.throughput import COLUMNS, notes, throughput
+from optbench.tables.time_to_target import time_to_target
 
 INF = math.inf
 #: Seven calls: the median is 4, and the exact interval goes from the least to the most.

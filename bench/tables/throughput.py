@@ -1,0 +1,134 @@
+"""What a step costs: a row for each timed cell."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from optbench.analyse.statistics import median
+from optbench.analyse.step_times import LIMITS, Timing, limit_shares, sort_within, step_interval
+
+COLUMNS = (
+    "problem",
+    "optimizer",
+    "batch_size",
+    "dtype",
+    "step_seconds",
+    "step_seconds_low",
+    "step_seconds_high",
+    "examples_per_second",
+    "sgd_ratio",
+    "update_share",
+    "trace_seconds",
+    "compile_seconds",
+    "first_step_seconds",
+    "state_bytes",
+    "state_bytes_per_parameter",
+    "peak_bytes",
+    "flops_per_step",
+    "flops_per_second",
+    "percent_of_limit",
+)
+#: Rows of the rarer limit that a note names; of more it tells the number.
+MOST_NAMED = 6
+
+
+def throughput(timings: Iterable[Timing]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Summarise each timed cell: (columns, rows), in the order of problems and batch sizes, cheapest step first."""
+    rows = [_row(timing) for timing in timings]
+    return [*COLUMNS], sort_within(rows, ("problem", "batch_size"), "step_seconds")
+
+
+def _row(timing: Timing) -> dict[str, Any]:
+    names = {name: timing[name] for name in COLUMNS[:4]}
+    if timing["outcome"] == "failed":
+        return dict.fromkeys(COLUMNS) | names
+    step, low, high = step_interval(timing)
+    shares = limit_shares(timing)
+    measured = {name: timing[name] for name in COLUMNS if name in timing and name != "step_seconds"}
+    return (
+        names
+        | {
+            "step_seconds": step,
+            "step_seconds_low": low,
+            "step_seconds_high": high,
+            "examples_per_second": timing["examples_per_step"] / step,
+            "sgd_ratio": step / median(np.array(timing["sgd_seconds"])),
+            "update_share": 1 - median(np.array(timing["gradient_seconds"])) / step,
+            "state_bytes_per_parameter": timing["state_bytes"] / timing["num_parameters"],
+            "flops_per_second": timing["flops_per_step"] / step,
+            "percent_of_limit": 100 * max(shares.values()),
+        }
+        | {name: value for name, value in measured.items() if name not in names}
+    )
+
+
+def notes(timings: Sequence[Timing]) -> list[str]:
+    """Say how the rows were measured, and which timings failed."""
+    failed = [timing for timing in timings if timing["outcome"] == "failed"]
+    finished = [timing for timing in timings if timing["outcome"] == "finished"]
+    said = [f"{timing['problem']} / {timing['optimizer']}: {timing['message']}" for timing in failed]
+    if not finished:
+        return said
+    repeats = sorted({len(timing["step_seconds"]) for timing in finished})
+    said += [
+        f"one unbatched trial each, many steps a call; medians of {' or '.join(map(str, repeats))} calls, in turns "
+        f"with the others of a problem and batch size, with exact 95 % intervals; on {_machines(finished)}",
+        "sgd_ratio: over plain sgd's step; update_share: what a step takes beyond one loss and gradient (below zero "
+        "where it takes less than keeping that gradient), with the further ones of sam, sophia and lbfgs; flops are "
+        "counted from the program as written",
+    ]
+    if any(timing["compile_seconds"] is None for timing in finished):
+        said.append("compile_seconds -: the program came out of the compilation cache")
+    return said + _limit_notes(finished)
+
+
+def _machines(finished: Sequence[Timing]) -> str:
+    """Name the machine, or which problems were timed on which: seconds of two machines are not to be compared."""
+    timed: dict[str, dict[str, None]] = {}
+    for timing in finished:
+        machine = f"{timing['device']['device']}, {timing['device']['cpu']}"
+        timed.setdefault(machine, {})[timing["problem"]] = None
+    if len(timed) == 1:
+        return next(iter(timed))
+    return "; ".join(f"{machine}: {', '.join(problems)}" for machine, problems in timed.items())
+
+
+def _limit_notes(finished: Sequence[Timing]) -> list[str]:
+    """Say what the limits are, and which of them each row is held against."""
+    notes = []
+    for dtype in dict.fromkeys(timing["dtype"] for timing in finished):
+        some = [timing for timing in finished if timing["dtype"] == dtype]
+        product, copy = (some[0][rate] / 1e9 for _, rate in LIMITS.values())
+        notes.append(
+            f"percent_of_limit: the larger share of what was measured in the same run, a {dtype} product at "
+            f"{product:.3g} GFLOP/s and a copy at {copy:.3g} GB/s; {_nearest(some)}"
+        )
+    return notes
+
+
+def _nearest(timings: Sequence[Timing]) -> str:
+    """Name the rows held against the rarer limit: whole problems, or whole batch sizes, where all their rows are."""
+    nearest = {}
+    for timing in timings:
+        cell = (timing["problem"], timing["batch_size"], timing["optimizer"])
+        nearest[cell] = max((share, limit) for limit, share in limit_shares(timing).items())[1]
+    rare, common = sorted(sorted(LIMITS), key=list(nearest.values()).count)
+    if rare not in nearest.values():
+        return f"of the {common} in every row"
+    named: dict[tuple[Any, ...], None] = {}
+    for cell, limit in nearest.items():
+        prefixes = [cell[:length] for length in (1, 2, 3)]
+        # The shortest of its names that fits no row of the other limit.
+        alone = [prefix for prefix in prefixes if {nearest[other] for other in _under(prefix, nearest)} == {rare}]
+        named |= dict.fromkeys(alone[:1] if limit == rare else [])
+    if len(named) > MOST_NAMED:
+        count = sum(limit == rare for limit in nearest.values())
+        return f"of the {rare} in {count} of {len(nearest)} rows, of the {common} in the others"
+    return (
+        f"of the {rare} for {', '.join(' / '.join(map(str, name)) for name in named)}, of the {common} for all others"
+    )
+
+
+def _under(prefix: tuple[Any, ...], cells: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [cell for cell in cells if cell[: len(prefix)] == prefix]

@@ -1,0 +1,65 @@
+"""How long each optimizer takes to the target: its steps times the seconds of a step."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.statistics import profile_score
+from optbench.analyse.step_times import Timing, cell_names, sort_within, step_seconds
+from optbench.store.parts import Part
+from optbench.tables.convergence import convergence
+
+NOTES = [
+    "time_to_target is the median of steps_to_target times step_seconds, infinite (null in JSON) where most seeds miss",
+    "ratio: over the fastest optimizer on that problem; score: the area under the performance profile from 1 to 4, "
+    "which is the mean over problems of (4 - r) / 3, between 0 and 1, with r the ratio at the fastest batch size",
+]
+
+
+def time_to_target(
+    parts: Sequence[Part], timings: Iterable[Timing], view: Slice
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Multiply steps to target with the seconds of a step: (columns, rows); first the scores over all problems.
+
+    `ratio` compares an optimizer's fastest batch size with the fastest optimizer on that problem, and `score` is the
+    area under its performance profile up to 4 times as long as the fastest.
+    """
+    rows = _timed_rows(parts, timings, view)
+    best: dict[tuple[str, str], float] = {}
+    for row in rows:
+        key = (row["problem"], row["optimizer"])
+        best[key] = min(best.get(key, np.inf), row["time_to_target"])
+    problems = list(dict.fromkeys(row["problem"] for row in rows))
+    fastest = {name: min(time for (problem, _), time in best.items() if problem == name) for name in problems}
+    for row in rows:
+        row["ratio"] = _ratio(row["time_to_target"], fastest[row["problem"]])
+    optimizers = dict.fromkeys(row["optimizer"] for row in rows)
+    scores = []
+    for optimizer in optimizers:
+        ratios = [_ratio(best.get((problem, optimizer), np.inf), fastest[problem]) for problem in problems]
+        scores.append({"problem": "all", "optimizer": optimizer, "score": profile_score(np.array(ratios))})
+    scores.sort(key=lambda row: -row["score"])
+    names = ["problem", "optimizer", "batch_size", "steps_to_target", "step_seconds", "time_to_target", "ratio"]
+    return [*names, "score"], scores + sort_within(rows, ("problem",), "time_to_target")
+
+
+def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -> list[dict[str, Any]]:
+    """Join steps to target and step times of the timed cells whose problem has a target; a failed one has missed it."""
+    step = step_seconds(timings)
+    # A failed cell doesn't say what its target was, but its neighbours do.
+    aimed = {part.footer["problem"] for part in parts if view.target is not None or part.footer.get("targets")}
+    rows = []
+    for row in convergence(parts, view)[1]:
+        seconds = step.get(cell_names(row))
+        if row["problem"] in aimed and seconds is not None:
+            named = {name: row[name] for name in ("problem", "optimizer", "batch_size")}
+            steps = np.inf if row["steps_to_target"] is None else row["steps_to_target"]
+            timed = {"steps_to_target": steps, "step_seconds": seconds, "time_to_target": steps * seconds}
+            rows.append(named | timed)
+    return rows
+
+
+def _ratio(time: float, fastest: float) -> float:
+    return np.inf if np.isinf(time) else time / fastest
