@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-import optbench
 from optbench.analyse.outcomes import Slice
 from optbench.figures import FIGURES, Options
+from optbench.store.run import StoredRun, load_stored
 
 #: The runs that tables are held to.
-EDGES = runpy.run_path(str(Path(__file__).with_name("test_kinds.py")))["EDGES"]
+EDGES = runpy.run_path(str(Path(__file__).parents[1] / "tables" / "test_tables.py"))["EDGES"]
 TRIED = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2, 0.4: [[8.0, nan, nan]] * 2}
 OPTIONS = (Options(), Options(log=False, interactive=True, width=900, view=Slice(at_step=10, target=2.0, seeds=1)))
 
 
-def make(run: optbench.Run, kind: str, options: Options = OPTIONS[0]) -> dict[str, Any]:
+def make(run: StoredRun, kind: str, options: Options = OPTIONS[0]) -> dict[str, Any]:
     return FIGURES[kind].make(run, options)
 
 
@@ -27,7 +27,7 @@ def rows(spec: dict[str, Any], *fields: str) -> list[tuple[Any, ...]]:
     return [tuple(row[field] for field in fields) for row in found]
 
 
-def drawn(run: optbench.Run, kind: str, options: Options) -> dict[str, Any] | str:
+def drawn(run: StoredRun, kind: str, options: Options) -> dict[str, Any] | str:
     """Draw a figure, or return what is said in its place."""
     try:
         return make(run, kind, options)
@@ -40,7 +40,7 @@ def drawn(run: optbench.Run, kind: str, options: Options) -> dict[str, Any] | st
 def test_every_kind_of_run_is_drawn_or_says_why_not(handmade, tmp_path, cells, kind):
     for optimizer, losses, fields in cells:
         handmade(optimizer, losses, **fields)
-    run = optbench.load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     for options in OPTIONS:
         spec = drawn(run, kind, options)
         if isinstance(spec, str):
@@ -56,7 +56,7 @@ def test_every_kind_of_run_is_drawn_or_says_why_not(handmade, tmp_path, cells, k
 def test_nothing_finished_is_said(handmade, tmp_path, kind):
     handmade("sgd", [], select=[], outcome="failed", message="boom")
     with pytest.raises(ValueError, match=r"^handmade: no |^handmade: no problem has a target"):
-        make(optbench.load("handmade", tmp_path / "results"), kind)
+        make(load_stored("handmade", tmp_path / "results"), kind)
 
 
 class TestOfARun:
@@ -68,7 +68,7 @@ class TestOfARun:
             fields = {"batch_size": size, "examples_per_step": size, "tried": TRIED, "points": decays}
             handmade("sgd", [[8.0, 2.0, 0.5], [8.0, 3.0, 0.5]], **fields)
             handmade("adam", [[8.0, 9.0, nan], [8.0, nan, nan]], trials=lost, **fields)
-        return optbench.load("handmade", tmp_path / "results")
+        return load_stored("handmade", tmp_path / "results")
 
     def test_a_panel_for_each_problem_and_batch_size(self, run):
         titles = [(panel["title"]["text"], panel["title"]["subtitle"]) for panel in make(run, "curves")["concat"]]
@@ -149,7 +149,7 @@ class TestOfARun:
 def test_of_many_optimizers_eight_are_coloured_and_all_are_named(handmade, tmp_path):
     for place in range(10):
         handmade(f"o{place}", [[8.0, 4.0, 1.0 + place]], tried={0.1: [[8.0, 4.0, 1.0 + place]]})
-    run = optbench.load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     found = dict(rows(make(run, "curves"), "optimizer", "shown"))
     assert found == {f"o{place}": f"o{place}" if place < 8 else "2 others" for place in range(10)}
     assert "the 8 of 10 optimizers" in FIGURES["curves"].caption(run, Options())
@@ -158,13 +158,13 @@ def test_of_many_optimizers_eight_are_coloured_and_all_are_named(handmade, tmp_p
 def test_of_many_cells_a_grid_shows_the_best(handmade, tmp_path):
     for place in range(13):
         handmade(f"o{place}", [[8.0, 4.0, 1.0 + place]], tried=TRIED)
-    run = optbench.load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     assert [panel["title"]["text"] for panel in make(run, "grid")["concat"]] == [["o0 on bowl"]]
 
 
 def test_a_gap_at_the_optimum_lies_on_the_edge_of_a_logarithmic_axis(handmade, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]], optimum=1.0)
-    spec = make(optbench.load("handmade", tmp_path / "results"), "curves")
+    spec = make(load_stored("handmade", tmp_path / "results"), "curves")
     ((y,),) = [found for found in rows(spec, "y") if isinstance(found[0], list)]
     assert y[:2] == [2, 1] and 0 < y[2] < 1
 
@@ -172,7 +172,7 @@ def test_a_gap_at_the_optimum_lies_on_the_edge_of_a_logarithmic_axis(handmade, t
 def test_accuracies_are_linear_and_the_highest_first(handmade, tmp_path):
     for name, end in (("sgd", 0.5), ("adam", 0.9)):
         handmade(name, [[3.0, 2.0, 1.0]], trial={"test_accuracy": [0.1, 0.2, end]})
-    run = optbench.load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     options = Options(metric="test_accuracy")
     assert [name for name, _ in rows(make(run, "convergence", options), "optimizer", "missed")] == ["adam", "sgd"]
     spec = make(run, "curves", options)
@@ -184,14 +184,14 @@ def test_accuracies_are_linear_and_the_highest_first(handmade, tmp_path):
 def test_metrics_of_a_problems_own_have_their_own_direction(handmade, tmp_path, more_is_better, first):
     for name, end in (("sgd", 2.0), ("adam", 5.0)):
         handmade(name, [[3.0, 2.0, 1.0]], trial={"train_modes": [0.0, 1.0, end]}, higher_is_better=more_is_better)
-    spec = make(optbench.load("handmade", tmp_path / "results"), "convergence", Options(metric="train_modes"))
+    spec = make(load_stored("handmade", tmp_path / "results"), "convergence", Options(metric="train_modes"))
     assert rows(spec, "optimizer", "missed")[0][0] == first
 
 
 def test_diverged_accuracies_lie_on_the_lower_edge(handmade, tmp_path):
     found = {place: {"test_accuracy": [0.1, 0.5, end]} for place, end in enumerate((0.6, 0.9, nan))}
     handmade("sgd", [[8.0, 4.0, 0.5]], tried=TRIED, points=found, trial=found[0])
-    run = optbench.load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     for kind in ("sensitivity", "grid"):
         marks = rows(make(run, kind, Options(metric="test_accuracy")), "said", "y")
         assert marks and all(y < 0.6 for _, y in marks)
@@ -202,12 +202,12 @@ def test_a_random_search_has_no_heat_map(handmade, tmp_path):
     points = {place: {"hyperparameters": {"weight_decay": place / 1000}} for place in range(50)}
     handmade("sgd", [[8.0, 4.0, 1.0]], tried=tried, points=points)
     with pytest.raises(ValueError, match="no cell was tried on a grid of several learning rates and weight decays"):
-        make(optbench.load("handmade", tmp_path / "results"), "heatmap")
+        make(load_stored("handmade", tmp_path / "results"), "heatmap")
 
 
 def test_times_need_timings(handmade, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])
-    run = optbench.load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     for kind in ("throughput", "time-to-target"):
         with pytest.raises(ValueError, match="no cell is timed; optbench throughput times them"):
             make(run, kind)

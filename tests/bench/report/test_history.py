@@ -4,7 +4,7 @@ import pytest
 
 from optbench.history.entries import read_history, write_entry
 from optbench.report.html.page import Figure, Lines, Shaded
-from optbench.results import load
+from optbench.store.run import load_stored
 
 pytest.importorskip("altair")
 
@@ -31,7 +31,7 @@ def blocks(run, history):
 
 def test_a_run_stands_beside_those_before_it(handmade, history, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])
-    lines, changed, figure, table = blocks(load("handmade", tmp_path / "results"), history)
+    lines, changed, figure, table = blocks(load_stored("handmade", tmp_path / "results"), history)
     assert isinstance(lines, Lines) and isinstance(changed, Shaded) and isinstance(figure, Figure)
     assert "12 entries of suite handmade" in lines.lines[0] and "1 of 2 series changed" in lines.lines[0]
     (row,) = changed.table.to_records()
@@ -47,21 +47,21 @@ def test_more_panels_than_a_figure_holds_come_in_parts(handmade, tmp_path, about
     rows = [quality([1.0], **bowl, batch_size=str(size)) for size in range(20)]
     for number in range(2):
         write_entry(str(tmp_path / "wide"), about(number, suite="handmade"), rows)
-    _, figure, _ = blocks(load("handmade", tmp_path / "results"), read_history(str(tmp_path / "wide")))
+    _, figure, _ = blocks(load_stored("handmade", tmp_path / "results"), read_history(str(tmp_path / "wide")))
     assert [variant.choice["of"] for variant in figure.variants] == ["bowl, part 1 of 2", "bowl, part 2 of 2"]
 
 
 def test_one_entry_is_no_history(handmade, tmp_path, about, quality):
     handmade("sgd", [[3.0, 2.0, 1.0]])
     write_entry(str(tmp_path / "one"), about(0, suite="handmade"), [quality([1.0], problem="bowl", optimizer="sgd")])
-    assert blocks(load("handmade", tmp_path / "results"), read_history(str(tmp_path / "one"))) == []
+    assert blocks(load_stored("handmade", tmp_path / "results"), read_history(str(tmp_path / "one"))) == []
 
 
 def test_the_page_has_a_section_of_it(handmade, history, tmp_path):
     from optbench.report.report import report
 
     handmade("sgd", [[3.0, 2.0, 1.0]])
-    run = load("handmade", tmp_path / "results")
+    run = load_stored("handmade", tmp_path / "results")
     page = report([run], tmp_path / "report.html", history=history)
     assert ">History<" in page and "Series whose level changed" in page
     assert ">History<" not in report([run], tmp_path / "report.html")

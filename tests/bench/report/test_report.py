@@ -14,7 +14,7 @@ from optbench.report.provenance import commands, machine, provenance
 from optbench.report.report import report
 from optbench.report.sections import timed_on
 from optbench.report.summary import summary
-from optbench.results import load
+from optbench.store.run import load_stored
 
 LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0.3)}
 
@@ -34,7 +34,7 @@ def run(handmade, tmp_path):
             for optimizer in only:
                 curves = [[3.0, 2.0, end + seed / 100] for seed in (0, 3, 6) for end in LOSSES[optimizer]]
                 handmade(optimizer, curves, problem=problem, run=name, **footer)
-        return load(tmp_path / "results" / name)
+        return load_stored(tmp_path / "results" / name)
 
     return make
 
@@ -84,7 +84,7 @@ def test_one_optimizer_is_alone(run):
 def test_edges_failures_and_missing_cells_are_counted(run):
     made = run(at_edge=True)
     (made.folder / "parts" / "hill-sgd-4.parquet").unlink()
-    *_, last = summary(load(made.folder))
+    *_, last = summary(load_stored(made.folder))
     assert last.startswith("5 of 6 cells finished, 1 missing") and "5 of 5 winners lie at an edge" in last
 
 
@@ -92,7 +92,7 @@ def test_nothing_finished_is_said(run):
     made = run()
     for part in (made.folder / "parts").iterdir():
         part.unlink()
-    text = report([load(made.folder)], Path("report.html"))
+    text = report([load_stored(made.folder)], Path("report.html"))
     assert "Nothing has finished in this run" in text and "6 of 6 cells are not finished" in text
     assert "optbench run" in text and "<figure" not in text
 
@@ -109,7 +109,7 @@ def test_speeds_of_two_machines_never_share_a_table(run):
     for optimizer in LOSSES:
         timed(made, optimizer, "bowl", "fast")
         timed(made, optimizer, "hill", "slow")
-    made = load(made.folder)
+    made = load_stored(made.folder)
     assert list(timed_on(made)) == ["cpu, fast, 2 cores", "cpu, slow, 2 cores"]
     for name, part in timed_on(made).items():
         assert {timing["device"]["cpu"] for timing in part.timings} == {name.split(", ")[1]}
@@ -124,7 +124,7 @@ def test_two_runs_are_compared_and_their_speeds_not(run):
     for optimizer in LOSSES:
         timed(old, optimizer, "bowl", "fast")
         timed(new, optimizer, "bowl", "slow")
-    text = report([load(old.folder), load(new.folder)], Path("report.html"))
+    text = report([load_stored(old.folder), load_stored(new.folder)], Path("report.html"))
     assert "old:muon against new:muon on 2 problems: equal within 5 % on 2" in text
     assert "Speeds are not compared between runs" in text
     assert "old on cpu, fast, 2 cores; new on cpu, slow, 2 cores" in text
@@ -172,5 +172,5 @@ def test_provenance_leaves_out_what_is_not_known(run):
 def test_the_caption_of_speeds_is_made_of_sentences(run):
     made = run()
     timed(made, "sgd", "bowl", "fast")
-    caption = FIGURES["throughput"].caption(load(made.folder), Options())
+    caption = FIGURES["throughput"].caption(load_stored(made.folder), Options())
     assert caption.endswith(". Run handmade, float32 on cpu.")

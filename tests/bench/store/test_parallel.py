@@ -11,10 +11,10 @@ import pytest
 WAITS = """
 import time
 from functools import partial
-from optbench.store import spread
+from optbench.store import parallel
 
-spread.MANY, spread.LEAST, spread.TAKEN = 2, 1, 1
-list(spread.spread(partial(sorted, key=time.sleep), [1.0] * 100, processes=True))
+parallel.MANY, parallel.LEAST, parallel.TAKEN = 2, 1, 1
+list(parallel.spread(partial(sorted, key=time.sleep), [1.0] * 100, processes=True))
 """
 
 
@@ -24,6 +24,7 @@ def test_processes_end_with_a_killed_parent():
     children = []
     # One more keeps track of semaphores.
     while len(children) < 3:
+        assert parent.poll() is None, "it ended without waiting"
         children = psutil.Process(parent.pid).children()
     parent.kill()
     parent.wait()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optbench.compare.compare import compare_optimizers
+from optbench.runner.compare import compare_optimizers
 from optbench.results import load
 from optbench.store import trials
 from optbench.store.reference import keep_reference

@@ -70,9 +70,9 @@ def test_a_script_that_guards_nothing_is_not_run_again(folder, tmp_path):
     script = tmp_path / "script.py"
     lines = [
         "from pathlib import Path",
-        "from optbench.store import spread",
+        "from optbench.store import parallel",
         "from optbench.store.scan import scan",
-        "spread.TAKEN, spread.MANY, spread.LEAST, spread._num_cores = 1, 2, 1, lambda: 2",
+        "parallel.TAKEN, parallel.MANY, parallel.LEAST, parallel._num_cores = 1, 2, 1, lambda: 2",
         f"print(*[part.outcome for part in scan(Path({str(folder)!r}), 'abc').values()])",
     ]
     script.write_text("\n".join(lines))
