@@ -19,26 +19,8 @@ from optbench.history.schema import SERIES
 from optbench.store.run import load_stored
 from optbench.store.runs import now
 
-#: Of a run its progress is heard, not its tables. Python itself ends with 1 on an error, as a run with failed cells.
-_RUN = """
-import os, sys
-sys.stdout = open(os.devnull, "w")
-try:
-    from optbench.cli import main
-    code = main(sys.argv[1:])
-except Exception as error:
-    print(f"{type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
-    code = 3
-sys.exit(code)
-"""
-#: What a run here says of itself. In a process of its own, for jax keeps most of a GPU's memory once it has seen it.
-_MANIFEST = """
-import json
-from optbench.planning.jobs import describe_run
-from optbench.sweep.devices import pick
-from optbench.request import load_suite
-print(json.dumps(describe_run(load_suite("smoke"), (), describe(pick(None)), None)))
-"""
+#: A run whose progress is heard, not its tables, and what a run here says of itself: modules that Python can run.
+QUIET, DESCRIBE = "optbench.cli.quiet", "optbench.cli.describe"
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,7 @@ def _ran(
     with environment(asked.package, number, call) as python:
         say(f"{pinned}: running {asked.suite}")
         words = ["run", asked.suite, *asked.words, "--name", name, "--results", str(asked.results)]
-        code, lines = call([str(python), "-P", "-c", _RUN, *words], lambda line: say(f"{pinned}: {line[:LONG]}"))
+        code, lines = call([str(python), "-P", "-m", QUIET, *words], lambda line: say(f"{pinned}: {line[:LONG]}"))
     if code not in (0, 1):
         raise VersionError(f"the run {_ended(code)}: {last(lines)}")
     try:
@@ -135,7 +117,7 @@ def _ended(code: int) -> str:
 
 def _failed(asked: Asked, number: str, message: str, call: Call) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Make the entry of a version that gave no run: one row, which says why."""
-    code, lines = call([sys.executable, "-P", "-c", _MANIFEST], unheard)
+    code, lines = call([sys.executable, "-P", "-m", DESCRIBE], unheard)
     if code or not lines:
         raise StoreError(f"can't describe this machine: {last(lines)}")
     here = json.loads(lines[-1])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from optbench.runner.compare import compare_optimizers
 from optbench.results import load
+from optbench.runner.compare import compare_optimizers
 from optbench.store import trials
 from optbench.store.reference import keep_reference
 
