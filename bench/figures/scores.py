@@ -27,6 +27,7 @@ from optbench.figures.figure import (
 )
 from optbench.store.run import StoredRun
 from optbench.tables import throughput as timing
+from optbench.tables.ranks import ranks as ranks_table
 
 
 def convergence(run: StoredRun, options: Options) -> Any:
@@ -63,7 +64,7 @@ def ranks(run: StoredRun, options: Options) -> Any:
     from optbench.present.charts.dots import Dot, DotPanel, dots
 
     tasks_of(run)
-    rows = ranking.ranks(run.parts, options.view)[1]
+    rows = ranks_table(run.parts, options.view)[1]
     if not rows:
         raise ValueError(f"{run.folder.name}: no problem was finished by all optimizers, so there is nothing to rank")
     found = [Dot(row["optimizer"], row["mean_rank"], float(row["best_rank"]), float(row["worst_rank"])) for row in rows]
@@ -120,5 +121,5 @@ def throughput_caption(run: StoredRun, options: Options) -> str:
         "Left: seconds of one step of a single unbatched trial, median over timed calls, with exact 95 % intervals, "
         "the cheapest first. Right: the larger of two shares, of the arithmetic that a matrix product reached and "
         "of the bandwidth that a copy reached in the same run. A cross on the right edge: timing it failed.",
-        *(f"{note}." for note in timing.notes(list(run.timings))[-1:]),
+        *(f"{note}." for note in timing.timing_notes(list(run.timings))[-1:]),
     )

@@ -123,7 +123,7 @@ def batch_scaling(run: StoredRun, options: Options) -> Any:
 
     rows = scaling.batch_scaling(run.parts, options.view)[1]
     if not rows:
-        raise ValueError(f"{run.folder.name}: {scaling.notes(rows)[0]}")
+        raise ValueError(f"{run.folder.name}: {scaling.NO_SIZES}")
     sizes = {
         (part.footer["problem"], part.footer["batch_size"]): float(part.footer["examples_per_step"])
         for part in run.parts

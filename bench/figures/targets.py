@@ -25,12 +25,16 @@ from optbench.figures.figure import (
     told,
 )
 from optbench.store.run import StoredRun
+from optbench.tables.ecdf import NO_LEVEL
+from optbench.tables.ert import ert as ert_table
+from optbench.tables.profile import FACTORS
+from optbench.tables.table_kind import NO_TARGET
 
 if TYPE_CHECKING:
     from optbench.present.charts.dots import Dot
 
 #: Performance profiles end here, as their table does.
-LAST_FACTOR = targets.FACTORS[-1]
+LAST_FACTOR = FACTORS[-1]
 MOST_CORNERS = 100
 
 
@@ -42,7 +46,7 @@ def profile(run: StoredRun, options: Options) -> Any:
     tasks = tasks_of(run)
     names, steps = targets.steps_to_target(run.parts, options.view)
     if not len(steps):
-        raise ValueError(f"{run.folder.name}: {targets.NO_TARGET}")
+        raise ValueError(f"{run.folder.name}: {NO_TARGET}")
     drawn = []
     for name, found in zip(names, targets.ratios(steps).T, strict=True):
         corners = [1.0, *np.unique(found[found <= LAST_FACTOR]).tolist(), LAST_FACTOR]
@@ -71,7 +75,7 @@ def ecdf(run: StoredRun, options: Options) -> Any:
     tasks = tasks_of(run)
     met, total = targets.steps_met(run.parts, options.view)
     if not total:
-        raise ValueError(f"{run.folder.name}: {targets.ecdf_notes([])[0]}")
+        raise ValueError(f"{run.folder.name}: {NO_LEVEL}")
     last = float(max(targets.most_steps(run.parts, options.view), 1))
     drawn = []
     for name, steps in met.items():
@@ -102,9 +106,9 @@ def ert(run: StoredRun, options: Options) -> Any:
     if options.x == "gradient_evaluations":
         raise ValueError("x: 'gradient_evaluations' is not accepted here; accepted: steps, examples, seconds")
     column = f"ert_{options.x}"
-    rows = targets.ert(run.parts, seconds_of(run), options.view)[1]
+    rows = ert_table(run.parts, seconds_of(run), options.view)[1]
     if not rows:
-        raise ValueError(f"{run.folder.name}: {targets.NO_TARGET}")
+        raise ValueError(f"{run.folder.name}: {NO_TARGET}")
     some = [row for row in rows if row[column] is not None]
     if not some:
         raise ValueError(f"{run.folder.name}: no finished cell is timed; optbench throughput times them")
@@ -154,7 +158,7 @@ def time_to_target(run: StoredRun, options: Options) -> Any:
                 dot = Dot(part.footer["optimizer"], middle, low, high)
                 panels.setdefault(titles_of(task), []).extend(told([dot], " s"))
     if not panels:
-        raise ValueError(f"{run.folder.name}: {targets.NO_TARGET}")
+        raise ValueError(f"{run.folder.name}: {NO_TARGET}")
     return _times(panels, "seconds to target", options)
 
 

@@ -11,7 +11,6 @@ from optbench.present.table import Table
 from optbench.report.html.page import Figure, Lines, Shaded, Variant
 from optbench.report.provenance import machine
 from optbench.store.run import StoredRun
-from optbench.tables.table_kind import KINDS
 
 Block = Lines | Shaded | Figure
 #: Width of a figure that has the page for itself.
@@ -108,7 +107,7 @@ def _shown(run: StoredRun, topic: Topic, on: str, several: bool) -> list[Block]:
         try:
             table = tables.table(run, kind)
         except ValueError as error:
-            left.append(f"No table of {KINDS[kind].meaning}{on}: {error}.")
+            left.append(f"No table of {tables.kind(kind).meaning}{on}: {error}.")
             continue
         if table.to_records():
             blocks.append(Shaded(retitled(table, run, several, on), closed=closed))

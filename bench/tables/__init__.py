@@ -1,16 +1,47 @@
-"""The tables of a run."""
+"""The tables of a run: one kind is one file here, which ends in `TABLE`, and has the file's name with - for _.
+
+Files that begin with _ help others, as `table_kind` does. Nothing is loaded but what is asked for.
+"""
 
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from optbench.analyse.outcomes import Slice
-from optbench.errors import check_name
-from optbench.present.table import Table, select
-from optbench.store.run import StoredRun
-from optbench.tables.table_kind import KINDS
+if TYPE_CHECKING:
+    from optbench.analyse.outcomes import Slice
+    from optbench.present.table import Table
+    from optbench.store.run import StoredRun
+    from optbench.tables.table_kind import TableKind
+
+#: The kinds that come first wherever kinds are listed; others follow by name, and need no line here.
+FIRST = (
+    *("convergence", "throughput", "time-to-target", "best", "trials", "curves", "sensitivity", "budget"),
+    *("batch-scaling", "ranks", "ert", "ecdf", "profile", "defaults"),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all kinds of tables, in the order they are listed, without importing any."""
+    files = {path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py")} - {"table_kind"}
+    kinds = {stem.replace("_", "-") for stem in files}
+    return (*(name for name in FIRST if name in kinds), *sorted(kinds - {*FIRST}))
+
+
+def kind(name: str) -> "TableKind":
+    """Import what is known of a kind of table. Raises RequestError for an unknown name."""
+    from optbench.errors import check_name
+
+    check_name(name, names(), "table")
+    return import_module(f"{__name__}.{name.replace('-', '_')}").TABLE
+
+
+# `table` has a parameter of that name.
+_kind = kind
 
 
 def table(
-    run: StoredRun,
+    run: "StoredRun",
     kind: str = "convergence",
     *,
     at_step: int | None = None,
@@ -20,21 +51,24 @@ def table(
     optimizers: Sequence[str] = (),
     columns: Sequence[str] | None = None,
     sort: str | None = None,
-) -> Table:
+) -> "Table":
     """Make a table of a kind, from all cells or those of some problems and optimizers.
 
     `Slice` and `StoredRun.only` say what the words mean. Raises ValueError for an unknown kind, name or column.
     """
-    check_name(kind, tuple(KINDS), "table")
-    chosen, view = run.only(problems, optimizers), Slice(at_step, target, seeds)
-    entry = KINDS[kind]
-    names, rows = entry.make(chosen, view)
+    # Here, so that names alone load neither numpy nor pyarrow.
+    from optbench.analyse.outcomes import Slice
+    from optbench.present.table import Table, select
+
+    entry = _kind(kind)
+    cells, view = run.only(problems, optimizers), Slice(at_step, target, seeds)
+    every, rows = entry.make(cells, view)
     title = f"{run.folder.name}: {', '.join([entry.meaning, *(_slice_words(view) if entry.of_curves else [])])}"
-    notes = tuple(entry.notes(chosen, rows, view))
-    return select(Table(title, tuple(names), rows, notes, unshown=tuple(entry.unshown(names))), columns, sort)
+    notes = (*entry.shared_notes(cells), *entry.notes(cells, rows, view))
+    return select(Table(title, tuple(every), rows, notes, unshown=tuple(entry.hidden_columns(every))), columns, sort)
 
 
-def _slice_words(view: Slice) -> list[str]:
+def _slice_words(view: "Slice") -> list[str]:
     """Say which part of the curves a table looks at."""
     words = [] if view.at_step is None else [f"at step {view.at_step}"]
     words += [] if view.target is None else [f"to train_loss <= {view.target:g}"]

@@ -10,6 +10,8 @@ from optbench.analyse.outcomes import Slice, outcomes, targets_of
 from optbench.analyse.statistics import batch_scaling as fit
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
 FITTED = ("fewest_steps", "fewest_examples", "critical_batch_size")
@@ -23,6 +25,7 @@ NOTES = [
     "region: perfect where doubling the batch saves at least 80 % of a half of the steps by that fit, none where at "
     "most 20 %, diminishing between; -: fewer than two batch sizes reached the target",
 ]
+NO_SIZES = "no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"
 RESAMPLES = 1000
 
 
@@ -37,13 +40,13 @@ def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[d
     return [*COLUMNS, "region", *fitted], [row for group in several for row in _rows(group, view)]
 
 
-def notes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Say how to read the rows, who never reached the target, or why there is nothing to read."""
     met: dict[str, bool] = {}
     for row in rows:
         met[row["problem"]] = met.get(row["problem"], False) or np.isfinite(row["steps_to_target"])
     if not met:
-        return ["no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"]
+        return [NO_SIZES]
     return NOTES + [f"nobody reached the target on {problem}" for problem, reached in met.items() if not reached]
 
 
@@ -104,3 +107,8 @@ def region(size: float, scaling: dict[str, float]) -> str | None:
         return None
     slope = 1 / (1 + size / critical) if critical > 0 else 0.0
     return "perfect" if slope >= 0.8 else "none" if slope <= 0.2 else "diminishing"
+
+
+TABLE = TableKind(
+    "what a larger batch buys", of_parts(batch_scaling), notes, shared_notes=select_notes, section="Batch sizes"
+)

@@ -1,6 +1,6 @@
 """What tuning costs: the expected best of k random configurations, and where one optimizer overtakes another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from optbench.analyse.objective import objective, start_of
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import expected_best, expected_best_interval, median
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 NOTES = [
     "best_of_k: expected lowest of k configurations drawn at random from those that were tried, each by its median "
@@ -44,7 +46,7 @@ def budget(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str
     return ["problem", "optimizer", "batch_size", "num_points", *columns, "overtakes"], rows
 
 
-def unshown(columns: Sequence[str]) -> list[str]:
+def hidden_columns(columns: Sequence[str]) -> list[str]:
     """Name the columns that would fill a page: of every k but some, and the largest."""
     found = [name for name in columns if name.startswith("best_of_")]
     shown = {f"best_of_{k}{end}" for k in SHOWN for end in ENDS}
@@ -101,3 +103,18 @@ def overtaking(first: Float[np.ndarray, " k"], second: Float[np.ndarray, " k"]) 
     if not second[0] < first[0] or not ahead[-1]:
         return None
     return int(np.flatnonzero(~ahead)[-1]) + 1
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say how to read the columns."""
+    return NOTES
+
+
+TABLE = TableKind(
+    "the expected best of k configurations",
+    of_parts(budget),
+    notes,
+    shared_notes=select_notes,
+    section="Tuning",
+    hidden_columns=hidden_columns,
+)

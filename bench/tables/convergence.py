@@ -1,4 +1,4 @@
-"""What a run's parts say: how far each tuned optimizer came, and with which settings."""
+"""How far each tuned optimizer came."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,7 +12,9 @@ from optbench.analyse.statistics import median_intervals, medians
 from optbench.analyse.tuned_ends import Ends, tuned_ends
 from optbench.store.parallel import spread
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
 from optbench.store.schema import METRICS
+from optbench.tables.table_kind import TableKind, of_parts
 
 #: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -38,11 +40,11 @@ def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
     A cell without report seeds is summarised by the selection seeds of its best point, a failed one by its names.
     Metrics that only some problems have come last.
     """
-    columns, rows, own = _summed(parts, view)
+    columns, rows, own = summarise_cells(parts, view)
     return [*columns, *own], rows
 
 
-def _summed(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
+def summarise_cells(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     """Summarise each cell: (columns, rows, the metrics that only some problems have)."""
     on_disk = all(isinstance(part.path, Path) for part in parts)
     made = list(spread(partial(_rows, view=view), parts, processes=on_disk))
@@ -117,28 +119,29 @@ def _finished_row(
     return row, own
 
 
-def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """Name the best settings of each optimizer on each problem over all batch sizes, as one can type them again."""
-    columns, rows, _ = _summed(parts, view)
-    settings = [name for name in columns if name not in (*AFTER, "problem", "optimizer", "batch_size")]
-    chosen = {(row["problem"], row["optimizer"]): row for row in reversed(rows)}
-    kept = [row for row in rows if chosen[row["problem"], row["optimizer"]] is row]
-    for row in kept:
-        row["settings"] = None if row["learning_rate"] is None else _settings(row, settings)
-    names = ["problem", "optimizer", "batch_size", "settings", "train_loss", "train_loss_low", "train_loss_high"]
-    return [*names, "test_loss", "test_accuracy", "at_edge"], kept
-
-
-def _settings(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    words = [f"--batch-size {row['batch_size']}"]
-    words += [f"--schedule '{row['schedule']}'"] if row.get("schedule") else []
-    given = {name: row[name] for name in names if name != "schedule" and row.get(name) is not None}
-    inside = ",".join(f"{name}={value!r}" for name, value in given.items())
-    name, _, static = row["optimizer"].partition("[")
-    both = ",".join(text for text in (static.removesuffix("]"), inside) if text)
-    return f"-o '{name}[{both}]' {' '.join(words)}"
-
-
 def _worst_last(value: float | None) -> tuple[bool, float]:
     """Order losses: diverged ones after all others, failed cells after those."""
     return (value is None, np.inf if value is None or np.isnan(value) else value)
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say which seeds and which point the medians are of, and how to read the rarer values."""
+    device = run.manifest["device"]["device"]
+    dtype, stored = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
+    seeds = stored if view.seeds is None else min(view.seeds, stored)
+    fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
+    source = fresh if seeds else "the selection seeds, for want of report seeds"
+    lines = [
+        f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
+        f"on the selection seeds; {dtype} on {device}",
+        "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds "
+        "diverged, or missed the target; steps to target are counted at records, on full batches at every step",
+    ]
+    if any((row["gap"] or 0) < 0 for row in rows):
+        lines.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
+    return lines
+
+
+TABLE = TableKind(
+    "how far each tuned optimizer came", of_parts(convergence), notes, section="Results", open_in_report=True
+)

@@ -1,6 +1,6 @@
 """What tuning buys: an optimizer's default settings against its tuned ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ from optbench.analyse.objective import kept, objective, start_of
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes
 from optbench.analyse.statistics import median, median_interval
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 COLUMNS = (
     "problem",
@@ -86,3 +88,11 @@ def _middle(name: str, values: np.ndarray) -> Any:
     if name == "schedule":
         return "constant" if "constant" in values else values[0]
     return values[0] if name == "weight_decay" else values[(len(values) - 1) // 2]
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say how to read the columns."""
+    return NOTES
+
+
+TABLE = TableKind("what tuning buys", of_parts(defaults), notes, shared_notes=select_notes, section="Tuning")

@@ -1,6 +1,6 @@
 """How much the learning rate matters: how wide the good range is, and whether the best one serves elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ from optbench.analyse.objective import kept, objective, rounding, start_of
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 COLUMNS = (
     "problem",
@@ -143,3 +145,17 @@ def _lost_at(other: Response, rate: float) -> float | None:
     low, high = other.lost[after - 1 : after + 1]
     share = (rate - other.octaves[after - 1]) / (other.octaves[after] - other.octaves[after - 1])
     return float(np.inf if np.isinf(low + high) else low + share * (high - low))
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say how to read the columns."""
+    return NOTES
+
+
+TABLE = TableKind(
+    "how much the learning rate matters",
+    of_parts(sensitivity),
+    notes,
+    shared_notes=select_notes,
+    section="Learning rates",
+)

@@ -1,12 +1,15 @@
 """What a step costs: a row for each timed cell."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median
 from optbench.analyse.step_times import LIMITS, Timing, limit_shares, sort_within, step_interval
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import Rows, TableKind
 
 COLUMNS = (
     "problem",
@@ -63,7 +66,7 @@ def _row(timing: Timing) -> dict[str, Any]:
     )
 
 
-def notes(timings: Sequence[Timing]) -> list[str]:
+def timing_notes(timings: Sequence[Timing]) -> list[str]:
     """Say how the rows were measured, and which timings failed."""
     failed = [timing for timing in timings if timing["outcome"] == "failed"]
     finished = [timing for timing in timings if timing["outcome"] == "finished"]
@@ -132,3 +135,31 @@ def _nearest(timings: Sequence[Timing]) -> str:
 
 def _under(prefix: tuple[Any, ...], cells: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [cell for cell in cells if cell[: len(prefix)] == prefix]
+
+
+def make(run: StoredRun, view: Slice) -> Rows:
+    """Summarise the timed cells of a run."""
+    return throughput(run.timings)
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say how the rows were measured, which timings failed, and how many cells are not timed."""
+    left = len(run.manifest["cells"]) - len(run.timings)
+    untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
+    return timing_notes(run.timings) + untimed
+
+
+def no_cell_notes(run: StoredRun) -> list[str]:
+    """Return no note: the timings tell which of them failed, and are not of cells that finished alone."""
+    return []
+
+
+TABLE = TableKind(
+    "what a step costs",
+    make,
+    notes,
+    shared_notes=no_cell_notes,
+    section="What a step costs",
+    open_in_report=True,
+    of_curves=False,
+)

@@ -1,6 +1,6 @@
 """How long each optimizer takes to the target: its steps times the seconds of a step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import profile_score
 from optbench.analyse.step_times import Timing, cell_names, sort_within, step_seconds
 from optbench.store.parts import Part
+from optbench.store.run import StoredRun
 from optbench.tables.convergence import convergence
+from optbench.tables.table_kind import Rows, TableKind
 
 NOTES = [
     "time_to_target is the median of steps_to_target times step_seconds, infinite (null in JSON) where most seeds miss",
@@ -63,3 +65,17 @@ def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -
 
 def _ratio(time: float, fastest: float) -> float:
     return np.inf if np.isinf(time) else time / fastest
+
+
+def make(run: StoredRun, view: Slice) -> Rows:
+    """Multiply the steps and the seconds of a run."""
+    return time_to_target(run.parts, run.timings, view)
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say how to read the columns, and if no cell is timed."""
+    untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
+    return untimed + NOTES
+
+
+TABLE = TableKind("how long the target takes", make, notes, section="Time to target", open_in_report=True)

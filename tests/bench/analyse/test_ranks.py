@@ -1,11 +1,13 @@
 """Mean ranks over problems, and which of them can be told apart."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.ranks import COLUMNS, notes, problem_ranks, ranks
+from optbench.analyse.ranks import problem_ranks
+from optbench.tables.ranks import COLUMNS, notes, ranks
 
 INF = math.inf
 
@@ -27,7 +29,7 @@ def parts(handmade):
 
 
 def told(parts, **view):
-    return "\n".join(notes(parts, Slice(**view)))
+    return "\n".join(notes(SimpleNamespace(parts=parts), (), Slice(**view)))
 
 
 def mean_ranks(parts, **view):

@@ -1,11 +1,16 @@
 """What was solved, and when: running times, shares and profiles that can be counted by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.targets import ecdf, ecdf_notes, ert, profile, profile_notes, unsolved
+from optbench.tables import ecdf as ecdf_table
+from optbench.tables import profile as profile_table
+from optbench.tables.ecdf import ecdf
+from optbench.tables.ert import ert, unsolved
+from optbench.tables.profile import profile
 
 INF = math.inf
 NAN = math.nan
@@ -140,7 +145,9 @@ class TestEcdf:
         assert self.of(part)["sgd"][-1] == 0.3
         nowhere = handmade("sgd", [[8.0, 4.0, NAN]] * 2, targets={}, **lost)
         assert self.of(nowhere) == {}
-        assert ecdf_notes([]) == ["no problem has a target or a trial that didn't diverge"]
+        assert ecdf_table.notes(SimpleNamespace(parts=[]), [], Slice()) == [
+            "no problem has a target or a trial that didn't diverge"
+        ]
 
     def test_nothing(self, failed):
         assert self.of() == self.of(failed("sgd")) == {}
@@ -177,7 +184,10 @@ class TestProfile:
     def test_what_nobody_reached_counts_and_is_named(self, parts, cell):
         parts = [*parts, cell("a", INF, problem="r"), cell("b", INF, problem="r")]
         assert self.of(parts)["b"]["within_2"] == self.of(parts)["b"]["solved"] == pytest.approx(2 / 3)
-        assert profile_notes(parts, Slice())[-1] == "nobody reached the target on r at batch size 4"
+        assert (
+            profile_table.notes(SimpleNamespace(parts=parts), [], Slice())[-1]
+            == "nobody reached the target on r at batch size 4"
+        )
 
     def test_what_was_not_run_or_failed_somewhere_is_not_solved_there(self, parts, cell, failed):
         found = self.of([*parts, cell("c", 10, problem="p"), failed("d")])
@@ -202,4 +212,6 @@ class TestProfile:
     def test_no_target(self, cell, failed):
         for parts in ([cell("a", 10, targets={})], [failed("a")], []):
             assert profile(parts, Slice())[1] == []
-            assert profile_notes(parts, Slice()) == ["no problem has a target; --target 0.1 sets one, in train loss"]
+            assert profile_table.notes(SimpleNamespace(parts=parts), [], Slice()) == [
+                "no problem has a target; --target 0.1 sets one, in train loss"
+            ]

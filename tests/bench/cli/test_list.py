@@ -188,7 +188,7 @@ def test_a_run_without_finished_cells_says_so(optbench, handmade):
 
 
 def test_help_names_every_kind(optbench):
-    from optbench.tables import table_kind
+    from optbench import tables
 
     said = " ".join(optbench("table", "--help").out.replace("│", " ").split())
-    assert [kind for kind in table_kind.KINDS if kind not in said] == []
+    assert [kind for kind in tables.names() if kind not in said] == []

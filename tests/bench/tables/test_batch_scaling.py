@@ -64,7 +64,7 @@ def test_a_size_that_missed_the_target_is_left_out_of_the_fit(handmade, scaled):
     assert (missed["batch_size"], missed["steps_to_target"], missed["examples_to_target"]) == (2, INF, INF)
     assert missed["learning_rate"] is missed["region"] is None
     assert rows[0]["critical_batch_size"] == pytest.approx(8)
-    assert notes(rows)[-1].startswith("region")
+    assert notes(None, rows, Slice())[-1].startswith("region")
 
 
 @pytest.mark.parametrize("steps", [(INF, INF), (60, INF), (0, 20)], ids=["nobody", "one", "one-at-the-start"])
@@ -72,7 +72,7 @@ def test_fewer_than_two_sizes_fit_nothing(handmade, steps):
     _, rows = batch_scaling([cell(handmade, size, at) for size, at in zip((4, 8), steps, strict=True)], Slice())
     assert [row["steps_to_target"] for row in rows] == list(steps)
     assert all(row["region"] is None and "fewest_steps" not in row for row in rows)
-    assert (notes(rows)[-1] == "nobody reached the target on bowl") == (steps == (INF, INF))
+    assert (notes(None, rows, Slice())[-1] == "nobody reached the target on bowl") == (steps == (INF, INF))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_without_a_target_or_two_sizes_there_are_no_rows(handmade, fields):
     parts = [cell(handmade, 4, 20), cell(handmade, 8, 20, **fields)]
     columns, rows = batch_scaling(parts, Slice())
     assert columns[:3] == ["problem", "optimizer", "batch_size"] and rows == []
-    assert notes(rows) == [
+    assert notes(None, rows, Slice()) == [
         "no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"
     ]
 

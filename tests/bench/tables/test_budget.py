@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.tables.budget import budget, configurations, overtaking, unshown
+from optbench.tables.budget import budget, configurations, hidden_columns, overtaking
 
 INF = math.inf
 NAN = math.nan
@@ -65,7 +65,7 @@ class TestBestOfK:
         few, many = handmade("few", [], tried=curves([1, 2])), handmade("many", [], tried=curves([3] * 20))
         columns, _ = budget([few, many], Slice())
         assert [name for name in columns if name[-1].isdigit()] == [f"best_of_{k}" for k in range(1, 21)]
-        people = [name for name in columns if name not in unshown(columns)]
+        people = [name for name in columns if name not in hidden_columns(columns)]
         assert [name for name in people if name[-1].isdigit()] == [f"best_of_{k}" for k in (1, 4, 16, 20)]
         found = rows(few, many)
         assert "best_of_4" not in found["few"] and found["many"]["best_of_20"] == 3

@@ -6,7 +6,8 @@ import pytest
 
 from optbench.analyse.outcomes import Slice
 from optbench.request import parse_spec, parse_values
-from optbench.tables.convergence import best, convergence
+from optbench.tables.best import best
+from optbench.tables.convergence import convergence
 
 INF = math.inf
 NAN = math.nan

@@ -1,14 +1,18 @@
 """Every kind of table, of every kind of run: none breaks, and none is silent about why it is empty."""
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 import optbench
+from optbench import tables
+from optbench.errors import RequestError
 from optbench.present.table import format_table
 from optbench.store.manifest import read_manifest, write_manifest
-from optbench.tables import KINDS
+from optbench.tables.table_kind import TableKind, report_notes, select_notes
 
 TRIED = {0.1: [[3.0, 2.5, 2.0]], 0.2: [[3.0, 2.0, 1.0]]}
 LOST = {"status": "diverged"}
@@ -47,6 +51,12 @@ EDGES = {
     ],
 }
 
+#: Every kind of table, by what its rows are of.
+KINDS = {name: tables.kind(name) for name in tables.names()}
+OF_CURVES = [name for name, kind in KINDS.items() if kind.of_curves]
+OF_SELECTION = [name for name, kind in KINDS.items() if kind.shared_notes is select_notes]
+OF_REPORTS = [name for name, kind in KINDS.items() if kind.shared_notes is report_notes]
+
 VIEWS: list[dict[str, Any]] = [{}, {"at_step": 0}, {"target": 2.0, "seeds": 1}]
 
 
@@ -62,7 +72,7 @@ def test_every_kind_of_run_has_every_kind_of_table(handmade, tmp_path, cells, ki
         assert all(note and note == note.strip() for note in table.notes)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "throughput"])
+@pytest.mark.parametrize("kind", OF_CURVES)
 @pytest.mark.parametrize("cells", ["none", "never-run", "failed", "torn"])
 def test_nothing_finished_is_said(handmade, tmp_path, kind, cells):
     part = handmade("sgd", [], select=[], outcome="failed", message="boom")
@@ -78,7 +88,7 @@ def test_nothing_finished_is_said(handmade, tmp_path, kind, cells):
     assert format_table(table)
 
 
-@pytest.mark.parametrize("kind", ["sensitivity", "budget", "defaults", "batch-scaling"])
+@pytest.mark.parametrize("kind", OF_SELECTION)
 def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
     """Of two points one ran to step 20, and one was stopped at step 10."""
     for optimizer, trial_steps in (("sgd", 30), ("adam", 40)):
@@ -87,9 +97,51 @@ def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
     assert said in optbench.load("handmade", tmp_path / "results").table(kind).notes
 
 
-@pytest.mark.parametrize("kind", ["ranks", "ert", "ecdf", "profile"])
+@pytest.mark.parametrize("kind", OF_REPORTS)
 @pytest.mark.parametrize("report", [[[3.0, 2.0, 1.0]], []], ids=["fresh-seeds", "selection-seeds"])
 def test_which_seeds_speak_is_told(handmade, tmp_path, kind, report):
     handmade("sgd", report, tried=TRIED)
     said = "for want of report seeds, the selection seeds of the best point stand in for them"
     assert (said in optbench.load("handmade", tmp_path / "results").table(kind).notes) == (report == [])
+
+
+def test_every_file_is_a_kind_with_the_file_s_name():
+    assert all(isinstance(kind, TableKind) and kind.meaning for kind in KINDS.values())
+    assert len({kind.meaning for kind in KINDS.values()}) == len(KINDS) >= 14
+
+
+def test_what_comes_first_is_there():
+    """Names that are moved or misspelt would come last without a word."""
+    assert tables.names()[: len(tables.FIRST)] == tables.FIRST
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest():
+    with pytest.raises(RequestError, match="unknown table 'time_to_target'; did you mean 'time-to-target'"):
+        tables.kind("time_to_target")
+
+
+def test_a_kind_loads_no_other_but_what_it_is_made_of():
+    """Asked in a fresh Python: `best` and `time-to-target` are made of the rows of `convergence`."""
+    code = """
+import sys
+from optbench import tables
+loaded = lambda: {name.split(".")[2] for name in sys.modules if name.startswith("optbench.tables.")}
+names = tables.names()
+assert not loaded() and "numpy" not in sys.modules and "pyarrow" not in sys.modules
+for name in names:
+    before = {*sys.modules}
+    tables.kind(name)
+    print(name, *loaded())
+    for module in {*sys.modules} - before:
+        if module.startswith("optbench.tables."):
+            del sys.modules[module]
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [name for name, *_ in lines] == [*tables.names()]
+    helpers = {"table_kind", "_trial_rows"}
+    others = {name: {*loaded} - helpers - {name.replace("-", "_")} for name, *loaded in lines}
+    assert {name: modules for name, modules in others.items() if modules} == {
+        "best": {"convergence"},
+        "time-to-target": {"convergence"},
+    }

@@ -6,7 +6,7 @@ import pytest
 
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.step_times import limit_shares
-from optbench.tables.throughput import COLUMNS, notes, throughput
+from optbench.tables.throughput import COLUMNS, throughput, timing_notes
 from optbench.tables.time_to_target import time_to_target
 
 INF = math.inf
@@ -86,11 +86,11 @@ class TestRows:
 
     def test_nothing_is_no_rows(self):
         assert throughput([]) == ([*COLUMNS], [])
-        assert notes([]) == []
+        assert timing_notes([]) == []
 
 
 def limit_note(*timings):
-    (note,) = [note for note in notes(timings) if note.startswith("percent_of_limit")]
+    (note,) = [note for note in timing_notes(timings) if note.startswith("percent_of_limit")]
     return note.rpartition("; ")[2]
 
 
@@ -100,20 +100,20 @@ BUSY = {"flops_per_step": 3000}
 
 class TestNotes:
     def test_which_failed(self):
-        assert notes([failed("lion"), failed("sgd", problem="hill")]) == [
+        assert timing_notes([failed("lion"), failed("sgd", problem="hill")]) == [
             "bowl / lion: ValueError: boom",
             "hill / sgd: ValueError: boom",
         ]
 
     def test_how_it_was_measured(self):
-        said = "\n".join(notes([timing(), timing("sgd", 2.0)]))
+        said = "\n".join(timing_notes([timing(), timing("sgd", 2.0)]))
         assert "medians of 6 or 7 calls" in said
         assert "on cpu, abacus" in said
         assert "a float32 product at 1e-06 GFLOP/s and a copy at 2e-07 GB/s" in said
 
     @pytest.mark.parametrize(("compiled", "noted"), [(None, True), (0.25, False)], ids=["cached", "compiled"])
     def test_what_was_not_compiled(self, compiled, noted):
-        said = notes([timing(), timing("sgd", compile_seconds=compiled)])
+        said = timing_notes([timing(), timing("sgd", compile_seconds=compiled)])
         assert any("compilation cache" in note for note in said) is noted
 
     def test_one_limit_for_all(self):
@@ -142,11 +142,13 @@ class TestNotes:
     def test_several_machines_are_told_apart_by_their_problems(self):
         other = timing(problem="hill", device={"device": "cpu", "cpu": "another"})
         one = f"{timing()['device']['device']}, {timing()['device']['cpu']}"
-        assert any(note.endswith(f"on {one}") for note in notes([timing()]))
-        assert any(note.endswith(f"on {one}: bowl; cpu, another: hill") for note in notes([timing(), other]))
+        assert any(note.endswith(f"on {one}") for note in timing_notes([timing()]))
+        assert any(note.endswith(f"on {one}: bowl; cpu, another: hill") for note in timing_notes([timing(), other]))
 
     def test_each_precision_has_its_own(self):
-        said = [note for note in notes([timing(), timing(dtype="float64")]) if note.startswith("percent_of_limit")]
+        said = [
+            note for note in timing_notes([timing(), timing(dtype="float64")]) if note.startswith("percent_of_limit")
+        ]
         assert ["float32" in note for note in said] == [True, False]
         assert "float64" in said[1]
 

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.tables.trials import COUNTED, curves, trials
+from optbench.tables.curves import COUNTED, curves
+from optbench.tables.trials import trials
 
 NAN = math.nan
 

@@ -1,0 +1,70 @@
+"""What the tables of single trials share: how a trial is named, and the first seeds of rows that are read anew."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int
+
+from optbench.analyse.outcomes import Slice
+from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.store.trials import read_batches
+from optbench.tables.table_kind import Rows
+
+#: Columns that name a trial; those of its hyperparameters and its schedule come after them.
+NAMES = ("phase", "problem", "optimizer", "batch_size", "seed")
+SETTINGS = ("hyperparameters", "schedule")
+
+
+@dataclass(frozen=True)
+class FirstSeeds:
+    """The rows of the first seeds, read anew each time they are gone through: they need not fit into memory."""
+
+    rows: Iterable[dict[str, Any]]
+    num: int
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (row for row in self.rows if row["seed"] < self.num)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def of_first_seeds(tabulate: Callable[[Sequence[Part], Slice], Rows]) -> Callable[[StoredRun, Slice], Rows]:
+    """Return the `make` of a table of trials: of a run's parts, the rows of the first seeds if a view has so many."""
+
+    def make(run: StoredRun, view: Slice) -> Rows:
+        columns, rows = tabulate(run.parts, view)
+        return columns, rows if view.seeds is None else FirstSeeds(rows, view.seeds)
+
+    return make
+
+
+def num_records(steps: pa.ListArray, view: Slice) -> Int[np.ndarray, " trial"]:
+    """Count each trial's records up to the step that is looked at; steps ascend."""
+    seen = np.cumsum(numbers(steps.values) <= (np.inf if view.at_step is None else view.at_step))
+    return np.diff(np.concatenate([[0], seen])[numbers(steps.offsets)])
+
+
+def numbers(values: pa.Array) -> np.ndarray:
+    """Return an Arrow array as a numpy one, without a copy."""
+    # Not `to_numpy`, which imports pandas where it is installed.
+    return np.asarray(np.from_dlpack(values))
+
+
+def hyperparameters_of(parts: Sequence[Part]) -> list[str]:
+    """Name the hyperparameters of some parts, each a column of its own."""
+    batches = (batch for part in parts for batch in read_batches(part, ["hyperparameters"]))
+    found = {name for batch in batches for name in batch["hyperparameters"].keys.to_pylist()}
+    return ["learning_rate", "weight_decay", *sorted(found - {"learning_rate", "weight_decay"})]
+
+
+def names_of(trial: Mapping[str, Any], tuned: Sequence[str]) -> dict[str, Any]:
+    """Return what names a trial, with a column for each of its hyperparameters."""
+    batch_size, values = trial["batch_size"], dict(trial["hyperparameters"] or ())
+    batch_size = int(batch_size) if batch_size and batch_size.isdigit() else batch_size
+    named = {name: trial[name] for name in (*NAMES, "schedule")} | {"batch_size": batch_size}
+    return named | {name: values.get(name) for name in tuned}

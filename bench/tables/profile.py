@@ -1,0 +1,51 @@
+"""Performance profiles over steps to target."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.statistics import performance_profile, profile_score
+from optbench.analyse.targets import median_steps, ratios, steps_to_target
+from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import NO_TARGET, STEPS_COUNTED, Rows, TableKind, of_parts, report_notes
+
+FACTORS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
+NOTES = [
+    "share of problems (each batch size counts) whose first target the tuned optimizer meets, by its median over the "
+    "report seeds, within so many times the fewest steps of any; solved: at all; score: the area up to 4 times, as a "
+    "share; what failed or was not run somewhere has not met the target there",
+    "by steps, which "
+    + STEPS_COUNTED.removeprefix("steps ")
+    + "; `optbench table RUN time-to-target` compares seconds",
+]
+
+
+def profile(parts: Sequence[Part], view: Slice) -> Rows:
+    """Tabulate performance profiles over steps to target: (columns, rows), the best score first."""
+    columns = ["optimizer", *(f"within_{factor:g}" for factor in FACTORS), "solved", "score", "num_problems"]
+    names, array = steps_to_target(parts, view)
+    if not len(array):
+        return columns, []
+    shares = performance_profile(array, np.array(FACTORS))
+    rows = []
+    for place, name in enumerate(names):
+        row = {"optimizer": name, "num_problems": len(array), "solved": float(np.mean(np.isfinite(array[:, place])))}
+        row |= {f"within_{factor:g}": float(shares[at, place]) for at, factor in enumerate(FACTORS)}
+        rows.append(row | {"score": profile_score(ratios(array)[:, place])})
+    return columns, sorted(rows, key=lambda row: -row["score"])
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say how to read a profile, and on what nobody reached the target."""
+    times = median_steps(run.parts, view)
+    missed = [task for task, steps in times.items() if np.isinf(min(steps.values()))]
+    unsolved = [f"nobody reached the target on {problem} at batch size {size}" for problem, size in missed]
+    return NOTES + unsolved if times else [NO_TARGET]
+
+
+TABLE = TableKind(
+    "performance profiles", of_parts(profile), notes, shared_notes=report_notes, section="Over all problems"
+)

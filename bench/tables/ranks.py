@@ -1,0 +1,77 @@
+"""Mean ranks over problems, and which of them can be told apart."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optbench.analyse.outcomes import Slice
+from optbench.analyse.ranks import problem_ranks, tested
+from optbench.analyse.significance import LEVEL
+from optbench.store.parts import Part
+from optbench.store.run import StoredRun
+from optbench.tables.table_kind import TableKind, of_parts, report_notes
+
+COLUMNS = ("optimizer", "mean_rank", "best_rank", "worst_rank", "num_first", "behind_the_best", "num_problems")
+
+
+def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    """Rank the tuned optimizers on each problem and average: (columns, rows), best first."""
+    names, ranked = problem_ranks(parts, view)
+    if not ranked.size:
+        return [*COLUMNS], []
+    mean = ranked.mean(axis=0)
+    test = tested(ranked)
+    apart = mean - mean.min() > (test.critical if test and test.p <= LEVEL else np.inf)
+    rows = [
+        {
+            "optimizer": name,
+            "mean_rank": float(mean[place]),
+            "best_rank": float(ranked[:, place].min()),
+            "worst_rank": float(ranked[:, place].max()),
+            "num_first": int(np.sum(ranked[:, place] == ranked.min(axis=1))),
+            "behind_the_best": bool(apart[place]),
+            "num_problems": len(ranked),
+        }
+        for place, name in enumerate(names)
+    ]
+    return [*COLUMNS], sorted(rows, key=lambda row: row["mean_rank"])
+
+
+def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
+    """Say what the test found, and what was left out."""
+    names, ranked = problem_ranks(run.parts, view)
+    num = len({part.footer["problem"] for part in run.parts})
+    lines = [
+        "ranked by median train loss over the report seeds; ties share their ranks (where the optimum is known, all "
+        "that reach it up to rounding tie); what diverged or failed comes last",
+    ]
+    if len(ranked) < num:
+        lines.append(
+            f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there, or "
+            "all of them failed (--optimizer ranks some of them on what they share)"
+        )
+    test = tested(ranked) if ranked.size else None
+    if test is None:
+        return [*lines, "not tested: that takes at least three optimizers on two problems that all were run on"]
+    differ = test.p <= LEVEL
+    alike = "differ" if differ else "can't be told apart"
+    lines.append(f"Friedman's test over {len(ranked)} problems: p = {test.p:.2g}, so as a whole the ranks {alike}")
+    return [*lines, _pairs(test.critical)] if differ else lines
+
+
+def _pairs(critical: float) -> str:
+    return (
+        f"behind_the_best: its mean rank is more than Nemenyi's critical difference of {critical:.2f} (5 %) behind the "
+        "first; the others can't be told from the first"
+    )
+
+
+TABLE = TableKind(
+    "mean ranks over problems",
+    of_parts(ranks),
+    notes,
+    shared_notes=report_notes,
+    section="Over all problems",
+    open_in_report=True,
+)
