@@ -7,7 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from optbench import tables
 from optbench.present.table import Table
-from optbench.store.parts import Part
+from optbench.store.parts import Part, TornPart
 from optbench.store.run import StoredRun, load_stored
 
 
@@ -48,7 +48,7 @@ class Run:
         return self.stored.parts
 
     @property
-    def torn(self) -> tuple[Part, ...]:
+    def torn(self) -> tuple[TornPart, ...]:
         """Return the parts that are no whole part of this schema."""
         return self.stored.torn
 

@@ -88,7 +88,7 @@ def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, 
     if task not in second.parts:
         return None
     part = first.parts[task]
-    metric = rules.metric or ("train_loss" if part.footer["optimum"] is None else "gap")
+    metric = rules.metric or ("train_loss" if part.results.optimum is None else "gap")
     sides = [(side.parts[task], side.timed.get(task, (None, None))[0]) for side in (first, second)]
     if not all(has_metric(part, metric, rules.view, seconds) for part, seconds in sides):
         return None
@@ -110,7 +110,7 @@ def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judge
         row |= _interval(name, median_interval(one.shown()))
     ends = (judged.difference, judged.low, judged.high)
     # More accuracy is less cost.
-    more = is_higher_better(pair[0].metric, first.parts[task].footer)
+    more = is_higher_better(pair[0].metric, first.parts[task].results)
     row |= _interval("difference", (-ends[0], -ends[2], -ends[1]) if more else ends)
     row |= {"p_value": judged.p_value, "verdict": judged.verdict}
     return row | {"seeds_needed": judged.seeds_needed, "num_seeds": len(pair[0].seeds)}

@@ -48,9 +48,9 @@ class Costs(NamedTuple):
 def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> bool:
     """Say whether a cell has a metric; `seconds` are those of a step, where they were measured."""
     if metric == "gap":
-        return part.footer["optimum"] is not None
+        return part.results.optimum is not None
     if metric.endswith("_to_target"):
-        return bool(targets_of(part.footer, view)) and (metric == "steps_to_target" or seconds is not None)
+        return bool(targets_of(part.results, view)) and (metric == "steps_to_target" or seconds is not None)
     return metric in measured_columns(part)
 
 
@@ -60,7 +60,7 @@ def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget
     Raises ValueError for a budget that the cell can't fill.
     """
     found = tuned(part, view) if budget is None else outcomes(part, "select", view)
-    targets = targets_of(part.footer, view)
+    targets = targets_of(part.results, view)
     steps = found.steps_to[next(iter(targets))] if targets else np.full(found.start.shape, inf)
     scale = _scale(found, part, metric, view, steps, seconds or 1.0)
     cost, begun = scale.pop("cost"), found.start[:, 0]
@@ -72,21 +72,21 @@ def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget
 
 def _scale(found: Outcomes, part: Part, metric: str, view: Slice, steps: np.ndarray, seconds: float) -> dict[str, Any]:
     """Take a metric as a cost [seed, point], and what its scale is."""
-    footer, linear = part.footer, {"offset": 0.0, "sign": 1.0, "least": None, "floor": None}
+    results, linear = part.results, {"offset": 0.0, "sign": 1.0, "least": None, "floor": None}
     if metric.endswith("_to_target"):
         unit = seconds if metric == "time_to_target" else 1.0
-        return linear | {"cost": steps * unit, "start": float(footer["steps"] * unit), "floor": 0.0}
-    if metric in found.ends and is_higher_better(metric, footer):
+        return linear | {"cost": steps * unit, "start": float(results.steps * unit), "floor": 0.0}
+    if metric in found.ends and is_higher_better(metric, results):
         # A share that is still missing: 1 - accuracy.
         return linear | {"cost": 1 - found.ends[metric], "offset": 1.0, "sign": -1.0, "start": 1.0, "floor": 0.0}
     if metric == "test_loss":
         start = median(found.start[:, 0])
         return linear | {"cost": found.ends[metric], "start": start, "least": rounding(found.dtype) * start}
-    optimum, start = footer["optimum"], start_of(found, footer)
+    optimum, start = results.optimum, start_of(found, results)
     known = {"offset": 0.0 if metric == "gap" else optimum or 0.0}
     least = rounding(found.dtype) * max(abs(optimum or 0.0), start)
     known |= {"least": least if least > 0 else None, "floor": None if optimum is None else least}
-    return linear | known | {"cost": objective(found, footer), "start": start}
+    return linear | known | {"cost": objective(found, results), "start": start}
 
 
 def _expected(
@@ -98,8 +98,8 @@ def _expected(
     """
     num = cost.shape[1]
     if budget > num:
-        names = f"{part.footer['problem']} / {part.footer['optimizer']}"
+        names = f"{part.record.problem} / {part.record.optimizer}"
         raise ValueError(f"budget: {budget} is not accepted; {names} has {num} configurations stored")
-    order = np.argsort([median(trials) for trials in objective(found, part.footer).T], kind="stable")
+    order = np.argsort([median(trials) for trials in objective(found, part.results).T], kind="stable")
     wins = np.array([comb(num - place - 1, budget - 1) / comb(num, budget) for place in range(num)])
     return cost[:, order] @ wins

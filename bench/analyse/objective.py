@@ -1,18 +1,16 @@
 """What optimizers are compared by where nothing else is asked for: the gap to the optimum, or the train loss."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.outcomes import Outcomes
 from optbench.analyse.statistics import median
+from optbench.store.record import CellResults
 
 
-def objective(found: Outcomes, footer: Mapping[str, Any]) -> Float[np.ndarray, "seed point"]:
+def objective(found: Outcomes, results: CellResults) -> Float[np.ndarray, "seed point"]:
     """Take the gap to the optimum where it is known, and 0 where that is rounding; else the train loss."""
-    optimum = footer["optimum"]
+    optimum = results.optimum
     if optimum is None:
         return found.ends["train_loss"]
     gap = found.ends["train_loss"] - optimum
@@ -20,9 +18,9 @@ def objective(found: Outcomes, footer: Mapping[str, Any]) -> Float[np.ndarray, "
     return np.where(gap <= 4 * rounding(found.dtype) * abs(optimum), 0.0, gap)
 
 
-def start_of(found: Outcomes, footer: Mapping[str, Any]) -> float:
+def start_of(found: Outcomes, results: CellResults) -> float:
     """Take what `objective` was before the first update: the median over seeds."""
-    return median(found.start[:, 0]) - (footer["optimum"] or 0.0)
+    return median(found.start[:, 0]) - (results.optimum or 0.0)
 
 
 def rounding(dtype: str) -> float:

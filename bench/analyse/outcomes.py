@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from optbench.analyse.trials import of_seeds, read_trials
 from optbench.errors import refused
 from optbench.store.parts import Part
+from optbench.store.record import CellResults
 from optbench.store.schema import FIXED, METRICS
 from optbench.store.trials import batches_of, measured_columns, open_part
 
@@ -78,9 +79,9 @@ def own_metrics(part: Part) -> list[str]:
     return [name for name in measured_columns(part) if name not in (*METRICS, *FIXED)]
 
 
-def targets_of(footer: Mapping[str, Any], view: Slice) -> dict[str, float]:
+def targets_of(results: CellResults, view: Slice) -> dict[str, float]:
     """Name what counts as solved: metric -> value."""
-    return dict(footer["targets"]) if view.target is None else {"train_loss": view.target}
+    return dict(results.targets) if view.target is None else {"train_loss": view.target}
 
 
 def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
@@ -90,7 +91,7 @@ def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[st
     ValueError where they are not stored.
     """
     aims = (
-        {name: (name, value) for name, value in targets_of(part.footer, view).items()} if targets is None else targets
+        {name: (name, value) for name, value in targets_of(part.results, view).items()} if targets is None else targets
     )
     stored = _Stored(str(part.path), _version(part), part)
     read = _outcomes if stored.version[-1] <= MOST_BYTES else _outcomes.__wrapped__
@@ -101,7 +102,7 @@ def _version(part: Part) -> tuple[int, int, int]:
     """Tell a part's file from one that took its place, with its size last."""
     if not isinstance(part.path, Path):
         # To ask object storage takes as long as to read it; what was read once is held on to, with its identity.
-        return id(part.footer), 0, 0
+        return id(part.record), 0, 0
     there = part.path.stat()
     return there.st_ino, there.st_mtime_ns, there.st_size
 
@@ -125,7 +126,7 @@ def _outcomes(stored: _Stored, phase: str, view: Slice, aims: tuple[tuple[str, t
         curves = [*SHOWN, *own, *(metric for _, (metric, _) in aims), "step_loss"]
         columns = [*dict.fromkeys([*NAMED, *curves])]
         batches = (of_seeds(batch, view.seeds) for batch in batches_of(file, columns, phase))
-        pieces = [read_trials(batch, part.footer, view.at_step, dict(aims)) for batch in batches if len(batch)]
+        pieces = [read_trials(batch, part.results, view.at_step, dict(aims)) for batch in batches if len(batch)]
     if not pieces:
         raise not_kept(part, phase)
     return _locked(_arrange(pieces))
@@ -142,16 +143,16 @@ def _locked(found: Outcomes) -> Outcomes:
 
 def not_kept(part: Part, phase: str) -> ValueError:
     """Say that a cell's trials of a phase are not there to be read."""
-    names = f"{part.footer['problem']} / {part.footer['optimizer']}"
+    names = f"{part.record.problem} / {part.record.optimizer}"
     return ValueError(f"{names}: its {phase} trials are not kept, as in all reference runs")
 
 
 def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
     """Read the trials that speak for a cell: its report seeds, or its best point's selection seeds."""
-    if part.footer["report_seeds"]:
+    if part.record.report_seeds:
         return outcomes(part, "report", view, targets)
     found = outcomes(part, "select", view, targets)
-    return found.take(np.flatnonzero(found.points == part.footer["best_point"]).tolist())
+    return found.take(np.flatnonzero(found.points == part.results.best_point).tolist())
 
 
 def _arrange(pieces: Sequence[Mapping[str, Any]]) -> Outcomes:

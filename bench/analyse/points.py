@@ -30,10 +30,10 @@ def points(part: Part, metric: str, names: Sequence[str], view: Slice) -> list[P
     settings = [found.settings.get(name, np.zeros(len(middle))) for name in names]
     best: dict[tuple[float, ...], int] = {}
     # Of several that reached the optimum, the one that the run chose.
-    order = sorted(range(len(middle)), key=lambda at: (middle[at], found.points[at] != part.footer["best_point"]))
+    order = sorted(range(len(middle)), key=lambda at: (middle[at], found.points[at] != part.results.best_point))
     for place in order:
         best.setdefault(tuple(float(values[place]) for values in settings), place)
-    chosen = part.footer["best_point"]
+    chosen = part.results.best_point
     return [
         Point(combination, _shown(float(middle[place]), sign), bool(found.points[place] == chosen))
         for combination, place in sorted(best.items())
@@ -68,7 +68,7 @@ def _aim(metric: str) -> dict[str, tuple[str, float]]:
 def _costs(found: Outcomes, part: Part, metric: str) -> tuple[Float[np.ndarray, "seed point"], float]:
     """Take a metric as a cost, infinite where a trial diverged, and its sign."""
     values = found.ends["train_loss" if metric == "gap" else metric]
-    sign = -1.0 if is_higher_better(metric, part.footer) else 1.0
+    sign = -1.0 if is_higher_better(metric, part.results) else 1.0
     return np.where(found.diverged, np.inf, sign * gap_of(values, part, metric, found.dtype)), sign
 
 

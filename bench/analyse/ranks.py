@@ -21,11 +21,11 @@ def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[
     """
     from scipy.stats import rankdata
 
-    names = list(dict.fromkeys(part.footer["optimizer"] for part in parts))
+    names = list(dict.fromkeys(part.record.optimizer for part in parts))
     tasks: dict[str, dict[Any, dict[str, Part]]] = {}
     for part in parts:
-        batches = tasks.setdefault(part.footer["problem"], {})
-        batches.setdefault(part.footer["batch_size"], {})[part.footer["optimizer"]] = part
+        batches = tasks.setdefault(part.record.problem, {})
+        batches.setdefault(part.record.batch_size, {})[part.record.optimizer] = part
     blocks = []
     for batches in tasks.values():
         full = [found for found in batches.values() if len(found) == len(names)]
@@ -39,7 +39,7 @@ def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[
 def _result(part: Part, view: Slice) -> float:
     if part.outcome == "failed":
         return float("inf")
-    return median(objective(tuned(part, view), part.footer)[:, 0])
+    return median(objective(tuned(part, view), part.results)[:, 0])
 
 
 class Tested(NamedTuple):

@@ -44,13 +44,13 @@ class Trial(NamedTuple):
 
 def metric_of(part: Part, metric: str | None) -> str:
     """Name what is shown of a cell: the gap where the optimum is known, else the train loss, where not given."""
-    return metric or ("train_loss" if part.footer["optimum"] is None else "gap")
+    return metric or ("train_loss" if part.results.optimum is None else "gap")
 
 
 def has_curve(part: Part, metric: str) -> bool:
     """Say whether a cell has a metric's curves."""
     if metric == "gap":
-        return part.footer["optimum"] is not None
+        return part.results.optimum is not None
     return metric not in FIXED and metric in measured_columns(part)
 
 
@@ -96,12 +96,12 @@ def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | N
 
     `seconds` are those of a step, for curves against seconds.
     """
-    phase = "report" if part.footer["report_seeds"] else "select"
+    phase = "report" if part.record.report_seeds else "select"
     trials = [trial for trial in _trials(part, metric, x, view, phase, MOST_RECORDS) if phase == "report" or trial.best]
     values = np.array([trial.y for trial in trials]).T
     along = np.median([trial.x for trial in trials], axis=0) * (1.0 if seconds is None else seconds)
     # What diverged is the worst there is.
-    worst = -np.inf if is_higher_better(metric, part.footer) else np.inf
+    worst = -np.inf if is_higher_better(metric, part.results) else np.inf
     middle, low, high = median_intervals(np.where(np.isfinite(values), values, worst))
     kept = int(np.argmin(np.append(np.isfinite(middle), False)))
     lasts = [np.flatnonzero(np.isfinite(trial.y))[-1:] for trial in trials if trial.diverged]
@@ -118,7 +118,7 @@ def grid_trials(part: Part, metric: str, x: str, view: Slice, seconds: float | N
     trials = list(_trials(part, metric, x, view, "select", GRID_RECORDS))
     if not trials:
         raise not_kept(part, "select")
-    sign = -1.0 if is_higher_better(metric, part.footer) else 1.0
+    sign = -1.0 if is_higher_better(metric, part.results) else 1.0
     trials.sort(key=lambda trial: -_end(trial, sign))
     chosen = np.linspace(0, len(trials) - 1, min(len(trials), MOST_TRIALS)).round().astype(int).tolist()
     places = sorted({*chosen, *(place for place, trial in enumerate(trials) if trial.best)})
@@ -136,16 +136,17 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
                 steps = [step for step in row["step"] if view.at_step is None or step <= view.at_step]
                 places = thin(np.array(steps), most)
                 y = gap_of(np.array(row[source], dtype=float)[places], part, metric, row["dtype"])
-                best = row["point"] == part.footer["best_point"]
+                best = row["point"] == part.results.best_point
                 lost, settings = row["status"] == "diverged", dict(row["hyperparameters"])
                 yield Trial(np.array(row[along], dtype=float)[places], y, lost, best, settings)
 
 
 def gap_of(y: np.ndarray, part: Part, metric: str, dtype: str) -> np.ndarray:
     """Take off the optimum where the gap is shown, and take it for 0 where it is rounding."""
-    if metric != "gap":
+    optimum = part.results.optimum
+    if metric != "gap" or optimum is None:
         return y
-    gap, optimum = y - part.footer["optimum"], part.footer["optimum"]
+    gap = y - optimum
     return np.where(gap <= 4 * rounding(dtype) * abs(optimum), 0.0, gap)
 
 

@@ -21,14 +21,14 @@ def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.nd
     for part in parts:
         if part.outcome == "finished":
             tasks.setdefault(_task(part), []).append(part)
-    met: dict[str, list[np.ndarray]] = {part.footer["optimizer"]: [] for part in parts}
+    met: dict[str, list[np.ndarray]] = {part.record.optimizer: [] for part in parts}
     total = 0
     for some in tasks.values():
         levels = _levels(some, view)
         targets = {str(place): ("train_loss", level) for place, level in enumerate(levels)}
         found = [tuned(part, view, targets) for part in some]
         for part, one in zip(some, found, strict=True):
-            met[part.footer["optimizer"]].extend(values[:, 0] for values in one.steps_to.values())
+            met[part.record.optimizer].extend(values[:, 0] for values in one.steps_to.values())
         total += LEVELS * max(len(one.seeds) for one in found) if levels else 0
     return {name: np.concatenate([[], *found]) for name, found in met.items()}, total
 
@@ -39,17 +39,17 @@ def most_steps(parts: Sequence[Part], view: Slice) -> int:
 
 
 def _task(part: Part) -> tuple[Any, ...]:
-    return (part.footer["problem"], part.footer["batch_size"])
+    return (part.record.problem, part.record.batch_size)
 
 
 def last_step(part: Part, view: Slice) -> int:
     """Return the last step of a cell that is looked at."""
-    return part.footer["steps"] if view.at_step is None else min(view.at_step, part.footer["steps"])
+    return part.results.steps if view.at_step is None else min(view.at_step, part.results.steps)
 
 
 def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
     """Space targets on the train loss from a task's start to its end; none where no end is known."""
-    footer, target = parts[0].footer, targets_of(parts[0].footer, view).get("train_loss")
+    results, target = parts[0].results, targets_of(parts[0].results, view).get("train_loss")
     # The start alone, where the target is known, is the same for all.
     found = [tuned(part, view, {}) for part in (parts if target is None else parts[:1])]
     start = median(found[0].start[:, 0])
@@ -58,7 +58,7 @@ def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
         return []
     if not last < start < np.inf:
         return [last] * LEVELS
-    base = footer["optimum"] if footer["optimum"] is not None else min(0.0, last)
+    base = results.optimum if results.optimum is not None else min(0.0, last)
     least = rounding(found[0].dtype) * max(abs(base), start - base)
     shares = np.arange(1, LEVELS) / LEVELS
     between = base + (start - base) ** (1 - shares) * max(last - base, least) ** shares
@@ -67,7 +67,7 @@ def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
 
 def steps_to_target(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
     """Arrange what `profile` compares: optimizers, and their median steps to the first target, infinite if missed."""
-    names, times = list(dict.fromkeys(part.footer["optimizer"] for part in parts)), median_steps(parts, view)
+    names, times = list(dict.fromkeys(part.record.optimizer for part in parts)), median_steps(parts, view)
     # A problem solved before the first update takes no steps, and has no ratios.
     return names, np.maximum(np.array([[found.get(name, np.inf) for name in names] for found in times.values()]), 1.0)
 
@@ -76,10 +76,10 @@ def median_steps(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], di
     """Count each optimizer's median steps to the first target of each task that any finished."""
     times: dict[tuple[Any, ...], dict[str, float]] = {}
     for part in parts:
-        targets = targets_of(part.footer, view) if part.outcome == "finished" else {}
+        targets = targets_of(part.results, view) if part.outcome == "finished" else {}
         if targets:
             steps = tuned(part, view).steps_to[next(iter(targets))][:, 0]
-            times.setdefault(_task(part), {})[part.footer["optimizer"]] = median(steps)
+            times.setdefault(_task(part), {})[part.record.optimizer] = median(steps)
     return times
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float
 
+from optbench.store.record import CellResults
 from optbench.store.schema import FIXED
 
 
-def is_higher_better(metric: str, footer: Mapping[str, Any]) -> bool:
+def is_higher_better(metric: str, results: CellResults) -> bool:
     """Say whether more of a metric is better."""
-    return metric.partition("_")[2] in footer.get("higher_is_better", ("accuracy",))
+    return metric.partition("_")[2] in results.higher_is_better
 
 
 def of_seeds(batch: pa.RecordBatch, seeds: int | None) -> pa.RecordBatch:
@@ -25,7 +26,7 @@ def of_seeds(batch: pa.RecordBatch, seeds: int | None) -> pa.RecordBatch:
 
 
 def read_trials(
-    batch: pa.RecordBatch, footer: Mapping[str, Any], at_step: int | None, targets: Mapping[str, tuple[str, float]]
+    batch: pa.RecordBatch, results: CellResults, at_step: int | None, targets: Mapping[str, tuple[str, float]]
 ) -> dict[str, Any]:
     """Bring some trials to arrays [trial]: what they are, and how they ended at the last record or at a step."""
     chosen = batch["hyperparameters"].to_pylist()
@@ -33,11 +34,11 @@ def read_trials(
     settings["schedule"] = np.array(batch["schedule"].to_pylist())
     named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
     named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
-    return named | read_ends(batch, footer, at_step, targets)
+    return named | read_ends(batch, results, at_step, targets)
 
 
 def read_ends(
-    batch: pa.RecordBatch, footer: Mapping[str, Any], at_step: int | None, targets: Mapping[str, tuple[str, float]]
+    batch: pa.RecordBatch, results: CellResults, at_step: int | None, targets: Mapping[str, tuple[str, float]]
 ) -> dict[str, Any]:
     """Tell how some trials ended at the last record or at a step: arrays [trial]."""
     steps = _curves(batch, "step")
@@ -49,9 +50,9 @@ def read_ends(
     dense = curves.pop("step_loss", None)
     # What a search stopped has no later records.
     seen = {name: _last_finite(curve, last, status == "stopped") for name, curve in curves.items()}
-    ends = {name: np.where(lost | ~np.isfinite(end), _worst(name, footer), end) for name, end in seen.items()}
+    ends = {name: np.where(lost | ~np.isfinite(end), _worst(name, results), end) for name, end in seen.items()}
     steps_to = {
-        name: _steps_to(step, curves.get(metric), value, footer, metric, at_step, dense)
+        name: _steps_to(step, curves.get(metric), value, results, metric, at_step, dense)
         for name, (metric, value) in targets.items()
     }
     start, diverged = curves["train_loss"][:, 0], np.isinf(ends["train_loss"])
@@ -68,15 +69,15 @@ def _last_finite(
     return np.where(stopped, curve[np.arange(len(curve)), last - np.argmax(seen[:, ::-1], axis=1)], found)
 
 
-def _worst(metric: str, footer: Mapping[str, Any]) -> float:
-    return 0.0 if is_higher_better(metric, footer) else np.inf
+def _worst(metric: str, results: CellResults) -> float:
+    return 0.0 if is_higher_better(metric, results) else np.inf
 
 
 def _steps_to(
     step: np.ndarray,
     curve: Float[np.ndarray, "trial record"] | None,
     target: float,
-    footer: Mapping[str, Any],
+    results: CellResults,
     metric: str,
     at_step: int | None,
     dense: Float[np.ndarray, "trial step"] | None,
@@ -87,7 +88,7 @@ def _steps_to(
     """
     if curve is None:
         return np.inf
-    sign = -1.0 if is_higher_better(metric, footer) else 1.0
+    sign = -1.0 if is_higher_better(metric, results) else 1.0
     first = _first(sign * curve <= sign * target, step)
     if metric == "train_loss" and dense is not None:
         first = np.minimum(first, _first(dense <= target, np.arange(dense.shape[1])))

@@ -37,7 +37,7 @@ def tuned_ends(parts: Sequence[Part], view: Slice) -> list[Ends]:
 
 def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
     """Read the report seeds of a cell as one batch; None where they are not as they are written today."""
-    others = {*METRICS} - {*SHOWN, *targets_of(part.footer, view)}
+    others = {*METRICS} - {*SHOWN, *targets_of(part.results, view)}
     batch = report_batch(part, lambda name: name not in others)
     if not batch or len({*batch["point"].to_pylist()}) != 1:
         return None
@@ -55,8 +55,8 @@ def _shape(batch: pa.RecordBatch, part: Part, view: Slice) -> Any:
     """
     lists = [(name, batch[name]) for name in batch.schema.names if pa.types.is_list(batch.schema.field(name).type)]
     curves = tuple((name, column.null_count > 0, len(column.flatten()) / len(batch)) for name, column in lists)
-    aims = tuple(targets_of(part.footer, view).items())
-    return curves, tuple(batch["step"][0].as_py()), aims, tuple(part.footer.get("higher_is_better", ("accuracy",)))
+    aims = tuple(targets_of(part.results, view).items())
+    return curves, tuple(batch["step"][0].as_py()), aims, part.results.higher_is_better
 
 
 def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[Part], view: Slice) -> Any:
@@ -69,8 +69,8 @@ def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[P
         )
         return [(first, Ends(ends, steps_to))]
     table = pa.Table.from_batches([one for _, one in members]).combine_chunks()
-    aims = {name: (name, value) for name, value in targets_of(part.footer, view).items()}
-    told = read_ends(table.to_batches()[0], part.footer, view.at_step, aims)
+    aims = {name: (name, value) for name, value in targets_of(part.results, view).items()}
+    told = read_ends(table.to_batches()[0], part.results, view.at_step, aims)
     laid = [{name: np.broadcast_to(values, len(table)) for name, values in told[kind].items()} for kind in Ends._fields]
     stops = accumulate(len(one) for _, one in members)
     return [

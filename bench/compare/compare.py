@@ -75,11 +75,11 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
 def side(one: Operand, rules: Rules, named: bool) -> Side:
     """Gather an operand's finished cells, `named` by its run too. Raises RequestError where there are none."""
     run, name = run_of(one), one.optimizer
-    own = [part for part in run.parts if part.footer.get("optimizer") == name]
-    parts = {_task(part.footer): part for part in own if part.outcome == "finished"}
+    own = [part for part in run.parts if part.record.optimizer == name]
+    parts = {_task(part.record.names): part for part in own if part.outcome == "finished"}
     label = f"{run.folder.name}:{name}" if named else str(name)
     if not parts:
-        failed = "; ".join(dict.fromkeys(part.footer["message"] for part in own if part.outcome == "failed"))
+        failed = "; ".join(dict.fromkeys(part.record.message for part in own if part.outcome == "failed"))
         raise RequestError(f"{run.folder.name}:{name} has no finished cell{f': {failed}' if failed else ''}")
     timings = (
         [timing for timing in run.timings if timing["optimizer"] == name] if rules.metric == "time_to_target" else []
@@ -115,11 +115,17 @@ def differences(pair: tuple[Operand, Operand], sides: tuple[Side, Side], rules: 
 
 
 def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_seeds: bool) -> list[str]:
-    a, b = (one.parts[task].footer for one in sides)
-    names = ("steps", "seeds", "optimum", "targets", "examples_per_step")
-    names = (*names, "num_points") if rules.budget is None else names
-    found = [_unlike({"num_points": "points tried"}.get(name, name), [a.get(name), b.get(name)]) for name in names]
-    if bool(a["report_seeds"]) != bool(b["report_seeds"]):
+    records, both = [one.parts[task].record for one in sides], [one.parts[task].results for one in sides]
+    found = [
+        _unlike("steps", [results.steps for results in both]),
+        _unlike("seeds", [record.seeds for record in records]),
+        _unlike("optimum", [results.optimum for results in both]),
+        _unlike("targets", [results.targets for results in both]),
+        _unlike("examples_per_step", [results.examples_per_step for results in both]),
+    ]
+    if rules.budget is None:
+        found.append(_unlike("points tried", [record.num_points for record in records]))
+    if bool(records[0].report_seeds) != bool(records[1].report_seeds):
         return [*found, "report seeds against selection seeds"]
     costs = paired(*sides, task, replace(rules, budget=None))
     if same_seeds and costs and not np.allclose(costs[0].begun, costs[1].begun, rtol=1e-3, equal_nan=True):

@@ -46,7 +46,7 @@ def curves(run: StoredRun, options: Options) -> Any:
 def _panel(task: Any, parts: list[Part], metric: str, options: Options, timed: Any) -> Any:
     from optbench.present.charts.line_panel import Line, LinePanel, Mark
 
-    found = {part.footer["optimizer"]: _curve(part, metric, options, timed) for part in parts}
+    found = {part.record.optimizer: _curve(part, metric, options, timed) for part in parts}
     drawn = [Line(name, *_lists(curve)) for name, curve in found.items()]
     marks = [Mark(name, x, y, "a seed diverged here") for name, curve in found.items() for x, y in curve.left]
     starts = [float(curve.middle[0]) for curve in found.values() if len(curve.middle)]
@@ -73,7 +73,7 @@ def is_log(values: list[float], metric: str, options: Options) -> bool:
 
 def rises(metric: str, part: Part) -> bool:
     """Say whether more of a metric is better."""
-    return metric != "gap" and is_higher_better(metric, part.footer)
+    return metric != "gap" and is_higher_better(metric, part.results)
 
 
 def worst(metric: str, part: Part) -> float:
@@ -140,7 +140,7 @@ def _grid_panel(task: Any, part: Part, metric: str, options: Options, timed: Any
     log = is_log([y for line in drawn for y in line.y], metric, options)
     starts = [line.y[0] for line in drawn]
     cap = inf if rises(metric, part) else above(starts, [y for line in drawn for y in line.y], log)
-    title = f"{part.footer['optimizer']} on {task[0]}", f"batch size {task[1]}, {num} trials"
+    title = f"{part.record.optimizer} on {task[0]}", f"batch size {task[1]}, {num} trials"
     return LinePanel(*title, X_TITLES[options.x], words(metric), drawn, marks, log_y=log, cap=cap)
 
 

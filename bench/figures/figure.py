@@ -61,7 +61,7 @@ def tasks_of(run: StoredRun) -> Tasks:
     tasks: Tasks = {}
     for part in run.parts:
         if part.outcome == "finished":
-            tasks.setdefault((part.footer["problem"], part.footer["batch_size"]), []).append(part)
+            tasks.setdefault((part.record.problem, part.record.batch_size), []).append(part)
     if not tasks:
         raise ValueError(f"{run.folder.name}: no cell has finished, so there is nothing to draw")
     return tasks
@@ -86,7 +86,7 @@ def measured_tasks(run: StoredRun, options: Options) -> Tasks:
 
 def cell_of(part: Part) -> tuple[Any, ...]:
     """Name a cell as timings do."""
-    return tuple(part.footer[name] for name in ("problem", "optimizer", "batch_size"))
+    return tuple(part.record.names.values())
 
 
 def seconds_of(run: StoredRun) -> dict[tuple[Any, ...], float]:
@@ -136,18 +136,18 @@ def _places(tasks: Tasks, options: Options) -> dict[str, list[int]]:
     places: dict[str, list[int]] = {}
     for parts in tasks.values():
         for place, part in enumerate(best_first(parts, options)):
-            places.setdefault(part.footer["optimizer"], []).append(place)
+            places.setdefault(part.record.optimizer, []).append(place)
     return places
 
 
 def best_first(parts: Sequence[Part], options: Options) -> list[Part]:
     """Order the cells of a task by what their tuned optimizers came to."""
-    return sorted(parts, key=lambda part: median(objective(tuned(part, options.view), part.footer)[:, 0]))
+    return sorted(parts, key=lambda part: median(objective(tuned(part, options.view), part.results)[:, 0]))
 
 
 def coloured(run: StoredRun) -> str:
     """Say who is coloured, where not all are."""
-    num = len({part.footer["optimizer"] for part in run.parts if part.outcome == "finished"})
+    num = len({part.record.optimizer for part in run.parts if part.outcome == "finished"})
     few = f"Coloured: the {MOST_COLOURED} of {num} optimizers with the most first places, then the best mean ranks."
     return few if num > MOST_COLOURED else ""
 

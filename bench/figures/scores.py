@@ -39,8 +39,8 @@ def convergence(run: StoredRun, options: Options) -> Any:
     panels = []
     for task, parts in tasks.items():
         metric = metrics[task]
-        found = [Dot(part.footer["optimizer"], *tuned_end(part, metric, options.view)) for part in parts]
-        higher = is_higher_better(metric, parts[0].footer)
+        found = [Dot(part.record.optimizer, *tuned_end(part, metric, options.view)) for part in parts]
+        higher = is_higher_better(metric, parts[0].results)
         found.sort(key=lambda dot: inf if np.isinf(dot.value) else -dot.value if higher else dot.value)
         values = [dot.value for dot in found if np.isfinite(dot.value)]
         log = is_log(values, metric, options) and (options.log or spans(values))

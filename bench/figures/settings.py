@@ -37,14 +37,14 @@ def sensitivity(run: StoredRun, options: Options) -> Any:
 
     tasks = measured_tasks(run, options)
     metrics = shared_metric(tasks, options)
-    optimizers = {part.footer["optimizer"] for parts in tasks.values() for part in parts}
+    optimizers = {part.record.optimizer for parts in tasks.values() for part in parts}
     problems = {problem for problem, _ in tasks}
     by_size = len(optimizers) == 1 and len(tasks) > len(problems)
     groups: dict[tuple[str, str], list[tuple[str, Part, str]]] = {}
     for task, parts in tasks.items():
         for part in parts:
-            name = f"batch size {task[1]}" if by_size else part.footer["optimizer"]
-            head = (task[0], part.footer["optimizer"]) if by_size else titles_of(task)
+            name = f"batch size {task[1]}" if by_size else part.record.optimizer
+            head = (task[0], part.record.optimizer) if by_size else titles_of(task)
             groups.setdefault(head, []).append((name, part, metrics[task]))
     panels = [panel for head, found in groups.items() if (panel := _responses(head, found, options))]
     if not panels:
@@ -98,7 +98,7 @@ def heatmap(run: StoredRun, options: Options) -> Any:
             found = points(part, metrics[task], ["learning_rate", "weight_decay"], options.view)
             cells = [Cell(point.settings[0], point.settings[1], point.value, point.chosen) for point in found]
             if all(1 < len(set(values)) <= MOST_VALUES for values in zip(*(cell[:2] for cell in cells), strict=True)):
-                title = f"{part.footer['optimizer']} on {task[0]}", f"batch size {task[1]}"
+                title = f"{part.record.optimizer} on {task[0]}", f"batch size {task[1]}"
                 log = is_log([cell.value for cell in cells if np.isfinite(cell.value)], metrics[task], options)
                 panels.append(HeatPanel(*title, "learning rate", "weight decay", words(metrics[task]), cells, log))
     if not panels:
@@ -125,7 +125,7 @@ def batch_scaling(run: StoredRun, options: Options) -> Any:
     if not rows:
         raise ValueError(f"{run.folder.name}: {scaling.NO_SIZES}")
     sizes = {
-        (part.footer["problem"], part.footer["batch_size"]): float(part.footer["examples_per_step"])
+        (part.record.problem, part.record.batch_size): float(part.results.examples_per_step)
         for part in run.parts
         if part.outcome == "finished"
     }
@@ -195,7 +195,7 @@ def budget(run: StoredRun, options: Options) -> Any:
             ks = [int(name.removeprefix("best_of_")) for name in row if name.removeprefix("best_of_").isdigit()]
             curves = [[row[f"best_of_{k}{end}"] for k in ks] for end in budgets.ENDS]
             drawn.append(Line(row["optimizer"], ks, curves[0], curves[1], curves[2]))
-        metric = "train_loss" if parts[0].footer["optimum"] is None else "gap"
+        metric = "train_loss" if parts[0].results.optimum is None else "gap"
         log = is_log([y for line in drawn for y in line.y], metric, options)
         panels.append(LinePanel(*titles_of(task), "configurations tried", words(metric), drawn, log_x=True, log_y=log))
     if all(len(line.x) < 2 for panel in panels for line in panel.lines):

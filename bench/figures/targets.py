@@ -155,7 +155,7 @@ def time_to_target(run: StoredRun, options: Options) -> Any:
             steps, seconds = tuned_steps(part, options.view), timed.get(cell_of(part))
             if steps is not None and seconds is not None:
                 middle, low, high = (value * seconds for value in steps)
-                dot = Dot(part.footer["optimizer"], middle, low, high)
+                dot = Dot(part.record.optimizer, middle, low, high)
                 panels.setdefault(titles_of(task), []).extend(told([dot], " s"))
     if not panels:
         raise ValueError(f"{run.folder.name}: {NO_TARGET}")

@@ -13,6 +13,7 @@ from optbench.analyse.statistics import median_interval, median_rank_interval
 from optbench.analyse.trials import is_higher_better
 from optbench.errors import StoreError
 from optbench.store.parts import Part
+from optbench.store.record import CellRecord
 from optbench.store.run import StoredRun
 
 WHOLE = Slice()
@@ -60,21 +61,20 @@ def machine_facts(device: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     """Make a cell's rows: how far its tuned optimizer came, by seed, and what a step cost."""
-    footer = part.footer
-    named = {name: str(footer[name]) for name in ("problem", "optimizer", "batch_size")}
-    named |= {"dtype": suite.get("dtype"), "settings": _settings(footer, suite), "key": part.path.stem}
+    named = {name: str(value) for name, value in part.record.names.items()}
+    named |= {"dtype": suite.get("dtype"), "settings": _settings(part.record, suite), "key": part.path.stem}
     if part.outcome == "failed":
-        yield named | {"measure": "failed", "message": footer["message"]}
+        yield named | {"measure": "failed", "message": part.record.message}
         return
-    named["best"] = " ".join(f"{name}={_short(value)}" for name, value in footer["best"].items())
+    named["best"] = " ".join(f"{name}={_short(value)}" for name, value in part.results.best.items())
     for row in (*_quality_rows(part), *(_timing_rows(timing) if timing else ())):
         yield named | row
 
 
-def _settings(footer: Mapping[str, Any], suite: Mapping[str, Any]) -> str:
+def _settings(record: CellRecord, suite: Mapping[str, Any]) -> str:
     """Say what was asked of a cell, as far as its numbers depend on it."""
-    asked = {"steps": footer.get("steps"), "points": footer["num_points"]}
-    asked |= {"seeds": f"{footer['seeds']}+{footer['report_seeds']}"}
+    asked = {"steps": record.results and record.results.steps, "points": record.num_points}
+    asked |= {"seeds": f"{record.seeds}+{record.report_seeds}"}
     asked |= {"seed": suite.get("seed") or 0, "decay": suite.get("decay")}
     return " ".join(f"{name}={value}" for name, value in asked.items() if value is not None)
 
@@ -84,7 +84,7 @@ def _short(value: Any) -> str:
 
 
 def _quality_rows(part: Part) -> Iterator[dict[str, Any]]:
-    objective = "train_loss" if part.footer["optimum"] is None else "gap"
+    objective = "train_loss" if part.results.optimum is None else "gap"
     names = {objective: objective, "test_loss": "test_loss", "test_error": "test_accuracy"}
     for measure, metric in (names | {"steps_to_target": "steps_to_target"}).items():
         if has_metric(part, metric, WHOLE, None):
@@ -93,7 +93,7 @@ def _quality_rows(part: Part) -> Iterator[dict[str, Any]]:
     found = tuned(part, WHOLE)
     for metric in own_metrics(part):
         # What has no bound that it could be taken from is no cost.
-        if metric in found.ends and not is_higher_better(metric, part.footer):
+        if metric in found.ends and not is_higher_better(metric, part.results):
             yield _row(metric, found.ends[metric][:, 0], found.seeds)
     try:
         tried = outcomes(part, "select", WHOLE).diverged

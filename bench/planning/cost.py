@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from optbench.store.record import CellResults
+
 #: Problem, batch size and dtype: the cells that differ by their optimizer alone, and are taken to cost the same.
 Group = tuple[str, Any, str]
 
@@ -29,12 +31,11 @@ class Work(Protocol):
 Job = TypeVar("Job", bound=Work)
 
 
-def cost_of_part(footer: Mapping[str, Any]) -> Cost:
-    """Tell what a finished cell cost by the footer of its part; those of older runs lack `trial_steps`."""
-    selected = footer.get("trial_steps", footer["num_points"] * footer["seeds"] * footer["steps"])
-    trained = selected + footer["report_seeds"] * footer["steps"]
-    compiled = footer["trace_seconds"] + footer["compile_seconds"]
-    return Cost(compiled, (footer["select_seconds"] + footer["report_seconds"]) / trained)
+def cost_of_cell(results: CellResults, report_seeds: int) -> Cost:
+    """Tell what a finished cell cost."""
+    trained = results.trial_steps + report_seeds * results.steps
+    compiled = results.trace_seconds + results.compile_seconds
+    return Cost(compiled, (results.select_seconds + results.report_seconds) / trained)
 
 
 def group_of(job: Work) -> Group:

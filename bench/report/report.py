@@ -74,10 +74,7 @@ def _where(run: StoredRun) -> str:
 
 
 def _failures(run: StoredRun) -> list[Block]:
-    rows = [
-        {name: part.footer.get(name) for name in ("problem", "optimizer", "batch_size", "message")}
-        for part in run.failed
-    ]
+    rows = [part.record.names | {"message": part.record.message} for part in run.failed]
     table = Table(f"{run.folder.name}: cells that failed", ("problem", "optimizer", "batch_size", "message"), rows)
     lines = [f"{part.path.name} {part.message}: left out; optbench run computes it again." for part in run.torn]
     if run.missing:

@@ -50,7 +50,7 @@ def _first(names: Sequence[str], ranked: np.ndarray, run: StoredRun) -> str:
     if tied > 1:
         said = f"{names[best]} and {tied - 1} more of {len(names)} optimizers come first together"
     if len(ranked) == 1:
-        problems = {part.footer["problem"] for part in run.parts}
+        problems = {part.record.problem for part in run.parts}
         where = next(iter(problems)) if len(problems) == 1 else "the one problem that all were run on"
         told = "" if tied > 1 else f"; {_judged(run, names[best], names[following])}"
         return f"{said} on {where}, by the tuned median loss over the report seeds{told}."
@@ -118,8 +118,8 @@ def _troubles(run: StoredRun) -> str:
         lost, tried = diverged(run)
         grids = f"{lost} of {tried} trials of the grids diverged" if lost else f"none of {tried} trials diverged"
         said.append(grids if tried else "the trials of the grids are not kept")
-        edges = [part for part in finished if part.footer["at_edge"]]
-        said.append(_edges([f"{part.footer['optimizer']}" for part in edges], len(finished)))
+        edges = [part for part in finished if part.results.at_edge]
+        said.append(_edges([f"{part.record.optimizer}" for part in edges], len(finished)))
     return f"{', '.join(said[:-1])}, and {said[-1]}." if len(said) > 1 else f"{said[0]}."
 
 

@@ -18,6 +18,7 @@ from optbench.runner.trace import span
 from optbench.runner.train_cell import Ready, compile_job, train_job
 from optbench.runner.trial_rows import failed_rows
 from optbench.store.parts import write_part
+from optbench.store.record import CellRecord, CellResults
 from optbench.sweep.devices import Device, describe, memory_limit_bytes, settings
 from optbench.sweep.sweep import out_of_memory
 
@@ -109,7 +110,7 @@ def run_job(
     try:
         ready = compiled()
         with settings(job.cell.dtype, chosen[0]), span(f"run {job.cell.problem} / {job.cell.optimizer}"):
-            rows, measured, message = train_job(job, ready, limit or memory_limit_bytes(*chosen))
+            rows, results, message = train_job(job, ready, limit or memory_limit_bytes(*chosen))
     except (KeyboardInterrupt, errors.StoreError):
         raise
     except (Exception, SystemExit) as error:
@@ -117,22 +118,23 @@ def run_job(
             raise
         write_failure(folder, job, "oom" if out_of_memory(error) else "error", one_line(error))
         return "failed", one_line(error)
-    write_part(folder, job.key, rows, _names(job.cell) | {"outcome": "finished"} | measured)
+    write_part(folder, job.key, rows, _record(job.cell, results=results))
     return "finished", message
 
 
 def write_failure(folder: Path, job: Job, status: str, message: str) -> None:
     """Keep a cell that failed, with the status and message of its trials."""
-    footer = _names(job.cell) | {"outcome": "failed", "message": message}
-    write_part(folder, job.key, failed_rows(job.cell, status, message), footer)
+    write_part(folder, job.key, failed_rows(job.cell, status, message), _record(job.cell, message=message))
 
 
-def _names(cell: Cell) -> dict[str, Any]:
-    return {
-        "problem": cell.problem,
-        "optimizer": cell.optimizer,
-        "batch_size": cell.batch_size,
-        "num_points": cell.num_points,
-        "seeds": cell.seeds,
-        "report_seeds": cell.report_seeds,
-    }
+def _record(cell: Cell, results: CellResults | None = None, message: str = "") -> CellRecord:
+    return CellRecord(
+        problem=cell.problem,
+        optimizer=cell.optimizer,
+        batch_size=cell.batch_size,
+        num_points=cell.num_points,
+        seeds=cell.seeds,
+        report_seeds=cell.report_seeds,
+        results=results,
+        message=message,
+    )

@@ -12,7 +12,7 @@ from optbench.results import Run
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
 from optbench.runner.trace import traced
 from optbench.store.manifest import write_manifest
-from optbench.store.parts import set_aside
+from optbench.store.parts import TornPart, set_aside
 from optbench.store.run import assemble
 from optbench.store.runs import check_writable, now, remove_stale
 from optbench.store.scan import packing, scan
@@ -121,7 +121,7 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
         if part is not None and part.outcome == "finished" and not force:
             on_progress(Progress(job, "kept"))
         else:
-            waiting.append((job, set_aside(part) if part is not None and part.outcome == "torn" else ""))
+            waiting.append((job, set_aside(part) if isinstance(part, TornPart) else ""))
     return waiting
 
 

@@ -15,6 +15,7 @@ from optbench.runner.program_spec import points_of, recipe_of
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
 from optbench.search.points import ask
+from optbench.store.record import CellResults
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
 from optbench.sweep.halving import least_bytes, num_parts, sweep_halving
@@ -60,8 +61,8 @@ def _trials(cell: Cell, phase: str) -> list[str]:
     return [trial_name(cell.seed, phase, seed) for seed in range(count)]
 
 
-def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, dict[str, Any], str]:
-    """Train a cell's points on the selection seeds and the best on the report seeds: (rows, footer, message)."""
+def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults, str]:
+    """Train a cell's points on the selection seeds and the best on the report seeds: (rows, results, message)."""
     cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     began = time.perf_counter()
@@ -77,26 +78,26 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, dict[str, A
     check_optimum(rows, optimum, cell.dtype)
     parts = ceil((min(len(points), ASKED_TOGETHER) if cell.num_asked else len(points)) / compiled.num_points)
     phases = [phase for phase in (compiled, ready.report) if phase is not None]
-    footer = {
-        "best_point": best,
-        "best": _shown(points)[best],
-        "at_edge": at_edge(points, best),
-        "optimum": optimum,
-        "targets": dict(problem.targets),
-        "higher_is_better": sorted(problem.higher_is_better),
-        "steps": job.steps,
-        "record_every": job.record_every,
-        "trial_steps": select.trial_steps,
-        "examples_per_step": examples_per_step(cell, problem),
-        "trace_seconds": sum(phase.trace_seconds for phase in phases),
-        "compile_seconds": sum(phase.compile_seconds for phase in phases),
-        "select_seconds": selected - began,
-        "report_seconds": ended - selected,
-        "memory_bytes": compiled.memory_bytes,
-        "parts": parts,
-    }
+    results = CellResults(
+        best_point=best,
+        best=_shown(points)[best],
+        at_edge=at_edge(points, best),
+        optimum=optimum,
+        targets=dict(problem.targets),
+        higher_is_better=tuple(sorted(problem.higher_is_better)),
+        steps=job.steps,
+        record_every=job.record_every,
+        trial_steps=select.trial_steps,
+        examples_per_step=examples_per_step(cell, problem),
+        trace_seconds=sum(phase.trace_seconds for phase in phases),
+        compile_seconds=sum(phase.compile_seconds for phase in phases),
+        select_seconds=selected - began,
+        report_seconds=ended - selected,
+        memory_bytes=compiled.memory_bytes,
+        parts=parts,
+    )
     split = f"points split into {parts} parts of {compiled.num_points} to fit into memory"
-    return rows, footer, split if compiled.split_for_memory else ""
+    return rows, results, split if compiled.split_for_memory else ""
 
 
 def _select(job: Job, ready: Ready, limit: int) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from importlib.util import find_spec
@@ -16,7 +16,8 @@ from optbench.runner.best_suite import check_output, write_suite
 from optbench.runner.executor import Progress, here
 from optbench.runner.run import run_jobs
 from optbench.search import points as searches
-from optbench.store.parts import part_path, read_part
+from optbench.store.parts import Part, part_path, read_part
+from optbench.store.record import CellResults
 
 SEARCHES = ("grid", "random", "sobol", "halving", "optuna")
 #: Those whose points are a grid, which can be widened.
@@ -107,7 +108,7 @@ def tune(
     if output is not None:
         check_output(Path(output), jobs)
     rounds = _widen_until_inside(plan, start, say) if auto_extend else Rounds(start(jobs, []), jobs, jobs, ())
-    best = _best(rounds.run)
+    best = {key: results.best for key, results in _results(rounds.run).items()}
     if output is not None and best:
         words = f"Best settings by optbench tune: {search}, {num_points * asked.seeds} trials for each optimizer."
         write_suite(Path(output), rounds.jobs, best, words)
@@ -191,14 +192,14 @@ def _named(cell: Cell) -> str:
     return f"{cell.problem} / {cell.optimizer}" + ("" if cell.batch_size == "full" else f" / {cell.batch_size}")
 
 
-def _best(run: Run, field: str = "best") -> dict[str, Any]:
-    """Say what won in each finished cell, by key."""
-    return {part.path.stem: part.footer[field] for part in run.parts if part.outcome == "finished"}
+def _results(run: Run) -> dict[str, CellResults]:
+    """Return what each finished cell gave, by key."""
+    return {part.path.stem: part.results for part in run.parts if part.outcome == "finished"}
 
 
 def _wider(run: Run, jobs: Sequence[Job]) -> Wider:
     """Widen the grids of the cells whose winner lies at an edge."""
-    best = _best(run, "best_point")
+    best = {key: results.best_point for key, results in _results(run).items()}
     at = {job.key: job.cell.points for job in jobs if job.key in best}
     widened = {key: searches.widen(points, points[best[key]]) for key, points in at.items()}
     return {_identity(job.cell): more for job in jobs if (more := widened.get(job.key))}
@@ -207,7 +208,7 @@ def _wider(run: Run, jobs: Sequence[Job]) -> Wider:
 def _summed(rounds: Rounds, num_points: int) -> Tuned:
     """Add up what all cells cost, those of grids that were widened since too."""
     done, jobs = rounds.run, rounds.all_jobs
-    footers = {job.key: _footer(done.folder, job) for job in jobs}
+    known = [(job, results) for job in jobs if (results := _stored_results(done.folder, job)) is not None]
     trials: dict[tuple[str, str, Any], int] = {}
     for job in jobs:
         name = (job.cell.problem, job.cell.optimizer, job.cell.batch_size)
@@ -222,15 +223,13 @@ def _summed(rounds: Rounds, num_points: int) -> Tuned:
     return Tuned(
         run=done,
         trials=trials,
-        trial_steps=sum(footer.get("trial_steps", 0) for footer in footers.values()),
-        full_trial_steps=sum(
-            job.cell.num_points * job.cell.seeds * job.steps for job in jobs if "trial_steps" in footers[job.key]
-        ),
-        select_seconds=sum(footer.get("select_seconds", 0.0) for footer in footers.values()),
+        trial_steps=sum(results.trial_steps for _, results in known),
+        full_trial_steps=sum(job.cell.num_points * job.cell.seeds * job.steps for job, _ in known),
+        select_seconds=sum(results.select_seconds for _, results in known),
         notes=(*said, *rounds.notes),
     )
 
 
-def _footer(folder: Path, job: Job) -> Mapping[str, Any]:
+def _stored_results(folder: Path, job: Job) -> CellResults | None:
     part = read_part(part_path(folder, job.key))
-    return {} if part is None else part.footer
+    return part.record.results if isinstance(part, Part) else None

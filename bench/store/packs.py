@@ -21,8 +21,10 @@ import pyarrow.parquet as pq
 
 from optbench.errors import StoreError
 from optbench.store.locations import children, replace
-from optbench.store.parts import UNREADABLE, Part, examined_part, part_path
+from optbench.store.parts import UNREADABLE, Part, TornPart, examined_part, footer_text, part_path
+from optbench.store.record import CellRecord
 from optbench.store.schema import FIXED, VERSION
+from optbench.store.status import Outcome
 from optbench.store.trials import BATCH_TRIALS, column_names, open_part
 
 #: Parts that are worth packs, when so many have to be read, and how many one holds.
@@ -51,7 +53,7 @@ def stamp(path: Path | os.DirEntry[str]) -> Stamp | None:
     return Stamp(there.st_size, there.st_mtime_ns)
 
 
-def read_and_pack(folder: Path, paths: Sequence[Path]) -> list[Part | None]:
+def read_and_pack(folder: Path, paths: Sequence[Path]) -> list[Part | TornPart | None]:
     """Read the footers of some parts, as `read_part` does, and write a pack of them."""
     found = [_read_and_copy(path) for path in paths]
     rows = [row for _, row in found if row is not None]
@@ -65,18 +67,18 @@ def read_and_pack(folder: Path, paths: Sequence[Path]) -> list[Part | None]:
     return [part for part, _ in found]
 
 
-def _read_and_copy(path: Path) -> tuple[Part | None, dict[str, Any] | None]:
+def _read_and_copy(path: Path) -> tuple[Part | TornPart | None, dict[str, Any] | None]:
     """Read a part: (what its footer says, its row in a pack); without a row where it is torn, or of this moment."""
     # Looked at before it is read: of one that is replaced in between, another stamp is kept than it has.
     at, latest = stamp(path), time.time_ns() - SETTLED_SECONDS * 1e9
     with examined_part(path) as (part, file):
-        if part is None or file is None or at is None or at.changed_ns >= latest:
+        if not isinstance(part, Part) or file is None or at is None or at.changed_ns >= latest:
             return part, None
         report = None
-        if part.outcome == "finished" and at.size <= LARGEST_BYTES:
+        if part.outcome == Outcome.FINISHED and at.size <= LARGEST_BYTES:
             with suppress(*UNREADABLE):
-                report = _serialized(_report_batch(file, part.footer, _is_kept))
-    named = {"schema": VERSION, "key": path.stem, "footer": json.dumps(part.footer)}
+                report = _serialized(_report_batch(file, part.record.report_seeds, _is_kept))
+    named = {"schema": VERSION, "key": path.stem, "footer": footer_text(path.stem, part.record)}
     return part, named | at._asdict() | {"report": report}
 
 
@@ -91,8 +93,7 @@ def packed_parts(folder: Path, stamps: Mapping[str, Stamp]) -> Iterator[tuple[st
             for key, text, *at in _columns(pack, ["key", "footer", *Stamp._fields]):
                 path = part_path(folder, key)
                 if stamps.get(path.name) == Stamp(*at):
-                    footer = json.loads(text)
-                    yield key, Part(path, footer["outcome"], footer, pack=pack)
+                    yield key, Part(path, CellRecord.from_json(json.loads(text)), pack)
 
 
 def _is_kept(name: str) -> bool:
@@ -110,13 +111,11 @@ def report_batch(part: Part, keep: Callable[[str], bool]) -> pa.RecordBatch | No
             batch = pa.ipc.open_stream(packed).read_next_batch()
             return batch.select([name for name in batch.schema.names if keep(name)])
     with open_part(part) as file:
-        return _report_batch(file, part.footer, lambda name: _is_kept(name) and keep(name))
+        return _report_batch(file, part.record.report_seeds, lambda name: _is_kept(name) and keep(name))
 
 
-def _report_batch(
-    file: pq.ParquetFile, footer: Mapping[str, Any], keep: Callable[[str], bool]
-) -> pa.RecordBatch | None:
-    num, last = footer["report_seeds"], file.num_row_groups - 1
+def _report_batch(file: pq.ParquetFile, num: int, keep: Callable[[str], bool]) -> pa.RecordBatch | None:
+    last = file.num_row_groups - 1
     if not 0 < num <= BATCH_TRIALS or last < 0 or file.metadata.row_group(last).num_rows != num:
         return None
     wanted = [name for name in column_names(file) if keep(name)]

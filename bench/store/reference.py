@@ -7,6 +7,7 @@ from optbench.store.manifest import write_manifest
 from optbench.store.parts import write_part
 from optbench.store.run import StoredRun
 from optbench.store.runs import check_writable
+from optbench.store.status import Outcome
 
 
 def keep_reference(run: StoredRun, folder: Path) -> None:
@@ -14,6 +15,6 @@ def keep_reference(run: StoredRun, folder: Path) -> None:
     check_writable(folder)
     for part in run.parts:
         rows = trials.read_rows([part], phase="report")
-        if part.outcome == "finished" and len(rows):
-            write_part(folder, part.path.stem, rows, part.footer)
+        if part.outcome == Outcome.FINISHED and len(rows):
+            write_part(folder, part.path.stem, rows, part.record)
     write_manifest(folder, run.manifest)

@@ -10,9 +10,10 @@ from typing import Any
 from optbench.errors import check_name
 from optbench.store.locations import locate
 from optbench.store.manifest import read_manifest
-from optbench.store.parts import Part
+from optbench.store.parts import Part, TornPart
 from optbench.store.runs import find_run
 from optbench.store.scan import scan
+from optbench.store.status import Outcome
 from optbench.store.timings import read_timings
 
 
@@ -23,7 +24,7 @@ class StoredRun:
     folder: Path
     manifest: dict[str, Any]
     parts: tuple[Part, ...]
-    torn: tuple[Part, ...]
+    torn: tuple[TornPart, ...]
     #: Cells without a part.
     missing: int
 
@@ -36,7 +37,7 @@ class StoredRun:
     @property
     def failed(self) -> tuple[Part, ...]:
         """Return the parts of cells that ended in an error."""
-        return tuple(part for part in self.parts if part.outcome == "failed")
+        return tuple(part for part in self.parts if part.outcome == Outcome.FAILED)
 
     def only(self, problems: Sequence[str] = (), optimizers: Sequence[str] = ()) -> "StoredRun":
         """Keep the cells of some problems and optimizers: by label, by family or name, or by a pattern with * and ?.
@@ -81,6 +82,6 @@ def assemble(folder: Path, manifest: dict[str, Any]) -> StoredRun:
     """Return the run of the cells that a manifest names; the one that is stored may be another's."""
     keys = [cell["key"] for cell in manifest["cells"]]
     stored = scan(folder, keys)
-    parts = tuple(part for part in stored.values() if part.outcome != "torn")
-    torn = tuple(part for part in stored.values() if part.outcome == "torn")
+    parts = tuple(part for part in stored.values() if isinstance(part, Part))
+    torn = tuple(part for part in stored.values() if isinstance(part, TornPart))
     return StoredRun(folder, manifest, parts, torn, len(keys) - len(stored))

@@ -6,17 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from sys import intern
-from typing import Any
 
 from optbench.store import packs
 from optbench.store.locations import as_store_error, children
 from optbench.store.packs import Stamp
 from optbench.store.parallel import spread
-from optbench.store.parts import Part, part_path, read_part
+from optbench.store.parts import Part, TornPart, part_path, read_part
 
 
-def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:
+def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part | TornPart]:
     """Read the footers of the parts of some cells, by key in the order asked; cells without a part are left out.
 
     Each part's pages are read too, against their checksums, on all cores: `read_part` tells why. A part of 34 trials
@@ -27,14 +25,14 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part]:
     stamps = _stamps(folder / "parts") if on_disk else {}
     stored = stamps or {path.name for path in children(folder / "parts")}
     asked = [key for key in dict.fromkeys(keys) if part_path(folder, key).name in stored]
-    found = {key: _shared(part) for key, part in packs.packed_parts(folder, stamps)} if stamps else {}
+    found: dict[str, Part | TornPart] = dict(packs.packed_parts(folder, stamps)) if stamps else {}
     left = [key for key in asked if key not in found]
     pack = on_disk and len(left) >= packs.MANY
     read = spread(partial(_read, folder, pack=pack), left, on_disk, packs.PACKED if pack else None)
     # One may be gone since they were listed.
-    found |= {key: _shared(part) for key, part in zip(left, read, strict=True) if part is not None}
+    found |= {key: part for key, part in zip(left, read, strict=True) if part is not None}
     if pack:
-        found |= {key: _shared(part) for key, part in packs.packed_parts(folder, stamps)}
+        found |= dict(packs.packed_parts(folder, stamps))
     return {key: found[key] for key in asked if key in found}
 
 
@@ -78,17 +76,6 @@ def _stamps(parts: Path) -> dict[str, Stamp]:
     return {name: there for name, there in found.items() if there is not None}
 
 
-def _read(folder: Path, keys: Sequence[str], pack: bool) -> list[Part | None]:
+def _read(folder: Path, keys: Sequence[str], pack: bool) -> list[Part | TornPart | None]:
     paths = [part_path(folder, key) for key in keys]
     return packs.read_and_pack(folder, paths) if pack else [read_part(path) for path in paths]
-
-
-def _shared(part: Part) -> Part:
-    return part._replace(footer=_interned(part.footer))
-
-
-def _interned(value: Any) -> Any:
-    """Keep one object of each text: the names in a footer are those in all others, and half of what it takes."""
-    if isinstance(value, dict):
-        return {intern(name): _interned(inner) for name, inner in value.items()}
-    return intern(value) if isinstance(value, str) else value

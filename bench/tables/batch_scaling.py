@@ -33,9 +33,9 @@ def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[d
     """Tabulate steps to target against batch size, where there are several: (columns, rows), smallest batch first."""
     groups: dict[tuple[str, str], list[Part]] = {}
     for part in parts:
-        if part.outcome == "finished" and targets_of(part.footer, view):
-            groups.setdefault((part.footer["problem"], part.footer["optimizer"]), []).append(part)
-    several = [group for group in groups.values() if len({part.footer["examples_per_step"] for part in group}) > 1]
+        if part.outcome == "finished" and targets_of(part.results, view):
+            groups.setdefault((part.record.problem, part.record.optimizer), []).append(part)
+    several = [group for group in groups.values() if len({part.results.examples_per_step for part in group}) > 1]
     fitted = [f"{name}{end}" for name in FITTED for end in ("", "_low", "_high")]
     return [*COLUMNS, "region", *fitted], [row for group in several for row in _rows(group, view)]
 
@@ -51,13 +51,13 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
 
 
 def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:
-    group = sorted(group, key=lambda part: part.footer["examples_per_step"])
+    group = sorted(group, key=lambda part: part.results.examples_per_step)
     found = [fastest(part, view) for part in group]
-    sizes = np.array([part.footer["examples_per_step"] for part in group], dtype=float)
+    sizes = np.array([part.results.examples_per_step for part in group], dtype=float)
     scaling = fit_seeds(sizes, [steps for _, steps in found])
     rows = []
     for part, (rate, steps), size in zip(group, found, sizes, strict=True):
-        names = {name: part.footer[name] for name in ("problem", "optimizer", "batch_size")}
+        names = part.record.names
         middle = median(steps)
         met = np.isfinite(middle)
         row = names | {"learning_rate": rate if met else None, "steps_to_target": middle}
@@ -69,7 +69,7 @@ def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:
 def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]:
     """Find the settings that reach the target first: (learning rate, steps of each seed)."""
     found = outcomes(part, "select", view)
-    steps = found.steps_to[next(iter(targets_of(part.footer, view)))]
+    steps = found.steps_to[next(iter(targets_of(part.results, view)))]
     best = int(np.argmin([median(trials) for trials in steps.T]))
     return float(found.settings["learning_rate"][best]), steps[:, best]
 

@@ -54,14 +54,14 @@ def hidden_columns(columns: Sequence[str]) -> list[str]:
 
 
 def _cell(part: Part) -> tuple[Any, ...]:
-    return tuple(part.footer[name] for name in ("problem", "batch_size", "optimizer"))
+    return part.record.problem, part.record.batch_size, part.record.optimizer
 
 
 def configurations(part: Part, view: Slice) -> Float[np.ndarray, " point"]:
     """Read what each configuration of a cell came to, no worse than where it began."""
     found = outcomes(part, "select", view)
-    medians = np.array([median(trials) for trials in objective(found, part.footer).T])
-    return np.minimum(medians, start_of(found, part.footer))
+    medians = np.array([median(trials) for trials in objective(found, part.results).T])
+    return np.minimum(medians, start_of(found, part.results))
 
 
 def _rows(task: tuple[Any, ...], found: Mapping[str, np.ndarray], ks: Sequence[int]) -> list[dict[str, Any]]:

@@ -83,15 +83,14 @@ def _each(summarise: Callable[[np.ndarray], np.ndarray], series: Sequence[np.nda
 
 
 def _named(part: Part) -> dict[str, Any]:
-    footer = part.footer
-    row: dict[str, Any] = dict.fromkeys(AFTER) | {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
-    return row | {"num_points": footer["num_points"], "num_seeds": footer["report_seeds"] or footer["seeds"]}
+    record, row = part.record, dict.fromkeys(AFTER) | part.record.names
+    return row | {"num_points": record.num_points, "num_seeds": record.report_seeds or record.seeds}
 
 
 def _finished_row(
     part: Part, found: Ends, interval: np.ndarray, middles: Mapping[str, float], steps_to: Mapping[str, float]
 ) -> tuple[dict[str, Any], Sequence[str]]:
-    footer, best = part.footer, part.footer["best"]
+    results, best = part.results, part.results.best
     own = [name for name in found.ends if name not in METRICS]
     losses = found.ends["train_loss"]
     loss, low, high = interval.tolist()
@@ -106,13 +105,13 @@ def _finished_row(
             "train_loss": loss,
             "train_loss_low": low,
             "train_loss_high": high,
-            "gap": None if footer["optimum"] is None else loss - footer["optimum"],
+            "gap": None if results.optimum is None else loss - results.optimum,
             "test_loss": middles.get("test_loss"),
             "test_accuracy": middles.get("test_accuracy"),
             "steps_to_target": steps,
-            "examples_to_target": steps * footer["examples_per_step"],
+            "examples_to_target": steps * results.examples_per_step,
             "diverged_fraction": np.count_nonzero(np.isinf(losses)) / len(losses),
-            "at_edge": footer["at_edge"],
+            "at_edge": results.at_edge,
         }
         | {name: middles[name] for name in own}
     )

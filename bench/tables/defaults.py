@@ -52,14 +52,14 @@ def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[s
 
 def _row(part: Part, view: Slice) -> dict[str, Any]:
     found = outcomes(part, "select", view)
-    values, rates = objective(found, part.footer), found.settings["learning_rate"]
-    row = {name: part.footer[name] for name in ("problem", "optimizer", "batch_size")}
-    chosen = {"default": default_point(found), "tuned": int(np.argmax(found.points == part.footer["best_point"]))}
+    values, rates = objective(found, part.results), found.settings["learning_rate"]
+    row = part.record.names
+    chosen = {"default": default_point(found), "tuned": int(np.argmax(found.points == part.results.best_point))}
     for name, place in chosen.items():
         ends = dict(zip((name, f"{name}_low", f"{name}_high"), median_interval(values[:, place]), strict=True))
         row |= ends | {f"{name}_learning_rate": float(rates[place])}
     default, best = row["default"], row["tuned"]
-    share = kept(default, best, start_of(found, part.footer), found.dtype)
+    share = kept(default, best, start_of(found, part.results), found.dtype)
     return row | {"ratio": _ratio(default, best), "kept": share}
 
 

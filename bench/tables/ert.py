@@ -34,17 +34,17 @@ def ert(parts: Sequence[Part], seconds: Mapping[tuple[Any, ...], float], view: S
 
 
 def _ert_rows(part: Part, seconds: Mapping[tuple[Any, ...], float], view: Slice) -> list[dict[str, Any]]:
-    footer, found = part.footer, tuned(part, view)
-    names = {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
+    results, found = part.results, tuned(part, view)
+    names = part.record.names
     spent = last_step(part, view)
     step = seconds.get(tuple(names.values()))
     rows = []
-    for metric, value in targets_of(footer, view).items():
+    for metric, value in targets_of(results, view).items():
         steps = found.steps_to[metric][:, 0]
         expected = expected_running_time(steps, np.full(len(steps), float(spent)))
-        row = names | {"target": f"{metric} {'>=' if is_higher_better(metric, footer) else '<='} {value:.4g}"}
+        row = names | {"target": f"{metric} {'>=' if is_higher_better(metric, results) else '<='} {value:.4g}"}
         row |= {"num_solved": int(np.isfinite(steps).sum()), "num_seeds": len(steps), "ert_steps": expected}
-        row |= {"ert_examples": expected * footer["examples_per_step"]}
+        row |= {"ert_examples": expected * results.examples_per_step}
         rows.append(row | {"ert_seconds": None if step is None else expected * step})
     return rows
 

@@ -41,7 +41,7 @@ def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str,
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Say what the test found, and what was left out."""
     names, ranked = problem_ranks(run.parts, view)
-    num = len({part.footer["problem"] for part in run.parts})
+    num = len({part.record.problem for part in run.parts})
     lines = [
         "ranked by median train loss over the report seeds; ties share their ranks (where the optimum is known, all "
         "that reach it up to rounding tie); what diverged or failed comes last",

@@ -62,16 +62,16 @@ def sensitivity(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
 def response(part: Part, view: Slice) -> Response:
     """Read how a cell's result depends on the learning rate, at the best of its other settings."""
     found = outcomes(part, "select", view)
-    medians = np.array([median(trials) for trials in objective(found, part.footer).T])
+    medians = np.array([median(trials) for trials in objective(found, part.results).T])
     all_rates = found.settings["learning_rate"]
     rates = np.unique(all_rates[all_rates > 0])
     values = np.array([medians[all_rates == rate].min() for rate in rates])
-    start, lowest = start_of(found, part.footer), float(values.min(initial=np.inf))
+    start, lowest = start_of(found, part.results), float(values.min(initial=np.inf))
     lose = lambda value: 1 - kept(value, lowest, start, found.dtype) if np.isfinite(value) else np.inf  # noqa: E731
     # Ten percent of less than rounding would be crossed by rounding alone.
     least = lowest if lowest < 0 else max(lowest, rounding(found.dtype) * start)
-    names = {name: part.footer[name] for name in ("problem", "optimizer", "batch_size")}
-    chosen = all_rates[found.points == part.footer["best_point"]]
+    names = part.record.names
+    chosen = all_rates[found.points == part.results.best_point]
     return Response(
         names,
         rates,

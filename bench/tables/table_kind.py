@@ -18,7 +18,7 @@ NO_TARGET = "no problem has a target; --target 0.1 sets one, in train loss"
 
 def cell_notes(run: StoredRun) -> list[str]:
     """Name the cells that failed, are torn or are missing."""
-    notes = [f"{part.footer['problem']} / {part.footer['optimizer']}: {part.footer['message']}" for part in run.failed]
+    notes = [f"{part.record.problem} / {part.record.optimizer}: {part.record.message}" for part in run.failed]
     notes += [f"{part.path} {part.message}: left out; `optbench run` computes it again" for part in run.torn]
     if run.missing:
         notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
@@ -29,9 +29,9 @@ def cell_notes(run: StoredRun) -> list[str]:
 
 def select_notes(run: StoredRun) -> list[str]:
     """Name the cells as `cell_notes` does, and count those in which a search stopped selection trials early."""
-    footers = [part.footer for part in run.parts if "trial_steps" in part.footer]
+    finished = [(part.record, part.results) for part in run.parts if part.outcome == "finished"]
     stopped = sum(
-        footer["trial_steps"] < footer["num_points"] * footer["seeds"] * footer["steps"] for footer in footers
+        results.trial_steps < record.num_points * record.seeds * results.steps for record, results in finished
     )
     count = f"{stopped} of {len(run.manifest['cells'])}"
     note = f"in {count} cells a search stopped some selection trials early: they count with what they had then"
@@ -40,7 +40,7 @@ def select_notes(run: StoredRun) -> list[str]:
 
 def report_notes(run: StoredRun) -> list[str]:
     """Name the cells as `cell_notes` does, and say if selection seeds stand in for report seeds."""
-    without = any(part.outcome == "finished" and not part.footer["report_seeds"] for part in run.parts)
+    without = any(part.outcome == "finished" and not part.record.report_seeds for part in run.parts)
     note = "for want of report seeds, the selection seeds of the best point stand in for them"
     return cell_notes(run) + ([note] if without else [])
 

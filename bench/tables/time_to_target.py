@@ -51,7 +51,8 @@ def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -
     """Join steps to target and step times of the timed cells whose problem has a target; a failed one has missed it."""
     step = step_seconds(timings)
     # A failed cell doesn't say what its target was, but its neighbours do.
-    aimed = {part.footer["problem"] for part in parts if view.target is not None or part.footer.get("targets")}
+    finished = {part.record.problem for part in parts if part.outcome == "finished" and part.results.targets}
+    aimed = finished if view.target is None else {part.record.problem for part in parts}
     rows = []
     for row in convergence(parts, view)[1]:
         seconds = step.get(cell_names(row))

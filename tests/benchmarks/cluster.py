@@ -67,7 +67,7 @@ def measure(suite: str, num_workers: int, results: Path) -> tuple[list[dict[str,
         wall = time.time() - before
         stream = client.get_task_stream(start=before)
     cost = {part.path.stem: _cell_seconds(part.footer) for part in done.parts}
-    label = {part.path.stem: part.footer["problem"] for part in done.parts}
+    label = {part.path.stem: part.record.problem for part in done.parts}
     tasks = [
         (task["worker"], task["key"].partition("-")[0], step["start"], step["stop"])
         for task in stream

@@ -26,7 +26,9 @@ from optbench.runner.cluster.workers import Team
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
 from optbench.runner.time_cells import missing_groups, write_failures
 from optbench.store.locations import write_file
-from optbench.store.parts import part_path, read_part
+from optbench.store.parts import Part, part_path, read_part
+from optbench.store.record import CellRecord
+from optbench.store.status import Outcome
 
 
 def keep_off_devices() -> None:
@@ -121,8 +123,9 @@ def _train(
 
     def ended(errand: Errand, result: Any) -> None:
         job = jobs[errand.key][0]
-        outcome, message, footer = result if isinstance(result, tuple) else _failed(job, folder, result, cell_timeout)
-        order.learn(job, footer)
+        outcome, message, record = result if isinstance(result, tuple) else _failed(job, folder, result, cell_timeout)
+        if record is not None:
+            order.learn(job, record)
         on_progress(Progress(job, outcome, message))
 
     Feed(
@@ -139,12 +142,12 @@ def _train(
 
 def _failed(
     job: Job, folder: Path, error: BaseException, cell_timeout: float | None
-) -> tuple[str, str, dict[str, Any]]:
+) -> tuple[str, str, CellRecord | None]:
     """Keep a cell that came to nothing on its worker; what isn't the cell's doing is raised."""
     part = read_part(part_path(folder, job.key))
-    if part is not None and part.outcome == "finished" and isinstance(error, KilledError | LateError):
+    if isinstance(part, Part) and part.outcome == Outcome.FINISHED and isinstance(error, KilledError | LateError):
         # It was written all the same, just before.
-        return "finished", "", part.footer
+        return Outcome.FINISHED, "", part.record
     if isinstance(error, KilledError):
         status, message = "error", str(error)
     elif isinstance(error, LateError):
@@ -152,7 +155,7 @@ def _failed(
     else:
         raise error
     write_failure(folder, job, status, message)
-    return "failed", message, {}
+    return Outcome.FAILED, message, None
 
 
 def _time(team: Team, jobs: Sequence[Job], folder: Path, say: Say) -> None:

@@ -1,13 +1,13 @@
 """Which cell a worker takes next: the longest, and rather of a problem that it has at hand."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from optbench.planning.cost import Cost, Group, cost_of_part, group_of, seconds
+from optbench.planning.cost import Cost, Group, cost_of_cell, group_of, seconds
 from optbench.planning.jobs import Job
 from optbench.runner.executor import Waiting
+from optbench.store.record import CellRecord
 
 
 @dataclass
@@ -41,10 +41,10 @@ class Order:
         job = waiting[0]
         self.waiting.setdefault(job.cell.problem, {}).setdefault(group_of(job), deque()).appendleft(waiting)
 
-    def learn(self, job: Job, footer: Mapping[str, Any]) -> None:
+    def learn(self, job: Job, record: CellRecord) -> None:
         """Take note of what a finished cell cost."""
-        if group_of(job) not in self.costs and footer.get("outcome") == "finished":
-            self.costs[group_of(job)] = cost_of_part(footer)
+        if group_of(job) not in self.costs and record.results is not None:
+            self.costs[group_of(job)] = cost_of_cell(record.results, record.report_seeds)
             self.unknown.pop(group_of(job), None)
 
     def take(self, worker: str) -> Waiting | None:

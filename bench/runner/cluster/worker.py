@@ -24,7 +24,9 @@ from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import SHORT, time_group
 from optbench.runner.train_cell import compile_job
 from optbench.store.locations import locate
-from optbench.store.parts import part_path, read_part
+from optbench.store.parts import Part, part_path, read_part
+from optbench.store.record import CellRecord
+from optbench.store.status import Outcome
 from optbench.sweep import devices
 
 #: What workers have to share with the one that hands out the cells, or they would compute something else.
@@ -86,21 +88,21 @@ def probe(orders: Orders) -> Path:
     return locate(orders.folder) / f".{orders.run}.tmp"
 
 
-def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, dict[str, Any]]:
-    """Train a cell and write its part: outcome, message, and the part's footer."""
+def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, CellRecord | None]:
+    """Train a cell and write its part: outcome, message, and the record of its part."""
     _tell(topic, task.key)
     with _as_asked(orders):
         folder, device = locate(orders.folder), pick_device(orders.device)
         path = part_path(folder, task.key)
         part = None if orders.force else read_part(path)
-        if part is not None and part.outcome == "finished":
+        if isinstance(part, Part) and part.outcome == Outcome.FINISHED:
             # Another worker was given up too early, or another run was faster.
-            return "finished", "", part.footer
+            return Outcome.FINISHED, "", part.record
         job = _job(orders, task)
         prepared, limit = _prepared(orders), _limit_bytes(device)
         outcome, message = run_job(job, lambda: compile_job(job, [device], prepared, limit), folder, [device], limit)
         part = read_part(path)
-        return outcome, message, {} if part is None else part.footer
+        return outcome, message, part.record if isinstance(part, Part) else None
 
 
 def _limit_bytes(device: devices.Device) -> int:

@@ -130,7 +130,7 @@ class TestObjective:
     def of(self, handmade, end, optimum):
         part = handmade("sgd", [[8.0, 5.0, end]], optimum=optimum)
         found = tuned(part, Slice())
-        return objective(found, part.footer).item(), start_of(found, part.footer)
+        return objective(found, part.results).item(), start_of(found, part.results)
 
     def test_is_the_loss_where_no_optimum_is_known(self, handmade):
         assert self.of(handmade, 3.0, None) == (3, 8)
@@ -146,7 +146,7 @@ class TestObjective:
 
     def test_is_infinite_where_it_diverged(self, handmade):
         part = handmade("sgd", [[8.0, 5.0, 9.0]], trial={"status": "diverged"}, optimum=1.0)
-        assert objective(tuned(part, Slice()), part.footer).item() == INF
+        assert objective(tuned(part, Slice()), part.results).item() == INF
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ class TestMemory:
         short(0)
         run = tiny()
         assert {trial["status"] for trial in records(run.trials())} == {"oom"}
-        assert "RESOURCE_EXHAUSTED" in run.failed[0].footer["message"]
+        assert "RESOURCE_EXHAUSTED" in run.failed[0].record.message
 
 
 class TestCompileCache:

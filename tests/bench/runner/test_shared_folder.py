@@ -108,5 +108,5 @@ def test_a_run_tells_of_its_own_cells(tiny, monkeypatch):
     monkeypatch.setattr("optbench.runner.run.write_manifest", overtaken)
     run = tiny()
     assert [cell["optimizer"] for cell in run.manifest["cells"]] == ["sgd"]
-    assert [part.footer["optimizer"] for part in run.parts] == ["sgd"]
+    assert [part.record.optimizer for part in run.parts] == ["sgd"]
     assert [cell["optimizer"] for cell in optbench.load(run.folder).manifest["cells"]] == ["adam"]

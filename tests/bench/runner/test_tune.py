@@ -36,7 +36,7 @@ def test_every_search_keeps_to_its_budget(tuned, search):
     done = tuned(9, search=search)
     (part,) = done.run.parts
     # 9 are 4 points on 2 seeds, and one too many.
-    assert (part.footer["num_points"], part.footer["seeds"]) == (4, 2)
+    assert (part.record.num_points, part.record.seeds) == (4, 2)
     assert len(rows(done, phase="select")) == 8 and len(rows(done, phase="report")) == 3
     assert len(rates(done)) == 4
     assert done.trials == {(BOWL, "sgd", "full"): 8}
@@ -53,7 +53,7 @@ def test_halving_says_which_trials_it_stopped(tuned):
     done = tuned(search="halving")
     found = [(row["status"], row["gradient_evaluations"][-1]) for row in rows(done, phase="select", seed=0)]
     assert sorted(found) == [("ok", 8), ("stopped", 1), ("stopped", 1), ("stopped", 4)]
-    best = done.run.parts[0].footer["best_point"]
+    best = done.run.parts[0].results.best_point
     assert rows(done, phase="select", point=best)[0]["status"] == "ok"
     # Dropped is not diverged.
     assert {row["diverged_at"] for row in rows(done)} == {None}
@@ -73,7 +73,7 @@ def test_a_grid_is_what_run_makes_of_it(tuned, tmp_path):
     seen = []
     optbench.run(results=tmp_path / "results", name="both", on_progress=lambda one: seen.append(one.outcome), **asked)
     assert seen == ["kept"]
-    assert done.run.parts[0].footer["trial_steps"] == 64
+    assert done.run.parts[0].results.trial_steps == 64
 
 
 def test_given_learning_rates_stay(tuned):
@@ -89,7 +89,7 @@ def test_a_grid_is_widened_until_its_winner_lies_inside(tuned, search):
     said = []
     done = tuned(6, search=search, auto_extend=True, learning_rate="0.01,0.03,0.09", say=said.append)
     assert rates(done) == pytest.approx([0.01, 0.03, 0.09, 0.27, 0.81, 2.43, 7.29])
-    assert done.run.parts[0].footer["at_edge"] is False
+    assert done.run.parts[0].results.at_edge is False
     assert said == ["widening 1 of 1 grids: their winners lie at an edge"] * 2
     # 3, 5 and 7 points on 2 seeds.
     assert done.trials == {(BOWL, "sgd", "full"): 30}
@@ -126,7 +126,7 @@ def test_the_best_suite_reports_the_same(tuned, tmp_path, search):
     again = optbench.run(str(path), results=tmp_path / "results", throughput=False)
     assert again.folder.name == "best"
     for before, after in zip(done.run.parts, again.parts, strict=True):
-        assert after.footer["num_points"] == 1
+        assert after.record.num_points == 1
         pair = [read_rows([part], phase="report").to_pylist() for part in (before, after)]
         for one, other in zip(*pair, strict=True):
             assert (one["seed"], one["schedule"], one["step"]) == (other["seed"], other["schedule"], other["step"])

@@ -23,7 +23,7 @@ def reference(handmade, tmp_path):
 
 def test_keeps_report_seeds_alone(reference):
     kept = load(reference)
-    assert [part.footer["optimizer"] for part in kept.parts] == ["sgd"]
+    assert [part.record.optimizer for part in kept.parts] == ["sgd"]
     assert {row["phase"] for row in trials.read_rows(kept.parts).to_pylist()} == {"report"}
     assert kept.missing == 1
 
@@ -51,7 +51,7 @@ def test_one_compares_with_them(reference, handmade, tmp_path, name):
 def test_those_of_this_checkout_are_whole_and_of_this_schema(suite, tmp_path):
     run = load(f"reference/{suite}", tmp_path)
     assert (run.torn, run.missing, run.failed) == ((), 0, ())
-    assert all(part.footer["report_seeds"] >= 6 for part in run.parts)
+    assert all(part.record.report_seeds >= 6 for part in run.parts)
     assert run.manifest["suite"]["name"] == suite
 
 
