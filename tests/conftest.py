@@ -45,6 +45,18 @@ def _best_point(rows: list[dict[str, Any]]) -> int:
     return min(ends, key=lambda point: median(ends[point]), default=0)
 
 
+def _record(**fields: Any) -> Any:
+    """Make what a part says of its cell; a failed one by `outcome="failed"` and its message."""
+    from optbench.store.record import CellRecord
+
+    names = {"problem": "bowl", "optimizer": "sgd", "batch_size": 4, "num_points": 1, "seeds": 1, "report_seeds": 1}
+    best = {"best_point": 0, "best": {"learning_rate": 0.1, "weight_decay": 0.0}, "at_edge": False, "optimum": None}
+    steps = {"targets": {"train_loss": 1.0}, "steps": 20, "record_every": 10, "examples_per_step": 4}
+    seconds = dict.fromkeys(("trace_seconds", "compile_seconds", "select_seconds", "report_seconds"), 0.0)
+    told = {"outcome": "finished", "message": "", "memory_bytes": 0, "parts": 1}
+    return CellRecord.from_json(names | best | steps | seconds | told | fields)
+
+
 def _handmade(
     folder: Path,
     optimizer: str,
@@ -56,36 +68,45 @@ def _handmade(
     points: Mapping[int, dict[str, Any]] | None = None,
     trial: dict[str, Any] | None = None,
     trials: dict[int, dict[str, Any]] | None = None,
-    **footer: Any,
+    **fields: Any,
 ):
-    from optbench.store.manifest import write_manifest
     from optbench.store.parts import part_path, read_part, write_part
     from optbench.store.runs import check_writable
     from optbench.store.schema import trial_rows
 
-    both, each = trial or {}, trials or {}
     decoy = [[9.0] * len(step)] if select is None else select
     rows = [_trial(optimizer, seed, curve, step, phase="select") for seed, curve in enumerate(decoy)]
     rows = rows if tried is None else list(_tried(optimizer, tried, step, points or {}))
-    num_seeds = len({row["seed"] for row in rows})
-    best, num_points = _best_point(rows), len(tried or [0])
-    rows += [_trial(optimizer, seed, curve, step, **both | each.get(seed, {})) for seed, curve in enumerate(losses)]
-    said = {"problem": "bowl", "optimizer": optimizer, "batch_size": 4, "num_points": num_points, "seeds": num_seeds}
-    said |= {"report_seeds": len(losses), "outcome": "finished", "best_point": best, "at_edge": False, "optimum": None}
-    said |= {"best": {"learning_rate": 0.1, "weight_decay": 0.0}, "targets": {"train_loss": 1.0}}
-    said |= {"examples_per_step": 4, "steps": step[-1]} | footer
-    rows = [row | {"problem": said["problem"], "batch_size": str(said["batch_size"])} for row in rows]
-    key = f"{said['problem']}-{optimizer}-{said['batch_size']}".replace("/", "_")
+    counts = {"num_points": len(tried or [0]), "seeds": len({row["seed"] for row in rows}), "report_seeds": len(losses)}
+    counts |= {"best_point": _best_point(rows), "steps": step[-1]}
+    record = _record(optimizer=optimizer, **counts | fields)
+    own = [(trial or {}) | (trials or {}).get(seed, {}) for seed in range(len(losses))]
+    rows += [_trial(optimizer, seed, curve, step, **own[seed]) for seed, curve in enumerate(losses)]
+    rows = [row | {"problem": record.problem, "batch_size": str(record.batch_size)} for row in rows]
+    key = f"{record.problem}-{optimizer}-{record.batch_size}".replace("/", "_")
     check_writable(folder)
-    write_part(folder, key, trial_rows(rows), said)
-    parts = [part for path in sorted((folder / "parts").glob("*.parquet")) if (part := read_part(path))]
-    names = ("problem", "optimizer", "batch_size")
-    cells = [{"key": part.path.stem} | {name: part.footer[name] for name in names} for part in parts]
+    write_part(folder, key, trial_rows(rows), record)
+    _write_manifest(folder)
+    return read_part(part_path(folder, key))
+
+
+def _write_manifest(folder: Path) -> None:
+    """Write the manifest of a run of all cells that lie in a folder."""
+    from optbench.store.manifest import write_manifest
+    from optbench.store.parts import Part, read_part
+
+    parts = [read_part(path) for path in sorted((folder / "parts").glob("*.parquet"))]
+    cells = [{"key": part.path.stem} | part.record.names for part in parts if isinstance(part, Part)]
     suite = {"name": "handmade", "dtype": "float32", "report_seeds": 1}
     suite |= {"problems": [{"spec": "quadratic"}], "optimizers": [{"spec": "sgd"}]}
     manifest = {"suite": suite, "device": {"device": "cpu"}, "cells": cells, "started": "2025", "ended": None}
     write_manifest(folder, manifest)
-    return read_part(part_path(folder, key))
+
+
+@pytest.fixture(scope="session")
+def record() -> Callable[..., Any]:
+    """Make what a part says of its cell: record(optimizer="adam", optimum=0.0, outcome="failed", message="boom")."""
+    return _record
 
 
 @pytest.fixture
@@ -93,7 +114,7 @@ def handmade(tmp_path) -> Callable[..., Any]:
     """Write a cell and return its part: handmade(optimizer, [[train loss per record] per report seed], ...).
 
     Records are at steps 0, 10 and 20, a batch has 4 examples, the target is 1; `trial` sets fields of every report
-    trial, `trials` of one seed's, anything else of the footer. The run is `results/handmade`, or
+    trial, `trials` of one seed's, anything else of the record. The run is `results/handmade`, or
     another by `run=`.
     Selection trials are a decoy unless `tried` gives learning rate -> a curve per seed; `points` sets fields of the
     trials of some of these points, by number.

@@ -120,10 +120,11 @@ class TestStepsTo:
         part = handmade("sgd", [[8.0, 4.0, 1.0]])
         assert [tuned(part, Slice(at_step=at)).steps_to["train_loss"].item() for at in (19, 20)] == [INF, 20]
 
-    def test_another_target_stands_in_for_all(self):
-        footer = {"targets": {"train_loss": 1.0, "test_accuracy": 0.9}}
-        assert targets_of(footer, Slice(target=2.0)) == {"train_loss": 2.0}
-        assert targets_of(footer, Slice()) == footer["targets"]
+    def test_another_target_stands_in_for_all(self, record):
+        targets = {"train_loss": 1.0, "test_accuracy": 0.9}
+        results = record(targets=targets).results
+        assert targets_of(results, Slice(target=2.0)) == {"train_loss": 2.0}
+        assert targets_of(results, Slice()) == targets
 
 
 class TestObjective:

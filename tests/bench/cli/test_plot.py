@@ -1,13 +1,16 @@
 """`optbench plot`: figures as files, and every mistake as one line."""
 
 import json
+from dataclasses import replace
 from math import nan
 from xml.etree import ElementTree
 
 import pytest
 
 from optbench.figures import FIGURES
+from optbench.store.parts import write_part
 from optbench.store.timings import write_timing
+from optbench.store.trials import read_rows
 
 SVG = "{http://www.w3.org/2000/svg}"
 TRIED = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2, 0.4: [[8.0, nan, nan]] * 2}
@@ -23,13 +26,13 @@ def run(handmade):
             for optimizer in ("sgd", "adam"):
                 fields = {"problem": problem, "batch_size": size, "examples_per_step": size}
                 part = handmade(optimizer, [[8.0, 2.0, 0.5]] * 2, tried=TRIED, points=DECAYS, **fields)
-                write_timing(part.path.parents[1], part.path.stem, timed(part.footer))
+                write_timing(part.path.parents[1], part.path.stem, timed(part.record.names))
     return "handmade"
 
 
-def timed(footer):
+def timed(names):
     """Write what timing a cell gives: ten calls of 1 ms, a third of a limit."""
-    names = {name: footer[name] for name in ("problem", "optimizer", "batch_size")} | {"dtype": "float32"}
+    names = names | {"dtype": "float32"}
     seconds = dict.fromkeys(("step_seconds", "gradient_seconds", "sgd_seconds"), [1e-3] * 10)
     counts = {
         "examples_per_step": 4,
@@ -98,11 +101,7 @@ def test_hostile_names_are_text(optbench, handmade, tmp_path):
 
 def _rename(part, name):
     """Give a stored cell another optimizer's name, which is in its footer."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(part.path)
-    footer = json.loads(table.schema.metadata[b"optbench"]) | {"optimizer": name}
-    pq.write_table(table.replace_schema_metadata({"optbench": json.dumps(footer)}), part.path)
+    write_part(part.path.parents[1], part.path.stem, read_rows([part]), replace(part.record, optimizer=name))
 
 
 class TestMistakes:

@@ -4,19 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from optbench.planning.cost import Cost, compile_seconds, cost_of_part, group_of, longest_first, run_seconds, seconds
+from optbench.planning.cost import Cost, compile_seconds, cost_of_cell, group_of, longest_first, run_seconds, seconds
 
-FOOTER = {
-    "num_points": 4,
-    "seeds": 2,
-    "report_seeds": 5,
-    "steps": 100,
-    "trial_steps": 800,
-    "trace_seconds": 0.5,
-    "compile_seconds": 1.5,
-    "select_seconds": 2.0,
-    "report_seconds": 0.6,
-}
+SECONDS = {"trace_seconds": 0.5, "compile_seconds": 1.5, "select_seconds": 2.0, "report_seconds": 0.6}
 
 
 def job(problem, num_trials=1, steps=1, batch_size="full", dtype="float32"):
@@ -24,18 +14,13 @@ def job(problem, num_trials=1, steps=1, batch_size="full", dtype="float32"):
     return SimpleNamespace(cell=cell, num_trials=num_trials, steps=steps)
 
 
-def test_a_part_tells_its_cost():
-    # 800 updates of selecting trials and 5 x 100 of reporting ones in 2.6 seconds.
-    assert cost_of_part(FOOTER) == Cost(2.0, pytest.approx(2.6 / 1300))
-
-
-def test_trials_that_were_stopped_cost_what_they_had():
-    assert cost_of_part(FOOTER | {"trial_steps": 150}).seconds_per_trial_step == pytest.approx(2.6 / 650)
-
-
-def test_an_older_part_ran_all_trials_to_the_end():
-    older = {name: value for name, value in FOOTER.items() if name != "trial_steps"}
-    assert cost_of_part(older) == cost_of_part(FOOTER)
+@pytest.mark.parametrize(
+    ("trial_steps", "updates"), [(800, 1300), (150, 650)], ids=["all to the end", "some were stopped"]
+)
+def test_a_cell_tells_its_cost_by_the_updates_that_were_made(record, trial_steps, updates):
+    # With 5 x 100 updates of reporting trials, in 2.6 seconds.
+    results = record(steps=100, trial_steps=trial_steps, **SECONDS).results
+    assert cost_of_cell(results, 5) == Cost(2.0, pytest.approx(2.6 / updates))
 
 
 def test_seconds_are_of_compiling_and_of_running():

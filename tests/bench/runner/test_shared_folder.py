@@ -87,7 +87,7 @@ def test_two_runs_of_one_name_at_the_same_time(start, words, tmp_path, rows, tin
     assert [sorted(row["optimizer"] for row in table) for table in tables] == [sorted(names) for names in asked]
     every = sorted({name for names in asked for name in names})
     parts = sorted((folder / "parts").iterdir())
-    assert sorted(read_part(path).footer["optimizer"] for path in parts) == every
+    assert sorted(read_part(path).record.optimizer for path in parts) == every
     alone = rows(tiny("alone", optimizers=every))
     assert {path.stem for path in parts} == alone.keys()
     assert rows(optbench.load("both", tmp_path / "results")).items() <= alone.items()

@@ -46,7 +46,7 @@ def test_every_search_keeps_to_its_budget(tuned, search):
     assert done.trial_steps == (2 * (1 + 1 + 4 + 8) if search == "halving" else 64)
     assert done.run.folder.name.startswith("tune-")
     again = tuned(9, search=search)
-    assert again.run.folder == done.run.folder and again.run.parts[0].footer == part.footer
+    assert again.run.folder == done.run.folder and again.run.parts[0].record == part.record
 
 
 def test_halving_says_which_trials_it_stopped(tuned):

@@ -52,7 +52,7 @@ def test_any_file_system_will_do(handmade, tmp_path):
     results = locate("memory://results")
     folder = results / "handmade"
     check_writable(folder)
-    write_part(folder, part.path.stem, trials.read_rows([part]), part.footer)
+    write_part(folder, part.path.stem, trials.read_rows([part]), part.record)
     write_manifest(folder, read_manifest(part.path.parents[1]))
     assert list_runs(results) == [folder] and [path.name for path in children(folder)]
     there, here = (optbench.load("handmade", one).convergence() for one in (results, tmp_path / "results"))

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,13 +12,16 @@ import pytest
 from optbench.errors import StoreError
 from optbench.store import parts, schema
 from optbench.store.manifest import read_manifest, write_manifest
-from optbench.store.parts import part_path, read_part, set_aside, write_part
+from optbench.store.parts import TornPart, footer_text, part_path, read_part, set_aside, write_part
+from optbench.store.record import CellRecord
 from optbench.store.runs import check_writable, find_run, list_runs
 from optbench.store.schema import trial_rows
 from optbench.store.timings import write_timing
 from optbench.store.trials import read_rows
 
-FOOTER = {"outcome": "finished", "problem": "bowl", "best": {"learning_rate": 0.1}}
+RECORD = CellRecord(
+    problem="bowl", optimizer="sgd", batch_size=4, num_points=1, seeds=1, report_seeds=0, message="ValueError: boom"
+)
 CELL = {"key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": 4}
 MANIFEST = {
     "suite": {"dtype": "float32", "report_seeds": 1, "problems": [], "optimizers": []},
@@ -26,6 +30,8 @@ MANIFEST = {
     "ended": None,
     "cells": [CELL],
 }
+#: Stands for a field that is not there.
+DELETED = object()
 TRIAL = {
     "phase": "select",
     "problem": "bowl[dim=3]",
@@ -44,11 +50,12 @@ TRIAL = {
 }
 
 
-def test_what_is_written_is_read(tmp_path):
-    write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL | {"phase": "report"}]), FOOTER)
+@pytest.mark.parametrize("outcome", ["finished", "failed"])
+def test_what_is_written_is_read(tmp_path, record, outcome):
+    written = record(outcome=outcome, message="" if outcome == "finished" else "ValueError: boom")
+    write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL | {"phase": "report"}]), written)
     part = read_part(part_path(tmp_path, "key"))
-    assert (part.path, part.outcome) == (tmp_path / "parts" / "key.parquet", "finished")
-    assert FOOTER.items() <= part.footer.items()
+    assert (part.path, part.outcome, part.record) == (tmp_path / "parts" / "key.parquet", outcome, written)
     first, second = read_rows([part]).to_pylist()
     for name in ("phase", "problem", "optimizer", "batch_size", "dtype", "seed", "point", "schedule", "status"):
         assert first[name] == TRIAL[name]
@@ -87,22 +94,22 @@ def test_nothing_is_read_of_nothing(tmp_path):
 
 
 def test_any_parquet_reader_reads_a_part(tmp_path):
-    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    write_part(tmp_path, "key", trial_rows([TRIAL]), RECORD)
     table = pq.read_table(part_path(tmp_path, "key"))
     assert set(schema.FIXED) | {*schema.METRICS, "train_margin"} == set(table.column_names)
 
 
 def test_a_part_is_replaced_whole(tmp_path):
-    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
-    write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER | {"outcome": "failed"})
+    write_part(tmp_path, "key", trial_rows([TRIAL]), RECORD)
+    write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), replace(RECORD, message="another"))
     part = read_part(part_path(tmp_path, "key"))
-    assert (part.outcome, read_rows([part]).num_rows) == ("failed", 2)
+    assert (part.record.message, read_rows([part]).num_rows) == ("another", 2)
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["key.parquet"]
 
 
 @pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
 def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypatch, fails):
-    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    write_part(tmp_path, "key", trial_rows([TRIAL]), RECORD)
     before = part_path(tmp_path, "key").read_bytes()
 
     def fail(*given, **named):
@@ -113,7 +120,7 @@ def test_a_failing_write_leaves_the_old_part_and_nothing_else(tmp_path, monkeypa
     target = {"write": (parts.pq, "ParquetWriter"), "fsync": (os, "fsync"), "replace": (os, "replace")}[fails]
     monkeypatch.setattr(*target, fail)
     with pytest.raises(StoreError, match=r"key\.parquet: No space left on device") as caught:
-        write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), FOOTER)
+        write_part(tmp_path, "key", trial_rows([TRIAL, TRIAL]), RECORD)
     assert "\n" not in str(caught.value)
     assert part_path(tmp_path, "key").read_bytes() == before
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["key.parquet"]
@@ -133,13 +140,29 @@ def test_a_failing_manifest_leaves_the_old_one_and_nothing_else(tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    "footer",
-    [{}, {"outcome": "half"}, {"outcome": None}],
-    ids=["empty", "unknown-outcome", "no-outcome"],
+    "change",
+    [
+        {"outcome": None},
+        {"outcome": "half"},
+        {"outcome": "torn"},
+        {"problem": None},
+        {"optimizer": 3},
+        {"report_seeds": "two"},
+        {"report_seeds": []},
+        {"best": "sgd"},
+        {"steps": None},
+        {"at_edge": DELETED},
+        {"batch_size": DELETED},
+    ],
+    ids=str,
 )
-def test_a_strange_footer_is_torn(tmp_path, footer):
-    write_part(tmp_path, "key", trial_rows([TRIAL]), footer)
-    assert read_part(part_path(tmp_path, "key")).outcome == "torn"
+def test_a_strange_footer_is_torn(tmp_path, record, change):
+    footer = json.loads(footer_text("key", record())) | change
+    footer = {name: value for name, value in footer.items() if value is not DELETED}
+    path = part_path(tmp_path, "key")
+    path.parent.mkdir()
+    pq.write_table(trial_rows([TRIAL]).replace_schema_metadata({"optbench": json.dumps(footer)}), path)
+    assert read_part(path) == TornPart(path, "is torn")
 
 
 def test_a_parquet_that_is_no_part_is_torn(tmp_path):
@@ -152,14 +175,14 @@ def test_a_parquet_that_is_no_part_is_torn(tmp_path):
 def test_a_part_of_another_schema_is_torn(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(schema, "VERSION", schema.VERSION + 1)
-        write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+        write_part(tmp_path, "key", trial_rows([TRIAL]), RECORD)
     part = read_part(part_path(tmp_path, "key"))
     assert (part.outcome, part.message) == ("torn", "has schema 2; this optbench reads 1")
 
 
 def test_torn_parts_are_set_aside_beside_each_other(tmp_path):
     for number, said in ((1, "key.torn"), (2, "key.2.torn"), (3, "key.3.torn")):
-        write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+        write_part(tmp_path, "key", trial_rows([TRIAL]), RECORD)
         part_path(tmp_path, "key").write_text(f"torn {number}")
         part = read_part(part_path(tmp_path, "key"))
         assert set_aside(part) == f"part {part.path} is torn: kept as {said}, computed again"
@@ -174,9 +197,9 @@ def test_what_another_process_made_whole_is_not_set_aside(tmp_path):
     path.parent.mkdir()
     path.write_text("torn")
     part = read_part(path)
-    write_part(tmp_path, "key", trial_rows([TRIAL]), FOOTER)
+    write_part(tmp_path, "key", trial_rows([TRIAL]), RECORD)
     set_aside(part)
-    assert read_part(path).outcome == "finished"
+    assert read_part(path).record == RECORD
     path.unlink()
     set_aside(part)
     assert list(path.parent.iterdir()) == []
@@ -192,7 +215,7 @@ def test_a_part_that_cannot_be_opened_is_not_torn(tmp_path):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda folder: write_part(folder, "key", trial_rows([TRIAL]), FOOTER),
+        lambda folder: write_part(folder, "key", trial_rows([TRIAL]), RECORD),
         lambda folder: write_manifest(folder, MANIFEST),
         lambda folder: write_timing(folder, "key", {}),
     ],

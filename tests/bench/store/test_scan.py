@@ -15,9 +15,9 @@ ROW = {"phase": "select", "problem": "bowl", "optimizer": "sgd", "seed": 0, "poi
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, record):
     for key, outcome in (("b", "finished"), ("a", "failed"), ("c", "finished"), ("other", "finished")):
-        write_part(tmp_path, key, trial_rows([ROW]), {"outcome": outcome, "best": {"learning_rate": 0.1}})
+        write_part(tmp_path, key, trial_rows([ROW]), record(outcome=outcome))
     whole = part_path(tmp_path, "c").read_bytes()
     # The last byte before the footer belongs to a page.
     last = len(whole) - 9 - int.from_bytes(whole[-8:-4], "little")

@@ -10,7 +10,6 @@ from optbench.store.parts import part_path, read_part, write_part
 from optbench.store.schema import trial_rows
 from optbench.store.trials import measured_columns, read_batches, read_rows
 
-FOOTER = {"outcome": "finished"}
 TRIAL = {
     "phase": "select",
     "problem": "bowl",
@@ -25,9 +24,9 @@ TRIAL = {
 
 
 @pytest.mark.parametrize("phase", ["select", "report"])
-def test_one_phase_is_read(tmp_path, phase):
+def test_one_phase_is_read(tmp_path, phase, record):
     rows = [TRIAL | {"phase": name, "seed": seed} for name in ("select", "report") for seed in (0, 1)]
-    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
+    write_part(tmp_path, "key", trial_rows(rows), record())
     read = read_rows([read_part(part_path(tmp_path, "key"))], phase=phase).to_pylist()
     assert [(row["phase"], row["seed"]) for row in read] == [(phase, 0), (phase, 1)]
 
@@ -67,20 +66,20 @@ def test_batches_are_the_rows_in_order(grouped, monkeypatch, size):
     assert [row for batch in batches for row in batch.to_pylist()] == [{"seed": seed} for seed in (0, 1, 2, 3, 4, 0, 1)]
 
 
-def test_measured_are_the_lists_that_hold_anything(tmp_path):
+def test_measured_are_the_lists_that_hold_anything(tmp_path, record):
     """A metric that is NaN all over was measured; one that is null was not."""
     rows = [TRIAL, TRIAL | {"train_loss": None, "train_rank": np.full(3, np.nan)}]
-    write_part(tmp_path, "key", trial_rows(rows), FOOTER)
+    write_part(tmp_path, "key", trial_rows(rows), record())
     names = ["step", "examples", "train_loss", "train_margin", "train_rank"]
     assert measured_columns(read_part(part_path(tmp_path, "key"))) == names
-    write_part(tmp_path, "key", trial_rows([]), FOOTER)
+    write_part(tmp_path, "key", trial_rows([]), record())
     assert measured_columns(read_part(part_path(tmp_path, "key"))) == []
 
 
-def test_parts_of_different_metrics_are_read_together(tmp_path):
+def test_parts_of_different_metrics_are_read_together(tmp_path, record):
     other = {name: value for name, value in TRIAL.items() if name != "train_margin"} | {"train_rank": np.ones(3)}
-    write_part(tmp_path, "a", trial_rows([TRIAL]), FOOTER)
-    write_part(tmp_path, "b", trial_rows([other]), FOOTER)
+    write_part(tmp_path, "a", trial_rows([TRIAL]), record())
+    write_part(tmp_path, "b", trial_rows([other]), record())
     rows = read_rows([read_part(part_path(tmp_path, name)) for name in "ab"]).to_pylist()
     assert [row["train_margin"] for row in rows] == [[1, 2, 3], None]
     assert [row["train_rank"] for row in rows] == [None, [1, 1, 1]]

@@ -3,6 +3,8 @@
 from itertools import pairwise
 from types import SimpleNamespace
 
+import pytest
+
 from optbench.runner.cluster.order import Order
 
 
@@ -17,11 +19,14 @@ def order(*jobs):
     return made
 
 
-def took(seconds, steps=100):
-    """Say in a footer that a cell of 10 trials took so long to run, and nothing to compile."""
-    counts = {"num_points": 7, "seeds": 1, "report_seeds": 3, "steps": steps, "trial_steps": 7 * steps}
-    times = {"trace_seconds": 0.0, "compile_seconds": 0.0, "select_seconds": seconds, "report_seconds": 0.0}
-    return {"outcome": "finished"} | counts | times
+@pytest.fixture
+def took(record):
+    """Make the record of a cell of 10 trials that took so long to run, and nothing to compile: took(seconds)."""
+
+    def make(seconds, steps=100):
+        return record(num_points=7, report_seeds=3, steps=steps, select_seconds=seconds)
+
+    return make
 
 
 def take(made, worker):
@@ -42,7 +47,7 @@ def test_one_of_each_group_comes_first_since_it_tells_what_the_others_cost():
     assert [take(made, worker) for worker in "123"] == [("a", "full", 0), ("b", "full", 0), ("c", "full", 0)]
 
 
-def test_then_the_longest():
+def test_then_the_longest(took):
     jobs = [job(problem, number) for problem in "abc" for number in range(2)]
     made = order(*jobs)
     first = [made.take("1")[0] for _ in range(3)]
@@ -52,14 +57,14 @@ def test_then_the_longest():
     assert [take(made, "1")[0] for _ in range(3)] == ["c", "b", "a"]
 
 
-def test_a_footer_of_an_earlier_run_tells_too():
+def test_the_record_of_an_earlier_run_tells_too(took):
     made = order(job("short"), job("long", 1), job("long", 2))
     made.learn(job("short"), took(1.0))
     made.learn(job("long"), took(5.0))
     assert [take(made, "1") for _ in range(3)] == [("long", "full", 1), ("long", "full", 2), ("short", "full", 0)]
 
 
-def test_longer_cells_of_a_problem_come_first():
+def test_longer_cells_of_a_problem_come_first(took):
     jobs = [job("a", 0, 32, steps=100), job("a", 1, 32), job("a", 2, 128, steps=400), job("a", 3, 128, steps=400)]
     made = order(*jobs)
     made.learn(jobs[0], took(1.0))
@@ -67,7 +72,7 @@ def test_longer_cells_of_a_problem_come_first():
     assert [take(made, "1")[2] for _ in range(4)] == [2, 3, 0, 1]
 
 
-def test_a_worker_stays_with_its_problem_and_helps_others_at_the_end():
+def test_a_worker_stays_with_its_problem_and_helps_others_at_the_end(took):
     jobs = [job(problem, number) for problem in "ab" for number in range(4)]
     made = order(*jobs)
     for problem in "ab":
@@ -97,9 +102,9 @@ def test_every_job_is_taken_once():
     assert sum(before != after for before, after in pairwise(homes)) <= 8
 
 
-def test_failed_cells_tell_no_cost():
+def test_failed_cells_tell_no_cost(record):
     made = order(job("a", 0), job("b", 0))
-    made.learn(job("a"), {"outcome": "failed"})
+    made.learn(job("a"), record(outcome="failed"))
     assert made.costs == {}
 
 
