@@ -4,7 +4,7 @@ import pytest
 
 from optbench import optimizers, problems
 from optbench.planning.jobs import pick_device, plan_jobs
-from optbench.planning.registry import known
+from optbench.planning.registry import implementations
 from optbench.request import Cell, expand, list_suites, load_suite
 
 NAMES = ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]
@@ -12,7 +12,7 @@ NAMES = ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]
 
 @pytest.fixture(scope="module")
 def cells() -> dict[str, tuple[Cell, ...]]:
-    catalogue = known().catalogue()
+    catalogue = implementations().catalogue()
     return {name: expand(load_suite(name, catalogue), *catalogue) for name in NAMES}
 
 
@@ -56,7 +56,7 @@ def test_quick_has_all_three_kinds_of_problem(cells):
 
 
 def test_standard_has_every_family(cells):
-    assert {cell.problem_name for cell in cells["standard"]} == set(known().problems)
+    assert {cell.problem_name for cell in cells["standard"]} == set(implementations().problems)
 
 
 def test_smoke_is_small(cells):

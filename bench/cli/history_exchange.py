@@ -125,7 +125,7 @@ def _check_words(suite: str, words: tuple[str, ...]) -> None:
     from optbench.cli.app import app
     from optbench.cli.options import Options
     from optbench.planning.jobs import resolve_suite
-    from optbench.planning.registry import known
+    from optbench.planning.registry import implementations
     from optbench.request import RequestError, expand
 
     _, bound, _ = app.parse_args(["run", suite, *words], exit_on_error=False, print_error=False)
@@ -133,4 +133,4 @@ def _check_words(suite: str, words: tuple[str, ...]) -> None:
     if options.name is not None or options.results != Options().results:
         raise RequestError("words: --name and --results are not accepted: backfill names its runs itself")
     asked = resolve_suite(suite, **options.overrides())
-    expand(asked, *known(asked).catalogue())
+    expand(asked, *implementations(asked).catalogue())

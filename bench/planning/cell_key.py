@@ -1,71 +1,96 @@
-"""Key the cells of one planning: what many of them share is read and digested once."""
+"""The identity of a cell: a digest of everything that determines its numbers."""
 
+import json
+import os
 from collections.abc import Callable
+from functools import cache
+from hashlib import file_digest as digest_of_file
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from optbench.planning import source_digest
-from optbench.planning.problem_cache import given_files
-from optbench.planning.registry import Known, plugin_file, source_file
-from optbench.planning.source_digest import to_text
+from optbench.planning.cell_sources import combined, engine_digest, own_digest, problem_files, search_files
+from optbench.planning.registry import Implementations, source_file
+from optbench.problems.data_files import files_of
 from optbench.request import Cell
 from optbench.request.cells import canonical_text, points_text
 
 #: Whose versions are part of every key.
 PACKAGES = ("jax", "jaxlib", "optax", "flax")
+#: Variables of the environment that change numbers and can't be pinned: part of a key where they are set.
+VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
+#: Of their flags those that change no numbers: how many devices a host shows, and what is written down.
+_HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump")
+#: The JSON text of what is digested: one encoder, since making one takes longer than using it.
+to_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 
 
-def keyer(everything: Known, device_kind: str) -> Callable[[Cell], str]:
-    """Return what keys a cell: files are taken as they are now, so that each planning needs a keyer of its own."""
+def keyer(everything: Implementations, device_kind: str) -> Callable[[Cell], str]:
+    """Return what keys a cell: files are taken as they are now, so that each planning needs a keyer of its own.
+
+    A key is 24 hexadecimal digits of a digest of the cell as it was asked for, of the code and data that its numbers
+    depend on, and of what they run on. What many cells share is read and digested once.
+    """
     # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
-    environment = {package: version(package) for package in PACKAGES} | {"device": device_kind}
-    environments: dict[bool, str] = {False: to_text(environment)}
-    digests: dict[tuple[Any, ...], str] = {}
-    files: dict[Path, str] = {}
-    imported: dict[Path, tuple[Path, ...]] = {}
+    environment = {package: version(package) for package in PACKAGES} | {"device": device_kind} | flags()
+    data_digest, plugin_digest = cache(file_digest), cache(lambda name: _plugin_digest(everything, name, data_digest))
+    problem_digest = cache(lambda name: _problem_digest(everything, name))
     # The points themselves are kept beside their text: what is gone may leave its identity to another.
     points: dict[int, tuple[Any, str]] = {}
 
-    def digests_of(cell: Cell) -> str:
-        texts = tuple(value for value in cell.problem_parameters.values() if isinstance(value, str))
-        shared = (cell.problem_name, cell.optimizer_name, texts, bool(cell.num_asked))
-        if shared not in digests:
-            digests[shared] = to_text(source_digest.digests_of(_sources(cell, everything, imported), files))
-        return digests[shared]
-
-    def environment_of(cell: Cell) -> str:
-        searched = bool(cell.num_asked)
-        if searched not in environments:
-            environments[searched] = to_text(environment | {"optuna": version("optuna")})
-        return environments[searched]
+    @cache
+    def shared(problem: str, optimizer: str, searched: bool, data: tuple[Path, ...]) -> str:
+        plugins = [plugin_digest(name) for name in (problem, optimizer) if name in everything.plugins]
+        search = [own_digest(file) for file in search_files()] if searched else []
+        sources = [engine_digest(), problem_digest(problem), *plugins, *search, *sorted(map(data_digest, data))]
+        return f"{to_text(sources)}, {to_text(environment | ({'optuna': version('optuna')} if searched else {}))}"
 
     def key(cell: Cell) -> str:
         if id(cell.points) not in points:
             points[id(cell.points)] = (cell.points, points_text(cell.points))
         request = canonical_text(cell, points[id(cell.points)][1])
-        return source_digest.key_of_texts(request, digests_of(cell), environment_of(cell))
+        data = tuple(given_files(cell))
+        rest = shared(cell.problem_name, cell.optimizer_name, bool(cell.num_asked), data)
+        return sha256(f"[{request}, {rest}]".encode()).hexdigest()[:24]
 
     return key
 
 
-def _sources(cell: Cell, everything: Known, imported: dict[Path, tuple[Path, ...]]) -> set[Path]:
-    """List the files that a cell's numbers depend on; `imported` keeps what each of them imports."""
+def flags() -> dict[str, str]:
+    """Return what variables of the environment set that changes numbers, in an order of its own."""
+    words = {name: os.environ.get(name, "").split() for name in VARIABLES}
+    # Of a flag that stands there twice the last one holds.
+    last = {name: {word.partition("=")[0]: word for word in each} for name, each in words.items()}
+    texts = {
+        name: " ".join(word for flag, word in sorted(each.items()) if not flag.startswith(_HARMLESS_FLAGS))
+        for name, each in last.items()
+    }
+    return {name: text for name, text in texts.items() if text}
 
-    def with_imports(file: Path) -> tuple[Path, ...]:
-        if file not in imported:
-            imported[file] = source_digest.problem_sources(file)
-        return imported[file]
 
-    optimizer = everything.optimizers[cell.optimizer_name]
-    sources = {*source_digest.engine_sources(), *given_files(cell)}
-    if file := source_file(everything.problems[cell.problem_name]):
-        sources |= {*with_imports(file)}
-    if ":" in cell.problem_name and (file := plugin_file(cell.problem_name)):
-        # Beside the factory's own file: a plug-in may be a partial of something else's.
-        sources |= {*with_imports(file)}
-    if ":" in cell.optimizer_name:
-        sources |= {file for file in (plugin_file(cell.optimizer_name), source_file(optimizer.build)) if file}
-    if cell.num_asked:
-        sources.add(source_digest.folder_of("optbench") / "search" / "points.py")
-    return sources
+def given_files(cell: Cell) -> list[Path]:
+    """List the data files that a cell's parameters name, and those read beside them."""
+    given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
+    return [file for path in given for file in files_of(path)]
+
+
+def file_digest(path: Path) -> str:
+    """Digest a file's content."""
+    with path.open("rb") as file:
+        return digest_of_file(file, "sha256").hexdigest()
+
+
+def _problem_digest(everything: Implementations, name: str) -> str:
+    """Digest a problem of optbench's own, with what it imports; a plug-in's code is digested as a plug-in."""
+    file = None if name in everything.plugins else source_file(everything.problems[name])
+    return combined(own_digest(path) for path in problem_files(file)) if file else ""
+
+
+def _plugin_digest(everything: Implementations, name: str, data_digest: Callable[[Path], str]) -> str:
+    """Digest the code that a plug-in consists of, the data that its code names, and the versions of what it imports."""
+    plugin = everything.plugins[name]
+
+    ours = {path for file in plugin.sources.ours for path in problem_files(file)}
+    data = combined(data_digest(file) for file in plugin.data_files())
+    return to_text([sorted(plugin.code), combined(map(own_digest, ours)), data, dict(plugin.sources.versions)])

@@ -11,18 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-#: jax's settings that a thread can have of its own: one that trains doesn't see what another sets for the process.
-_OF_A_THREAD = {
-    "jax_enable_x64": jax.enable_x64,
-    "jax_default_matmul_precision": jax.default_matmul_precision,
-    "jax_default_prng_impl": jax.default_prng_impl,
-    "jax_threefry_partitionable": jax.threefry_partitionable,
-    "jax_debug_nans": jax.debug_nans,
-    "jax_debug_infs": jax.debug_infs,
-    "jax_disable_jit": jax.disable_jit,
-    "jax_numpy_rank_promotion": jax.numpy_rank_promotion,
-    "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
-}
+from optbench.sweep.jax_settings import pinned
 
 
 class Before(NamedTuple):
@@ -49,13 +38,14 @@ def remember() -> Before:
 def apart(before: Before | None = None) -> Iterator[None]:
     """Run code that may be a plug-in's as things were before it, and leave them so; as they are now without `before`.
 
-    Also as a decorator. Several threads may be inside with the same `before`.
+    jax's settings that change numbers are pinned meanwhile. Also as a decorator. Several threads may be inside with the
+    same `before`.
     """
     before = before or remember()
     try:
         with ExitStack() as stack:
-            for name, setting in _OF_A_THREAD.items():
-                stack.enter_context(setting(before.jax[name]))
+            # In each thread anew: one that trains doesn't see what another sets for the process.
+            stack.enter_context(pinned())
             stack.enter_context(np.errstate(**before.numpy_errors))
             stack.enter_context(warnings.catch_warnings())
             # A full disk makes compiling slower the next time, and nothing else.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from optbench.planning.cell_key import keyer
 from optbench.planning.problem_cache import Make, maker
-from optbench.planning.registry import Known, known
+from optbench.planning.registry import Implementations, implementations
 from optbench.problems.problem import Problem
 from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
 from optbench.store import manifest
@@ -25,7 +25,7 @@ class Job(NamedTuple):
     key: str
     #: Makes the problem of a cell; the last few are kept.
     make: Make
-    known: Known
+    known: Implementations
     steps: int
     record_every: int
 
@@ -57,7 +57,7 @@ def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
         suite = Suite(problems=quick.problems, optimizers=quick.optimizers) if named else quick
     if isinstance(suite, str):
         # With the catalogue, unknown names are told together with all other faults of a file.
-        suite = load_suite(suite, known().catalogue())
+        suite = load_suite(suite, implementations().catalogue())
     return override(suite, **overrides)
 
 
@@ -105,7 +105,7 @@ def plan_jobs(asked: Suite, kind: str, reshape: Callable[[Cell], Cell] = lambda 
 
     `reshape` may give a cell, whose batch size and steps are known by then, other points.
     """
-    everything = known(asked)
+    everything = implementations(asked)
     job_of = planner(everything, kind, reshape)
     jobs: dict[str, Job] = {}
     for cell in expand(asked, *everything.catalogue()):
@@ -114,7 +114,9 @@ def plan_jobs(asked: Suite, kind: str, reshape: Callable[[Cell], Cell] = lambda 
     return list(jobs.values())
 
 
-def planner(everything: Known, kind: str, reshape: Callable[[Cell], Cell] = lambda cell: cell) -> Callable[[Cell], Job]:
+def planner(
+    everything: Implementations, kind: str, reshape: Callable[[Cell], Cell] = lambda cell: cell
+) -> Callable[[Cell], Job]:
     """Return what makes a cell's job; one that was settled before stays as it is."""
     make, key = maker(everything), keyer(everything, kind)
 

@@ -1,15 +1,10 @@
 """Find what a request may name: every problem family and optimizer, and the plug-ins it asks for."""
 
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
 from collections.abc import Callable, Iterable
-from functools import cache, wraps
-from hashlib import sha256
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import optax
@@ -17,18 +12,20 @@ import optax
 from optbench import optimizers, problems
 from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.isolation import apart
+from optbench.planning.plugins import Plugin, load_plugin
 from optbench.problems.problem import Problem
-from optbench.request import Catalogue, OptimizerInfo, RequestError, Suite, nearest, parse_spec
+from optbench.request import Catalogue, OptimizerInfo, RequestError, Suite, parse_spec
 
 #: Where a plug-in says nothing of its learning rates: wide enough for anything from Adam to gradient descent.
 PLUGIN_LEARNING_RATES = (1e-4, 1.0)
 
 
-class Known(NamedTuple):
+class Implementations(NamedTuple):
     """Name -> problem factory, and name -> optimizer; plug-ins under the text that named them."""
 
     problems: dict[str, Callable[..., Problem]]
     optimizers: dict[str, Optimizer]
+    plugins: dict[str, Plugin]
 
     def catalogue(self) -> Catalogue:
         """Bring it to plain data, for a request to be checked against."""
@@ -38,9 +35,9 @@ class Known(NamedTuple):
         )
 
 
-def known(suite: Suite | None = None) -> Known:
-    """Load the catalogues, and the plug-ins that a suite names."""
-    return known_with(*plugins_of(suite)) if suite else known_with((), ())
+def implementations(suite: Suite | None = None) -> Implementations:
+    """Load the catalogues, and the plug-ins that a suite names. Raises RequestError for a plug-in that can't be."""
+    return implementations_with(*plugins_of(suite)) if suite else implementations_with((), ())
 
 
 def plugins_of(suite: Suite) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -54,75 +51,38 @@ def _is_plugin(name: str) -> bool:
     return ":" in name
 
 
-def known_with(plugin_problems: Iterable[str], plugin_optimizers: Iterable[str]) -> Known:
-    """Load the catalogues and some plug-ins."""
+@apart()
+def implementations_with(plugin_problems: Iterable[str], plugin_optimizers: Iterable[str]) -> Implementations:
+    """Load the catalogues and some plug-ins. Raises RequestError for a plug-in that can't be loaded."""
+    asked, wanted = tuple(plugin_problems), tuple(plugin_optimizers)
+    plugins = {name: load_plugin(name) for name in (*asked, *wanted)}
     factories = {name: problems.factory(name) for name in problems.families()}
-    factories |= {name: _signed(load_plugin(name), name, "make(**parameters)") for name in plugin_problems}
-    loaded = {name: _plugin_optimizer(name, load_plugin(name)) for name in plugin_optimizers}
-    return Known(factories, optimizers.catalogue() | loaded)
+    factories |= {name: _in_view(_signed(plugins[name], name, "make(**parameters)"), plugins[name]) for name in asked}
+    own = {name: _plugin_optimizer(name, plugins[name]) for name in wanted}
+    return Implementations(factories, optimizers.catalogue() | own, plugins)
 
 
-def load_plugin(text: str) -> Any:
-    """Load what `./file.py:name` or `package.module:name` stands for. Its code runs with the user's rights.
+def _in_view(make: Callable[..., Any], plugin: Plugin) -> Callable[..., Any]:
+    """Let a plug-in's function find its own modules when it imports some; its signature stays."""
 
-    Raises RequestError, in one line, where there is no such file, module or name, or importing it fails.
-    """
-    place, _, name = text.rpartition(":")
-    try:
-        with apart():
-            module = _module(place)
-    except RequestError:
-        raise
-    except (Exception, SystemExit) as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise RequestError(f"plug-in {text}: importing it raised {type(error).__name__}: {first}") from error
-    if not hasattr(module, name):
-        public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise RequestError(f"plug-in {text}: {place} has no {name!r}{nearest(name, public)}")
-    return getattr(module, name)
+    def seeing(*arguments: Any, **keywords: Any) -> Any:
+        with plugin.in_view():
+            return make(*arguments, **keywords)
+
+    return wraps(make)(seeing)
 
 
-def plugin_file(text: str) -> Path | None:
-    """Locate the file of the module that a plug-in names, where it has one."""
-    file = getattr(_module(text.rpartition(":")[0]), "__file__", None)
-    return Path(file).resolve() if file else None
-
-
-def _module(place: str) -> ModuleType:
-    if not place.endswith(".py"):
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
-        return importlib.import_module(place)
-    path = Path(place).resolve()
-    if not path.is_file():
-        raise RequestError(f"plug-in file {place} is not here; accepted: ./file.py:name or package.module:name")
-    return _execute(path, path.read_bytes())
-
-
-@cache
-def _execute(path: Path, source: bytes) -> ModuleType:
-    """Run a file as a module: once as long as its text is the same, anew when it has been edited."""
-    name = f"optbench_plugin_{path.stem}_{sha256(os.fsencode(path) + source).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name. Not by its loader, whose bytecode may be a second older than the text.
-    sys.modules[name] = module
-    # Tracing gives the file's name to XLA, which takes no bytes that Python couldn't read as text.
-    exec(compile(source, str(path).encode(errors="backslashreplace").decode(), "exec"), vars(module))
-    return module
-
-
-def _plugin_optimizer(text: str, made: Any) -> Optimizer:
-    if isinstance(made, Optimizer):
-        return made
-    signed = _signed(made, text, "make(learning_rate, **hyperparameters)")
+def _plugin_optimizer(text: str, plugin: Plugin) -> Optimizer:
+    if isinstance(plugin.value, Optimizer):
+        return replace(plugin.value, build=_in_view(plugin.value.build, plugin))
+    signed = _in_view(_signed(plugin, text, "make(learning_rate, **hyperparameters)"), plugin)
     checked = _checked(signed, f"plug-in {text}", optax.GradientTransformation)
     return Optimizer(checked, PLUGIN_LEARNING_RATES, source=f"plug-in {text}")
 
 
-def _signed(made: Any, text: str, accepted: str) -> Callable[..., Any]:
-    """Return what a plug-in names, where it is a function whose parameters can be read."""
+def _signed(plugin: Plugin, text: str, accepted: str) -> Callable[..., Any]:
+    """Return what a plug-in names, where it is a function whose parameters can be read. Raises RequestError."""
+    made = plugin.value
     try:
         inspect.signature(made)
     except (TypeError, ValueError) as error:
@@ -154,12 +114,12 @@ def make_problem(name: str, factory: Callable[..., Any], parameters: dict[str, A
 
 
 def source_file(made: Any) -> Path | None:
-    """Locate the file that defines a factory or builder, where it has one."""
+    """Locate the file that defines a factory, where it has one."""
     try:
-        found = inspect.getsourcefile(inspect.unwrap(made))
+        file = inspect.getsourcefile(inspect.unwrap(made))
     except TypeError:
         return None
-    return Path(found).resolve() if found and Path(found).is_file() else None
+    return Path(file).resolve() if file and Path(file).is_file() else None
 
 
 def _info(optimizer: Optimizer) -> OptimizerInfo:

@@ -9,7 +9,7 @@ from optbench.errors import check_name
 from optbench.optimizers import Optimizer, catalogue
 from optbench.planning.isolation import apart
 from optbench.planning.jobs import choose_compile_cache, pick_device, resolve_suite
-from optbench.planning.registry import known
+from optbench.planning.registry import implementations
 from optbench.present.table import Table
 from optbench.request import Cell, RequestError, Suite, check_repeats, expand, one_line
 from optbench.runner.program_spec import hyperparameters_of
@@ -71,7 +71,7 @@ def update_throughput(
             "state in float32; accepted: float32, float64"
         )
     chosen = pick_device(device)
-    everything = known(asked)
+    everything = implementations(asked)
     cells = {cell.optimizer: cell for cell in expand(asked, *everything.catalogue())}
     entries = {label: everything.optimizers[cell.optimizer_name] for label, cell in cells.items()}
     timed = {label: (entry, _settings(cells[label])) for label, entry in entries.items() if _runs_alone(entry)}

@@ -11,6 +11,8 @@ import jax
 import platformdirs
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
+from optbench.sweep.jax_settings import pinned
+
 #: `jax.Device`, which type checkers take for a variable.
 Device: TypeAlias = Any
 
@@ -34,9 +36,12 @@ SAME_NUMBERS: dict[str, Any] = {"xla_gpu_deterministic_ops": True}
 
 @contextmanager
 def settings(dtype: str, device: Device) -> Iterator[None]:
-    """Trace and run at a precision on a device; in each thread anew, since jax's settings belong to a thread."""
+    """Trace and run at a precision on a device; in each thread anew, since jax's settings belong to a thread.
+
+    Its other settings that change numbers are pinned: `jax_settings` lists them.
+    """
     matmul = "default" if dtype == "bfloat16" else "highest"
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul), jax.default_device(device):
+    with pinned(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul), jax.default_device(device):
         yield
 
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from distributed import get_worker
 
+from optbench.planning.code_digest import roots
 from optbench.planning.isolation import apart
 from optbench.planning.jobs import Job, choose_compile_cache, pick_device, planner
-from optbench.planning.registry import known_with
-from optbench.planning.source_digest import PACKAGES, folder_of
+from optbench.planning.registry import implementations_with
 from optbench.request import Cell, RequestError
 from optbench.runner.executor import run_job
 from optbench.runner.program_spec import preparer
@@ -64,8 +64,7 @@ def dask_setup(worker: Any) -> None:
 def versions() -> dict[str, str]:
     """Name the versions that determine numbers, and a digest of optbench's own source."""
     digest = sha256()
-    for package in PACKAGES:
-        folder = folder_of(package)
+    for package, folder in roots().items():
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{package}/{path.relative_to(folder)}".encode() + path.read_bytes())
     return {name: version(name) for name in DISTRIBUTIONS} | {"source": digest.hexdigest()[:12]}
@@ -144,7 +143,7 @@ def _job(orders: Orders, task: Task) -> Job:
     if job.key != task.key:
         raise WrongWorkerError(
             f"cluster: {task.cell.problem} / {task.cell.optimizer} is something else on worker {get_worker().address}: "
-            "its plug-in, its data file or its optbench is another one"
+            "its plug-in, its data file, its XLA_FLAGS or its optbench is another one"
         )
     return job
 
@@ -152,7 +151,9 @@ def _job(orders: Orders, task: Task) -> Job:
 @lru_cache(maxsize=1)
 def _planner(orders: Orders) -> Callable[[Cell], Job]:
     """Keep the problems of one run: the next one's may have other files."""
-    return planner(known_with(orders.plugin_problems, orders.plugin_optimizers), pick_device(orders.device).device_kind)
+    return planner(
+        implementations_with(orders.plugin_problems, orders.plugin_optimizers), pick_device(orders.device).device_kind
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,18 +1,21 @@
-"""Keys of many cells: what they were when each was made alone, without doing each one's work again."""
+"""The identity of a cell: what it depends on and what not, and of many cells without doing each one's work again."""
 
 import json
-from dataclasses import asdict
+import subprocess
+import sys
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from optbench.planning import cell_key, problem_cache, source_digest
+from optbench.planning import cell_key, cell_sources, problem_cache
 from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
-from optbench.planning.registry import known, plugin_file
+from optbench.planning.registry import implementations
 from optbench.problems.problem import Problem
 from optbench.request import canonical
-from optbench.store import locations
+from optbench.store.locations import ROOT
 
 STUDY = {
     "problems": ["quadratic[dim=2,3,4,5,6,7,8,9,seed=0,1,2,3,4]"],
@@ -27,39 +30,94 @@ def plan(**asked):
     return plan_jobs(resolve_suite(None, **asked), pick_device("cpu").device_kind)
 
 
-def by_name(fields):
-    return {name: fields[name] for name in sorted(fields)}
-
-
-def slow_key(job, sources):
-    """Make a key the plain way: one JSON text of the cell, its files and its environment."""
-    cell = asdict(job.cell)
-    cell["points"] = sorted(map(by_name, cell["points"]), key=json.dumps)
-    digests = sorted({(path.name, sha256(path.read_bytes()).hexdigest()) for path in sources})
-    environment = {name: version(name) for name in ("jax", "jaxlib", "optax", "flax")}
-    environment["device"] = pick_device("cpu").device_kind
-    text = json.dumps([cell, digests, environment], sort_keys=True, allow_nan=False)
-    return sha256(text.encode()).hexdigest()[:24]
-
-
-@pytest.mark.parametrize("optimizers", [["sgd", "adam[b1=0.8,0.9,nesterov=true]"], ["plugin"]], ids=["ours", "plugin"])
-def test_keys_are_those_made_the_plain_way(tmp_path, plugin, optimizers):
+@pytest.mark.parametrize("searched", [False, True])
+def test_keys_are_those_made_the_plain_way(searched, tmp_path):
+    """One text of the cell, of digests, and of versions."""
     data = tmp_path / "table.csv"
     data.write_text("".join(f"{row},{row * row % 7},{row % 3}\n" for row in range(12)))
-    mine = plugin("import optax\ndef make(learning_rate):\n    return optax.sgd(learning_rate)\n")
-    optimizers = [mine if name == "plugin" else name for name in optimizers]
-    file = locations.ROOT / "problems" / "convex" / "linear_regression.py"
-    sources = {*source_digest.engine_sources(), *source_digest.problem_sources(file), data}
-    sources |= {plugin_file(mine)} if mine in optimizers else set()
-    asked = {"problems": [f"linear_regression[data={data}]"], "optimizers": optimizers, "steps": 4, "batch_size": "2,4"}
-    jobs = plan(schedule="constant,cosine", **asked)
-    assert len(jobs) == (2 if mine in optimizers else 4)
-    assert [job.key for job in jobs] == [slow_key(job, sources) for job in jobs]
+    asked = {"problems": [f"linear_regression[data={data}]"], "optimizers": ["sgd", "adam[b1=0.8,0.9]"], "steps": 4}
+    jobs = plan(schedule="constant,cosine", batch_size="2,4", **asked)
+    assert len(jobs) == 4
+    key = cell_key.keyer(implementations(), "a device")
+    environment = {name: version(name) for name in (*cell_key.PACKAGES, *(["optuna"] if searched else []))}
+    problem = cell_sources.problem_files(ROOT / "problems" / "convex" / "linear_regression.py")
+    digests = [cell_sources.engine_digest(), cell_sources.combined(map(cell_sources.own_digest, problem))]
+    digests += map(cell_sources.own_digest, cell_sources.search_files() if searched else ())
+    digests.append(sha256(data.read_bytes()).hexdigest())
+    for job in jobs:
+        cell = replace(job.cell, num_asked=3 if searched else 0)
+        text = json.dumps([canonical(cell), digests, environment | {"device": "a device"}], sort_keys=True)
+        assert key(cell) == sha256(text.encode()).hexdigest()[:24]
+
+
+def test_key_is_the_same_in_every_process(keys):
+    """No hash of Python's own, which differs from process to process."""
+    code = """if True:
+        from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
+        asked = resolve_suite(None, problems=["quadratic[dim=2]"], optimizers=["sgd"], steps=4, learning_rate="0.1")
+        print(plan_jobs(asked, pick_device("cpu").device_kind)[0].key)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert [done.stdout.strip()] == keys()
+    assert len(keys()[0]) == 24 and set(keys()[0]) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"problems": ["quadratic[dim=3]"]}, {"optimizers": ["adam"]}, {"learning_rate": "0.2"}, {"steps": 5}),
+        *({"seeds": 4}, {"report_seeds": 4}, {"seed": 1}, {"dtype": "float64"}, {"weight_decay": "0.1"}),
+        *({"decay": "coupled"}, {"schedule": "cosine"}, {"records": 2}),
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_what_is_asked_is_part_of_the_key(keys, asked):
+    assert keys(**asked) != keys()
+
+
+def test_the_order_in_which_things_are_typed_does_not_matter(keys):
+    assert keys(learning_rate="0.1,0.2") == keys(learning_rate="0.2,0.1")
+    one, other = keys(optimizers=["adam[b1=0.8,b2=0.9]"]), keys(optimizers=["adam[b2=0.9,b1=0.8]"])
+    assert one == other
+
+
+@pytest.mark.parametrize("name", ["engine_digest", "own_digest", "version"])
+def test_code_and_versions_are_part_of_the_key(keys, monkeypatch, name):
+    before = keys()
+    monkeypatch.setattr(cell_key, name, lambda *given: "other")
+    assert keys() != before
+
+
+def test_a_search_that_chooses_while_it_trains_is_digested_for_its_cells(monkeypatch):
+    (job,) = plan(problems=["quadratic[dim=2]"], optimizers=["sgd"], steps=4)
+    cells = [job.cell, replace(job.cell, num_asked=3)]
+    before = list(map(cell_key.keyer(implementations(), "cpu"), cells))
+    monkeypatch.setattr(cell_key, "search_files", lambda: (Path("other.py"),))
+    real = cell_key.own_digest
+    monkeypatch.setattr(cell_key, "own_digest", lambda path: "other" if path == Path("other.py") else real(path))
+    after = list(map(cell_key.keyer(implementations(), "cpu"), cells))
+    assert before[0] == after[0] and before[1] != after[1]
+
+
+class TestFlags:
+    def test_those_that_change_numbers_are_part_of_the_key(self, keys, monkeypatch):
+        before = keys()
+        monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+        assert keys() != before
+
+    def test_harmless_ones_are_not(self, monkeypatch):
+        monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=4 --xla_dump_to=folder")
+        assert cell_key.flags() == {}
+
+    def test_the_last_of_several_counts_in_whatever_order(self, monkeypatch):
+        monkeypatch.setenv("XLA_FLAGS", "--b=1 --a=2  --b=3")
+        one = cell_key.flags()
+        monkeypatch.setenv("XLA_FLAGS", "--b=3 --a=2")
+        assert one == cell_key.flags() == {"XLA_FLAGS": "--a=2 --b=3"}
 
 
 def test_canonical_text_is_that_of_the_canonical_cell():
     (job, *_) = plan(**STUDY)
-    assert cell_key.canonical_text(job.cell, cell_key.points_text(job.cell.points)) == source_digest.to_text(
+    assert cell_key.canonical_text(job.cell, cell_key.points_text(job.cell.points)) == cell_key.to_text(
         canonical(job.cell)
     )
 
@@ -73,12 +131,12 @@ def test_a_thousand_cells_read_and_make_everything_once(monkeypatch):
 
     for module, name in ((cell_key, "version"), (cell_key, "points_text"), (problem_cache, "make_problem")):
         counted(module, name)
-    counted(source_digest, "problem_sources")
+    counted(cell_key, "problem_files")
     jobs = plan(**STUDY)
     optimizers = len({job.cell.optimizer for job in jobs})
     assert len(jobs) == 40 * optimizers > 300
     counts = {name: calls.count(name) for name in dict.fromkeys(calls)}
-    assert counts == {"version": 4, "points_text": optimizers, "make_problem": 40, "problem_sources": 1}
+    assert counts == {"version": 4, "points_text": optimizers, "make_problem": 40, "problem_files": 1}
 
 
 class TestProblems:
@@ -100,7 +158,7 @@ class TestProblems:
         path.write_text("".join(f"{row},{row * row % 7},{row % 3}\n" for row in range(12)))
         given = {"problems": [f"linear_regression[data={path}]"], "optimizers": ["sgd"], "steps": 4}
         (job,) = plan(**given)
-        everything = known()
+        everything = implementations()
         make = problem_cache.maker(everything)
         assert isinstance(make(job.cell), Problem)
         path.write_text(path.read_text().replace("11,", "12,"))

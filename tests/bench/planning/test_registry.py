@@ -3,7 +3,8 @@
 import pytest
 
 from optbench import optimizers, problems
-from optbench.planning.registry import known, load_plugin
+from optbench.planning.plugins import load_plugin
+from optbench.planning.registry import implementations
 from optbench.request import RequestError, Suite
 
 SGD = "import optax\ndef make(learning_rate, momentum=0.5):\n    return optax.sgd(learning_rate, momentum)\n"
@@ -14,32 +15,32 @@ def suite(problem="quadratic", optimizer="sgd"):
 
 
 def test_everything_in_the_catalogues_is_known():
-    assert set(known().problems) == set(problems.families())
-    assert set(known().optimizers) == set(optimizers.catalogue())
+    assert set(implementations().problems) == set(problems.families())
+    assert set(implementations().optimizers) == set(optimizers.catalogue())
 
 
 def test_a_plugin_is_known_by_the_text_that_named_it(plugin):
     spec = plugin(SGD)
-    info = known(suite(optimizer=spec)).catalogue().optimizers[spec]
+    info = implementations(suite(optimizer=spec)).catalogue().optimizers[spec]
     assert dict(info.hyperparameters) == {"momentum": 0.5}
     assert not info.open
 
 
 def test_open_keywords_are_open(plugin):
     spec = plugin("def make(learning_rate, **hyperparameters):\n    return None\n")
-    assert known(suite(optimizer=spec)).catalogue().optimizers[spec].open
+    assert implementations(suite(optimizer=spec)).catalogue().optimizers[spec].open
 
 
 def test_a_problem_is_known_with_its_parameters(plugin):
     spec = plugin("def make(dim: int = 3, name='x'):\n    return None\n")
-    assert known(suite(problem=f"{spec}[dim=4]")).catalogue().problems[spec] == {"dim": 3, "name": "x"}
+    assert implementations(suite(problem=f"{spec}[dim=4]")).catalogue().problems[spec] == {"dim": 3, "name": "x"}
 
 
 def test_a_module_in_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "my_own_optimizers.py").write_text(SGD)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert load_plugin("my_own_optimizers:make").__name__ == "make"
+    assert load_plugin("my_own_optimizers:make").value.__name__ == "make"
 
 
 def test_a_plugin_may_define_classes(plugin):
@@ -61,7 +62,7 @@ def test_a_plugin_may_define_classes(plugin):
             def make(learning_rate):
                 return State(3), Settings()
         """)
-    )
+    ).value
     state, settings = made(0.1)
     assert (state.count, settings.rate) == (3, 0.5)
 
@@ -74,7 +75,7 @@ def test_the_same_relative_path_in_another_folder(tmp_path, monkeypatch):
     made = []
     for name in ("a", "b"):
         monkeypatch.chdir(tmp_path / name)
-        made.append(load_plugin("./here.py:make")())
+        made.append(load_plugin("./here.py:make").value())
     assert made == ["A", "B"]
 
 
@@ -97,7 +98,7 @@ def test_the_same_relative_path_in_another_folder(tmp_path, monkeypatch):
 def test_a_bad_plugin_is_told_in_one_line(plugin, kind, code, said):
     spec = plugin(code)
     with pytest.raises(RequestError) as caught:
-        known(suite(**{kind: spec})).catalogue()
+        implementations(suite(**{kind: spec})).catalogue()
     assert spec in str(caught.value)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -116,6 +117,6 @@ def test_a_bad_plugin_is_told_in_one_line(plugin, kind, code, said):
 def test_a_plugin_that_is_not_there(spec, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError) as caught:
-        known(suite(optimizer=spec))
+        implementations(suite(optimizer=spec))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
