@@ -9,7 +9,7 @@ _LONG = 80
 
 
 class RequestError(ValueError):
-    """A mistake in what was asked; its text is one line."""
+    """A mistake in a request; its text is one line."""
 
 
 class StoreError(Exception):
@@ -17,19 +17,19 @@ class StoreError(Exception):
 
 
 def refused(name: str, value: Any, accepted: str) -> RequestError:
-    """Return the error that says what was given, and what is accepted in its place."""
+    """Return the error for a value that is not accepted, with what is accepted in its place."""
     return RequestError(f"{name}: {value} is not accepted; accepted: {accepted}")
 
 
 def check_name(name: str, accepted: Iterable[str], noun: str) -> None:
-    """Raise RequestError, with the nearest match, where a name is none of those accepted, which are told in order."""
+    """Check a name; raises RequestError, with the nearest match and the accepted names in order, for an unknown one."""
     names = list(accepted)
     if name not in names:
         raise RequestError(f"unknown {noun} {name!r}{_closest(name, names)} accepted: {', '.join(names)}")
 
 
 def nearest(name: str, accepted: Iterable[str]) -> str:
-    """Return the tail of a message: the accepted name that is closest, and what else is accepted."""
+    """Return the tail of a message: the closest accepted name, and the first of all accepted ones."""
     names = sorted(set(accepted))
     if not names:
         return "; none is accepted here"
@@ -38,23 +38,23 @@ def nearest(name: str, accepted: Iterable[str]) -> str:
 
 
 def _closest(name: str, accepted: Iterable[str]) -> str:
-    lowered = {known.lower(): known for known in accepted}
-    close = difflib.get_close_matches(name[:_LONG].lower(), lowered, n=1)
-    return f"; did you mean {lowered[close[0]]!r}?" if close else ";"
+    by_lower_case = {spelling.lower(): spelling for spelling in accepted}
+    matches = difflib.get_close_matches(name[:_LONG].lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[matches[0]]!r}?" if matches else ";"
 
 
 def quote(value: Any) -> str:
-    """Show a value as given, on one line and not at length; of a long path both ends tell."""
+    """Return a value's repr on one line; a long one keeps both ends, which tell paths apart."""
     text = repr(value)
     return text if len(text) <= _LONG else f"{text[: _LONG // 2]}...{text[-_LONG // 2 :]}"
 
 
 def one_line(error: BaseException) -> str:
-    """Say what an exception is and the first line of what it says."""
+    """Return an exception's type and the first line of its message."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def reason(error: Exception) -> str:
-    """Say in one line what an error says, or what it is where it says nothing."""
+    """Return an error's message on one line, or its type if it has none."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())

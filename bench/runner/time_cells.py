@@ -33,7 +33,7 @@ from optbench.sweep.problem_data import Prepared
 from optbench.sweep.step import Recipe
 from optbench.timing.limits import limits
 from optbench.timing.loops import gradient_loop, training_loop
-from optbench.timing.timer import Effort, Result, Timed, compile_loop, time_in_turns
+from optbench.timing.timer import CompiledLoop, Effort, Result, compile_loop, time_in_turns
 
 #: At the end of a run: short, for a first look.
 SHORT = Effort(10, 0.2)
@@ -163,7 +163,7 @@ def _time_group(
     ]
 
 
-def _compile(job: Job, shared: Prepared, device: devices.Device) -> Timed:
+def _compile(job: Job, shared: Prepared, device: devices.Device) -> CompiledLoop:
     recipe, cell = recipe_of(job, shared), job.cell
     middle = len(cell.points) // 2
     hyperparameters = {name: float(values[middle]) for name, values in hyperparameters_of(cell).items()}
@@ -171,7 +171,7 @@ def _compile(job: Job, shared: Prepared, device: devices.Device) -> Timed:
 
 
 def _finished(result: Result, shared: Prepared, cell: Cell) -> dict[str, Any]:
-    timed, (gradient, sgd) = result.timed, result.baselines
+    timed, (gradient, sgd) = result.loop, result.baselines
     params, state, _ = timed.start
     # What a step moves at the least: parameters and state read and written, the gradient and the batch read.
     moved = 3 * tree_bytes(params) + 2 * tree_bytes(state) + tree_bytes(shared.batch(cell.batch_size or "full"))

@@ -16,7 +16,7 @@ from optbench.runner.program_spec import hyperparameters_of
 from optbench.sweep import devices
 from optbench.timing import updates
 from optbench.timing.limits import Limit, limits
-from optbench.timing.timer import Effort, Result, Timed, compile_loop, time_in_turns
+from optbench.timing.timer import CompiledLoop, Effort, Result, compile_loop, time_in_turns
 
 COLUMNS = (
     "shape",
@@ -140,7 +140,7 @@ def _time_tree(
     """Time one tree's updates in turns, beside plain sgd's: rows, cheapest first, and what failed."""
     moved: dict[str, tuple[int, int]] = {}
 
-    def make(label: str, optimizer: Optimizer, settings: Mapping[str, Any]) -> Timed:
+    def make(label: str, optimizer: Optimizer, settings: Mapping[str, Any]) -> CompiledLoop:
         loop, state_bytes, bytes_moved = updates.update_loop(optimizer, settings, tree, dtype)
         moved[label] = (state_bytes, bytes_moved)
         return compile_loop(loop, device)
@@ -160,7 +160,7 @@ def _time_tree(
 
 
 def _row(result: Result, state_bytes: int, moved: int, num: int, ceilings: tuple[Limit, Limit]) -> dict[str, Any]:
-    timed, (copy, product) = result.timed, ceilings
+    timed, (copy, product) = result.loop, ceilings
     seconds, low, high = median_rank_interval(result.samples.step_seconds)
     return {
         "update_seconds": seconds,

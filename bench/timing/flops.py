@@ -14,21 +14,21 @@ from jaxtyping import PyTree
 
 
 def count(function: Callable, *example: PyTree, period: int = 1) -> int:
-    """Count the floating-point operations of one call; of `example` only shapes and dtypes matter.
+    """Return the floating-point operations of one call; of `example` only shapes and dtypes matter.
 
     One for each sum, product, quotient, maximum, sign, root, power or transcendental function of an element; two for
     each multiplication in a product of matrices or a convolution; of factorizations the leading order. None for moving,
     selecting, comparing, converting, sorting, for integers, for Fourier transforms and whatever else has no rule here.
-    Of a `cond` the branch that has the most counts in one of `period` calls, and the one that has the least in the
-    others: the mean is returned. How often a `while` turns is unknown, so it counts once: where there is one, the sum
-    is a lower bound. What the compiler would remove or share counts all the same.
+    Of a `cond` the largest branch counts in one of `period` calls, the smallest in the others; the mean is returned.
+    How often a `while` turns is unknown, so it counts once: the sum of a function with one is a lower bound. What the
+    compiler would remove or share counts all the same.
     """
     jaxpr = jax.make_jaxpr(function)(*example)
     most = _total(jaxpr, max)
     return most if period == 1 else (most + (period - 1) * _total(jaxpr, min)) // period
 
 
-#: Which branch of a `cond` counts: max or min.
+#: max or min: from the operations of a `cond`'s branches to those of the branch that counts.
 Choose = Callable[[list[int]], int]
 
 
@@ -37,24 +37,24 @@ def _total(jaxpr: Any, choose: Choose) -> int:
 
 
 def _operations(equation: JaxprEqn, choose: Choose) -> int:
-    """Count one equation, and what it holds: the function of a `jit`, the body of a loop."""
+    """Return the operations of one equation, and of what it calls: the function of a `jit`, the body of a loop."""
     name, params = equation.primitive.name, equation.params
     if name in RULES:
         return RULES[name](equation)
     if name == "cond":
-        return choose(_each(params, choose))
+        return choose(_branches(params, choose))
     if name == "custom_linear_solve":
         # It holds the transposed solve and the matrix's own products too, for derivatives.
         params = {"solve": params["jaxprs"].solve}
-    return sum(_each(params, choose)) * (params["length"] if name == "scan" else 1)
+    return sum(_branches(params, choose)) * (params["length"] if name == "scan" else 1)
 
 
-def _each(params: Mapping[str, Any], choose: Choose) -> list[int]:
+def _branches(params: Mapping[str, Any], choose: Choose) -> list[int]:
     return [_total(jaxpr, choose) for jaxpr in jaxprs_in_params(params)]
 
 
 def _floats(variable: Any) -> int:
-    """Count the elements of an array where they are floating-point numbers."""
+    """Return the number of an array's elements if they are floating-point numbers, else 0."""
     array = variable.aval
     return array.size if jnp.issubdtype(array.dtype, jnp.inexact) else 0
 
@@ -78,10 +78,10 @@ def _product(equation: JaxprEqn) -> int:
 
 
 def _convolution(equation: JaxprEqn) -> int:
-    """Sum over the kernel, which spans one group's features, except where it meets the zeros of a dilated input."""
+    """Return twice the output's size times the kernel's terms: of one group, without the zeros of dilation."""
     shape = _shape(equation.invars[1])
-    summed = prod(shape) // shape[equation.params["dimension_numbers"].rhs_spec[0]]
-    return 2 * _output(equation) * summed // prod(equation.params["lhs_dilation"])
+    terms = prod(shape) // shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    return 2 * _output(equation) * terms // prod(equation.params["lhs_dilation"])
 
 
 def _window(equation: JaxprEqn) -> int:
@@ -89,7 +89,7 @@ def _window(equation: JaxprEqn) -> int:
 
 
 def _matrix(of_sides: Callable[[int, int], int]) -> Callable[[JaxprEqn], int]:
-    """Count a factorization by the longer and the shorter side of its matrix, for each matrix of a batch."""
+    """Return a factorization's rule, from its operations by the longer and the shorter side of a matrix."""
 
     def rule(equation: JaxprEqn) -> int:
         *batch, rows, columns = _shape(equation.invars[0])

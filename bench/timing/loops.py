@@ -14,42 +14,43 @@ from optbench.sweep.step import Recipe, build, lifted_loss, take_rows, write_upd
 from optbench.sweep.streams import key_data
 from optbench.timing import flops
 
-#: Batches that a timed trial goes through, over and over: enough that none is still in a cache by luck alone.
+#: Batches that a timed trial cycles through: enough that none is still in a cache by luck alone.
 BATCHES = 64
 #: The trial that is timed.
 TRIAL = "0/timing/0"
 
 
 class Loop(NamedTuple):
-    """Write a loop of steps: (arguments, carry, trip count) -> carry, and what it starts from."""
+    """One step of a loop, (arguments, carry, index) -> carry, with its arguments and its first carry."""
 
     call: Callable
     arguments: Any
     start: PyTree
-    #: Floating-point operations of one step, and steps after which the work repeats.
+    #: Floating-point operations of one step.
     flops: int
+    #: Steps after which the work repeats.
     period: int = 1
 
 
 def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
-    """Write the loop that trains one trial: batch, loss, gradient, update. Call inside `devices.settings(...)`."""
+    """Return the loop that trains one trial: batch, loss, gradient, update. Call inside `devices.settings(...)`."""
     prepared = recipe.prepared
     loss, update = write_update(recipe)
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
-    traced = {name: np.asarray(value, dtype) for name, value in hyperparameters.items()}
+    values = {name: np.asarray(value, dtype) for name, value in hyperparameters.items()}
     seed = np.int32(key_data([TRIAL], "optimizer")[0, 0, 0] & (2**31 - 1))
     params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
-    transformation = build(recipe.optimizer, recipe.settings(traced), seed)
+    transformation = build(recipe.optimizer, recipe.settings(values), seed)
     state = jax.jit(transformation.init, compiler_options=devices.RUN_ONCE)(params)
-    fed = _feed(prepared, recipe.batch_size)
+    batches = _draw_batches(prepared, recipe.batch_size)
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
-        constants, data, fed, traced, seed = arguments
+        constants, data, batches, values, seed = arguments
         params, state, _ = carry
-        batch, key = _batch(prepared, recipe.batch_size, data, fed, index)
-        return update(constants, params, state, batch, key, traced, seed)
+        batch, key = _batch(prepared, recipe.batch_size, data, batches, index)
+        return update(constants, params, state, batch, key, values, seed)
 
-    arguments = (loss.constants, prepared.train, fed, traced, seed)
+    arguments = (loss.constants, prepared.train, batches, values, seed)
     value = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
     start = (params, state, jnp.zeros((), value.dtype))
     period = recipe.optimizer.period({**recipe.static, **hyperparameters})
@@ -57,30 +58,30 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
 
 
 def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:
-    """Write the loop that only takes the loss and its gradient, at fixed parameters: what every step pays."""
+    """Return the loop that computes the loss and its gradient at fixed parameters: what every step pays."""
     lifted = lifted_loss(prepared, prepared.batch(batch_size))
     params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
-        constants, data, fed, params = arguments
+        constants, data, batches, params = arguments
         # Tied to the trip, so that nothing that depends on the parameters alone moves out of the loop.
         params, index = jax.lax.optimization_barrier((params, index))
-        batch, key = _batch(prepared, batch_size, data, fed, index)
+        batch, key = _batch(prepared, batch_size, data, batches, index)
         return jax.value_and_grad(lambda p: lifted.call(constants, p, batch, jax.random.wrap_key_data(key)))(params)
 
-    arguments = (lifted.constants, prepared.train, _feed(prepared, batch_size), params)
+    arguments = (lifted.constants, prepared.train, _draw_batches(prepared, batch_size), params)
     start = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(call, arguments, None, np.int32(0)))
     return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
 
 
-def _feed(prepared: Prepared, batch_size: Any) -> tuple[Any, Any]:
-    """Draw what BATCHES batches are made of, and their keys, with one leading axis."""
+def _draw_batches(prepared: Prepared, batch_size: Any) -> tuple[PyTree, Array]:
+    """Return the inputs of BATCHES batches, and their keys, with a leading axis [batch]."""
     inputs = prepared.inputs([TRIAL], batch_size, 0, BATCHES), prepared.keys([TRIAL], 0, BATCHES)
     return jax.tree.map(lambda a: a[:, 0], inputs)
 
 
-def _batch(prepared: Prepared, batch_size: Any, data: Any, fed: tuple[Any, Any], index: Array) -> tuple[Any, Array]:
-    inputs, key = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index % BATCHES, keepdims=False), fed)
+def _batch(prepared: Prepared, batch_size: Any, data: Any, batches: tuple[Any, Any], index: Array) -> tuple[Any, Array]:
+    inputs, key = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index % BATCHES, keepdims=False), batches)
     if prepared.problem.sample is not None:
         return inputs, key
     return data if batch_size == "full" else take_rows(data, inputs), key

@@ -24,19 +24,20 @@ SHORTEST_CALL = 5e-3
 
 
 @dataclass
-class Timed:
-    """Hold a compiled loop, and the buffers it works in."""
+class CompiledLoop:
+    """A compiled loop, and the buffers it works in."""
 
     compiled: Callable
     arguments: Any
     start: PyTree
     trace_seconds: float
-    #: None where the program came out of the persistent compilation cache.
+    #: None if the program came out of the persistent compilation cache.
     compile_seconds: float | None
     peak_bytes: int
     flops_per_step: int
-    #: Steps per trip of the loop, and trips after which an optimizer's work repeats.
+    #: Steps per trip of the loop.
     steps_per_trip: int
+    #: Trips after which an optimizer's work repeats.
     period: int
 
     #: The first call after compilation, of the fewest steps a call can make, per step.
@@ -44,60 +45,60 @@ class Timed:
     carry: PyTree = None
 
     @property
-    def held_bytes(self) -> int:
-        """Count what it holds while it is timed: its start, and all that a call takes."""
+    def buffer_bytes(self) -> int:
+        """Memory it takes while it is timed: its start, and all that a call allocates."""
         return tree_bytes(self.start) + self.peak_bytes
 
     def release(self) -> None:
-        """Let go of all buffers; of the start its shapes stay."""
+        """Release all buffers; the start becomes its shapes and dtypes."""
         self.start = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), self.start)
         self.arguments = self.carry = None
 
     def seconds(self, trips: int) -> float:
-        """Time one call from the start, blocking on every output.
+        """Return the seconds of one call from the start, blocking on every output.
 
-        Every call does the same work, in the same buffers: fresh ones would be paged in at its expense.
+        Every call does the same work, in the same buffers: the system would page fresh ones in while the clock runs.
         """
-        used = jax.tree.map(jnp.copy, self.start) if self.carry is None else _restore(self.start, self.carry)
-        carry, counted = jax.block_until_ready(used), np.int32(trips)
+        carry = jax.tree.map(jnp.copy, self.start) if self.carry is None else _restore(self.start, self.carry)
+        carry, num_trips = jax.block_until_ready(carry), np.int32(trips)
         began = time.perf_counter()
-        self.carry = jax.block_until_ready(self.compiled(self.arguments, carry, counted))
+        self.carry = jax.block_until_ready(self.compiled(self.arguments, carry, num_trips))
         return time.perf_counter() - began
 
 
 class Effort(NamedTuple):
-    """Say how long to time each loop: in how many calls, and how many seconds over all of them."""
+    """How long to time each loop: the number of calls, and the least seconds over all of them."""
 
     repeats: int
     min_seconds: float
 
 
 class Samples(NamedTuple):
-    """Hold what timing one loop gave."""
+    """The measured times of one loop."""
 
     step_seconds: Float[np.ndarray, " repeat"]
     steps_per_call: int
 
 
 class Result(NamedTuple):
-    """Hold a timed loop, and beside it what it is compared with, timed in the same turns."""
+    """The samples of a loop, and those of its baselines in the same turns."""
 
-    timed: Timed
+    loop: CompiledLoop
     samples: Samples
     baselines: list[Samples]
 
 
 @partial(jax.jit, donate_argnums=1, keep_unused=True, compiler_options=devices.RUN_ONCE)
-def _restore(tree: PyTree, into: PyTree) -> PyTree:
+def _restore(tree: PyTree, buffers: PyTree) -> PyTree:
     return jax.tree.map(jnp.copy, tree)
 
 
-def compile_loop(loop: Loop, device: devices.Device) -> Timed:
-    """Compile a loop ahead of time, with its carry donated. Call inside `devices.settings(...)`.
+def compile_loop(loop: Loop, device: devices.Device) -> CompiledLoop:
+    """Return a loop compiled ahead of time, with its carry donated. Call inside `devices.settings(...)`.
 
     Its trip count is an argument, so that one program serves any number of steps.
     """
-    # A trip count that is no constant is read back by the host at every trip, which only a CPU gives for nothing.
+    # The host reads a trip count that is no constant back at every trip, which costs nothing only on a CPU.
     inner = 1 if device.platform == "cpu" else 16
 
     def run(arguments: Any, carry: PyTree, trips: Array) -> PyTree:
@@ -108,100 +109,114 @@ def compile_loop(loop: Loop, device: devices.Device) -> Timed:
 
         return jax.lax.fori_loop(0, trips, trip, carry)
 
-    began = time.perf_counter()
+    trace_start = time.perf_counter()
     lowered = jax.jit(run, donate_argnums=1).lower(loop.arguments, loop.start, np.int32(1))
-    traced = time.perf_counter()
+    compile_start = time.perf_counter()
     hits = devices.cache_hits()
     compiled = lowered.compile(devices.timing_options(device))
-    compile_seconds = time.perf_counter() - traced if devices.cache_hits() == hits else None
+    compile_seconds = time.perf_counter() - compile_start if devices.cache_hits() == hits else None
     peak = memory_bytes(compiled)
     arguments, start = jax.device_put((loop.arguments, loop.start), device)
     # The fewest trips that make whole periods: 200 steps are no multiple of 16, 25 trips are 400.
-    repeats = max(1, loop.period // gcd(loop.period, inner))
-    timed = Timed(compiled, arguments, start, traced - began, compile_seconds, peak, loop.flops, inner, repeats)
-    timed.first_step_seconds = timed.seconds(1) / inner
-    timed.carry = None
-    return timed
+    trips_per_period = max(1, loop.period // gcd(loop.period, inner))
+    compiled_loop = CompiledLoop(
+        compiled,
+        arguments,
+        start,
+        compile_start - trace_start,
+        compile_seconds,
+        peak,
+        loop.flops,
+        inner,
+        trips_per_period,
+    )
+    compiled_loop.first_step_seconds = compiled_loop.seconds(1) / inner
+    compiled_loop.carry = None
+    return compiled_loop
 
 
 def time_in_turns(
-    makers: Sequence[Callable[[], Timed]], baselines: Sequence[Timed], effort: Effort, limit_bytes: int
+    makers: Sequence[Callable[[], CompiledLoop]], baselines: Sequence[CompiledLoop], effort: Effort, limit_bytes: int
 ) -> list[Result | BaseException]:
     """Make loops and time them in turns with the baselines, as many at once as fit into memory.
 
-    What can't be made or run is an exception in its place. What is timed lets go of its buffers.
+    Return a result for each maker in order, or the exception of a loop that can't be made or run. Loops release their
+    buffers after they are timed.
     """
     results: dict[int, Result | BaseException] = {}
-    waiting: dict[int, Timed] = {}
+    pending: dict[int, CompiledLoop] = {}
 
-    def time_together(some: Mapping[int, Timed]) -> None:
-        together = {id(one): one for one in (*baselines, *some.values())}
-        failed = None
+    def time_together(loops: Mapping[int, CompiledLoop]) -> None:
+        by_id = {id(loop): loop for loop in (*baselines, *loops.values())}
+        failure = None
         try:
-            samples = dict(zip(together, interleave([*together.values()], effort), strict=True))
+            samples = dict(zip(by_id, interleave([*by_id.values()], effort), strict=True))
         except Exception as error:
-            failed = error
+            failure = error
         else:
-            beside = [samples[id(one)] for one in baselines]
-            results.update({place: Result(one, samples[id(one)], beside) for place, one in some.items()})
-        # Also what a failed call took and never gave back.
-        for one in together.values():
-            one.carry = None
-        if failed is not None and len(some) == 1:
-            results.update(dict.fromkeys(some, failed))
-        elif failed is not None:
-            # One by one, so that whichever failed costs no other its row.
-            for place, one in some.items():
-                time_together({place: one})
+            baseline_samples = [samples[id(loop)] for loop in baselines]
+            results.update({index: Result(loop, samples[id(loop)], baseline_samples) for index, loop in loops.items()})
+        # Also the buffers that a failed call took and never returned.
+        for loop in by_id.values():
+            loop.carry = None
+        if failure is not None and len(loops) == 1:
+            results.update(dict.fromkeys(loops, failure))
+        elif failure is not None:
+            # Each alone, so that the loop that failed costs no other its row.
+            for index, loop in loops.items():
+                time_together({index: loop})
 
-    def time_waiting() -> None:
-        time_together(waiting)
-        for one in waiting.values():
-            if all(one is not baseline for baseline in baselines):
-                one.release()
-        waiting.clear()
+    def time_pending() -> None:
+        time_together(pending)
+        for loop in pending.values():
+            if all(loop is not baseline for baseline in baselines):
+                loop.release()
+        pending.clear()
 
-    def held() -> int:
-        return sum({id(one): one.held_bytes for one in (*baselines, *waiting.values())}.values())
+    def pending_bytes() -> int:
+        return sum({id(loop): loop.buffer_bytes for loop in (*baselines, *pending.values())}.values())
 
     largest = 0
-    for place, make in enumerate(makers):
-        # Room for the next one, which is taken while it is made; how much that is, only those before it tell.
-        if waiting and held() + largest > limit_bytes:
-            time_waiting()
+    for index, make in enumerate(makers):
+        # Room for the next loop, which takes it while it is made; the largest so far is the only estimate of its size.
+        if pending and pending_bytes() + largest > limit_bytes:
+            time_pending()
         try:
-            made = make()
+            loop = make()
         except (Exception, SystemExit) as error:
-            results[place] = error
+            results[index] = error
             continue
-        largest = max(largest, made.held_bytes)
-        if waiting and held() + made.held_bytes > limit_bytes:
-            time_waiting()
-        waiting[place] = made
-    if waiting:
-        time_waiting()
-    return [results[place] for place in range(len(makers))]
+        largest = max(largest, loop.buffer_bytes)
+        if pending and pending_bytes() + loop.buffer_bytes > limit_bytes:
+            time_pending()
+        pending[index] = loop
+    if pending:
+        time_pending()
+    return [results[index] for index in range(len(makers))]
 
 
-def interleave(timed: Sequence[Timed], effort: Effort) -> list[Samples]:
-    """Time loops in turns, A B C and then C B A, so that a drifting clock hits all alike.
+def interleave(loops: Sequence[CompiledLoop], effort: Effort) -> list[Samples]:
+    """Return the samples of loops timed in turns, A B C and then C B A, so that a drifting clock hits all alike.
 
-    Calls last SHORTEST_CALL seconds at least; warm-up comes before.
+    Calls last SHORTEST_CALL seconds at least; each loop warms up before the first turn.
     """
-    trips = [_trips(one, max(effort.min_seconds / effort.repeats, SHORTEST_CALL)) for one in timed]
-    taken: list[list[float]] = [[] for _ in timed]
+    trips = [_trips(loop, max(effort.min_seconds / effort.repeats, SHORTEST_CALL)) for loop in loops]
+    durations: list[list[float]] = [[] for _ in loops]
     for repeat in range(effort.repeats):
-        order = range(len(timed)) if repeat % 2 == 0 else reversed(range(len(timed)))
-        for place in order:
-            taken[place].append(timed[place].seconds(trips[place]))
-    steps = [num * one.steps_per_trip for one, num in zip(timed, trips, strict=True)]
-    return [Samples(np.array(seconds) / num, num) for seconds, num in zip(taken, steps, strict=True)]
+        order = range(len(loops)) if repeat % 2 == 0 else reversed(range(len(loops)))
+        for index in order:
+            durations[index].append(loops[index].seconds(trips[index]))
+    steps_per_call = [num_trips * loop.steps_per_trip for loop, num_trips in zip(loops, trips, strict=True)]
+    return [
+        Samples(np.array(seconds) / num_steps, num_steps)
+        for seconds, num_steps in zip(durations, steps_per_call, strict=True)
+    ]
 
 
-def _trips(timed: Timed, seconds: float) -> int:
-    """Choose how many trips last as long as asked; whole periods, so that rare work weighs what it should."""
-    trips = timed.period
-    # The faster of two: one that was interrupted would end the search too early.
-    while (took := min(timed.seconds(trips), timed.seconds(trips))) < seconds / 4:
+def _trips(loop: CompiledLoop, seconds: float) -> int:
+    """Return the number of trips that last so many seconds, in whole periods, so that rare work has its true share."""
+    trips = loop.period
+    # The faster of two calls: an interrupted one would end the search too early.
+    while (duration := min(loop.seconds(trips), loop.seconds(trips))) < seconds / 4:
         trips *= 2
-    return timed.period * max(1, ceil(trips * seconds / took / timed.period))
+    return loop.period * max(1, ceil(trips * seconds / duration / loop.period))

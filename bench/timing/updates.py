@@ -1,4 +1,4 @@
-"""The update alone, on parameter trees of a chosen size and shape: what an optimizer costs where gradients are free."""
+"""The update alone, on parameter trees of a chosen size and shape: what an optimizer costs if gradients are free."""
 
 from collections.abc import Callable, Mapping
 from math import prod
@@ -27,19 +27,19 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def flat(num_parameters: int) -> Shapes:
-    """Return one vector."""
+    """Return the shapes of a tree of one vector."""
     return {"vector": (num_parameters,)}
 
 
 def many_small(num_parameters: int) -> Shapes:
-    """Return 2000 vectors of one size, but for the last, which takes the rest; fewer where there is less to share."""
+    """Return the shapes of 2000 vectors of one size, except the last, which takes the rest; fewer for a small tree."""
     leaves = min(LEAVES, num_parameters)
     each, rest = divmod(num_parameters, leaves)
     return {f"vector_{leaf}": (each + (leaf == leaves - 1) * rest,) for leaf in range(leaves)}
 
 
 def transformer(num_parameters: int) -> Shapes:
-    """Return the matrices and vectors of a decoder whose width is 64 times its depth, with an embedding for the rest.
+    """Return the shapes of a decoder whose width is 64 times its depth, with an embedding for the rest.
 
     The largest whose blocks take at most 86 %; at 1e8 that is 12 blocks of width 768, as in Radford, Wu, Child, Luan,
     Amodei, Sutskever, Language Models are Unsupervised Multitask Learners, 2019. What no row of the embedding fills is
@@ -64,7 +64,7 @@ def _blocks(depth: int) -> Shapes:
 
 
 def count(shapes: Shapes) -> int:
-    """Count the parameters of a tree."""
+    """Return the number of parameters of a tree."""
     return sum(map(prod, shapes.values()))
 
 
@@ -73,13 +73,13 @@ SHAPES: dict[str, Callable[[int], Shapes]] = {"transformer": transformer, "flat"
 
 
 def needed_bytes(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> int:
-    """Count the memory that timing an optimizer takes, without making any: gradient, and parameters and state twice."""
+    """Return the memory that timing an optimizer takes, without allocating it: gradient, parameters and state twice."""
     gradient, carry = jax.eval_shape(lambda: _start(optimizer, settings, shapes, dtype))
     return tree_bytes(gradient) + 2 * tree_bytes(carry)
 
 
 def update_loop(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> tuple[Loop, int, int]:
-    """Write the loop that updates a tree by a fixed gradient; also return the bytes of its state and those it moves.
+    """Return the loop that updates a tree by a fixed gradient, the bytes of its state, and the bytes a step moves.
 
     Counted as moved: parameters, gradient and state read once, parameters and state written once. `settings` are the
     optimizer's hyperparameters. Call inside `devices.settings(...)`.
@@ -89,17 +89,17 @@ def update_loop(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shape
     def call(gradient: PyTree, carry: PyTree, index: Array) -> PyTree:
         # Tied to the trip, so that squares of the gradient aren't kept from one trip to the next.
         gradient, index = jax.lax.optimization_barrier((gradient, index))
-        offered = {"value": jnp.ones((), dtype), "grad": gradient}
-        extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
-        given = jax.tree.map(lambda g: g[None], gradient) if "per_example_grad" in optimizer.needs else gradient
+        available = {"value": jnp.ones((), dtype), "grad": gradient}
+        extra = {name: value for name, value in available.items() if name in optimizer.needs}
+        gradients = jax.tree.map(lambda g: g[None], gradient) if "per_example_grad" in optimizer.needs else gradient
         params, state = carry
-        updates, state = build(optimizer, settings, 0).update(given, state, params, **extra)
+        updates, state = build(optimizer, settings, 0).update(gradients, state, params, **extra)
         return optax.apply_updates(params, updates), state
 
-    state_bytes, moved = tree_bytes(carry[1]), tree_bytes(gradient) + 2 * tree_bytes(carry)
+    state_bytes, bytes_moved = tree_bytes(carry[1]), tree_bytes(gradient) + 2 * tree_bytes(carry)
     period = optimizer.period(settings)
-    counted = flops.count(call, gradient, carry, np.int32(0), period=period)
-    return Loop(call, gradient, carry, counted, period), state_bytes, moved
+    num_flops = flops.count(call, gradient, carry, np.int32(0), period=period)
+    return Loop(call, gradient, carry, num_flops, period), state_bytes, bytes_moved
 
 
 def _start(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> tuple[PyTree, PyTree]:

@@ -8,7 +8,7 @@ from optbench.optimizers import catalogue
 from optbench.sweep import devices
 from optbench.sweep.memory import tree_bytes
 from optbench.timing.loops import Loop
-from optbench.timing.timer import Effort, Result, Timed, compile_loop, interleave, time_in_turns
+from optbench.timing.timer import CompiledLoop, Effort, Result, compile_loop, interleave, time_in_turns
 
 
 @pytest.fixture(autouse=True)
@@ -19,13 +19,13 @@ def _float64():
 
 class TestTrips:
     @pytest.mark.parametrize(
-        ("asked", "here", "there"), [(1, 1, 1), (10, 10, 5), (16, 16, 1), (200, 200, 25), (0, 1, 1)]
+        ("period", "trips_on_cpu", "trips_elsewhere"), [(1, 1, 1), (10, 10, 5), (16, 16, 1), (200, 200, 25), (0, 1, 1)]
     )
-    def test_are_whole_periods(self, elsewhere, asked, here, there):
+    def test_are_whole_periods(self, elsewhere, period, trips_on_cpu, trips_elsewhere):
         """Of 16 steps a trip, 25 trips are the fewest that are whole times 200 steps."""
-        loop = Loop(lambda arguments, carry, index: carry + 1, (), jnp.zeros(()), 1, asked)
-        assert compile_loop(loop, jax.devices("cpu")[0]).period == here
-        assert compile_loop(loop, elsewhere).period == there
+        loop = Loop(lambda arguments, carry, index: carry + 1, (), jnp.zeros(()), 1, period)
+        assert compile_loop(loop, jax.devices("cpu")[0]).period == trips_on_cpu
+        assert compile_loop(loop, elsewhere).period == trips_elsewhere
 
     @pytest.mark.parametrize(
         ("optimizer", "settings", "period"),
@@ -48,16 +48,16 @@ class TestTrips:
             jax.debug.callback(lambda at: calls.append(int(at)), index)
             return carry + 1
 
-        timed = compile_loop(Loop(call, (), jnp.zeros(()), 1), jax.devices("cpu")[0])
+        loop = compile_loop(Loop(call, (), jnp.zeros(()), 1), jax.devices("cpu")[0])
         jax.effects_barrier()
         assert calls == [0]
-        assert timed.carry is None
+        assert loop.carry is None
 
 
 TICK = 2.0**-10
 
 
-class Fake(Timed):
+class Fake(CompiledLoop):
     """Take a tick of a made-up clock a trip, write every call down, and hold `size` bytes."""
 
     def __init__(self, name, log, size=0, period=1, steps_per_trip=1, start=(), fails=False):
@@ -110,9 +110,9 @@ class TestTogether:
 
     def test_results_come_in_order_beside_the_baselines(self):
         log = []
-        base, some = Fake("z", log), [Fake(name, log) for name in "ab"]
-        results = time_in_turns([lambda one=one: one for one in some], [base], self.effort, 2**40)
-        assert [result.timed for result in results] == some
+        base, loops = Fake("z", log), [Fake(name, log) for name in "ab"]
+        results = time_in_turns([lambda loop=loop: loop for loop in loops], [base], self.effort, 2**40)
+        assert [result.loop for result in results] == loops
         assert [[len(beside.step_seconds) for beside in result.baselines] for result in results] == [[2], [2]]
         assert names(log)[-6:] == "zabbaz"
 
@@ -128,7 +128,7 @@ class TestTogether:
         base = Fake("z", log, size=10)
         makers = [lambda name=name: Fake(name, log, size=40) for name in "abc"]
         results = time_in_turns(makers, [base], self.effort, 100)
-        assert [result.timed.name for result in results] == ["a", "b", "c"]
+        assert [result.loop.name for result in results] == ["a", "b", "c"]
         # Trials before, which are shorter than 5 ms, choose 6 trips.
         assert names(call for call in log if call[1] == 6) == "zabbaz" + "zccz"
 
@@ -147,7 +147,7 @@ class TestTogether:
     def test_what_is_larger_than_memory_is_timed_alone(self):
         log = []
         results = time_in_turns([lambda name=name: Fake(name, log, size=200) for name in "ab"], [], self.effort, 100)
-        assert [result.timed.name for result in results] == ["a", "b"]
+        assert [result.loop.name for result in results] == ["a", "b"]
         assert names(log)[-2:] == "bb"
 
     @pytest.mark.parametrize("error", [ValueError("boom"), SystemExit(3)], ids=["raises", "exits"])
@@ -165,7 +165,7 @@ class TestTogether:
         makers = [lambda name=name: Fake(name, [], fails=name == "b") for name in "abc"]
         first, failed, last = time_in_turns(makers, [Fake("z", [])], self.effort, 2**40)
         assert isinstance(failed, RuntimeError) and str(failed) == "b fell over"
-        assert (first.timed.name, last.timed.name) == ("a", "c")
+        assert (first.loop.name, last.loop.name) == ("a", "c")
 
     def test_without_its_baseline_nothing_is_timed(self):
         makers = [lambda name=name: Fake(name, []) for name in "ab"]
@@ -181,14 +181,14 @@ class TestTogether:
 
     def test_buffers_are_let_go(self):
         """Memory is counted for what waits, so what was timed must hold none; baselines stay for the next turn."""
-        base, one = (Fake(name, [], start=(jnp.ones(3),)) for name in "za")
-        (result,) = time_in_turns([lambda: one], [base], self.effort, 2**40)
-        assert result.timed is one
-        assert [type(leaf) for leaf in jax.tree.leaves(one.start)] == [jax.ShapeDtypeStruct]
-        assert tree_bytes(one.start) == 24
+        base, loop = (Fake(name, [], start=(jnp.ones(3),)) for name in "za")
+        (result,) = time_in_turns([lambda: loop], [base], self.effort, 2**40)
+        assert result.loop is loop
+        assert [type(leaf) for leaf in jax.tree.leaves(loop.start)] == [jax.ShapeDtypeStruct]
+        assert tree_bytes(loop.start) == 24
         assert isinstance(base.start[0], jax.Array)
-        assert one.carry is base.carry is None
+        assert loop.carry is base.carry is None
 
 
 def test_holds_its_start_and_what_a_call_takes():
-    assert Fake("a", [], size=100, start=(jnp.ones(3), jnp.ones(2))).held_bytes == 140
+    assert Fake("a", [], size=100, start=(jnp.ones(3), jnp.ones(2))).buffer_bytes == 140
