@@ -26,7 +26,7 @@ COMMANDS = {
     "plan": ("optbench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
     "throughput": ("optbench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
     "list": ("optbench.cli.list:list_app", "List problems, optimizers, suites or runs."),
-    "table": ("optbench.cli.list:table", "Print a table of a run."),
+    "table": ("optbench.cli.table:table", "Print a table of a run."),
     "plot": ("optbench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
     "compare": ("optbench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
     "report": ("optbench.cli.report:report", "Write one offline page of a run, or of several."),

@@ -1,11 +1,12 @@
 """`optbench compare`."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from optbench.cli.options import Count, Text
+from optbench.cli.options import Count, ResultsFolder, Text, View
+from optbench.present.table import Format
 
 if TYPE_CHECKING:
     from optbench.compare.compare import Compared
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
 def compare(
     *optimizers: str,
     metric: Text = None,
-    at_step: Count = None,
-    target: float | None = None,
-    seeds: Count = None,
+    view: View = View(),  # noqa: B008 (frozen)
     budget: Count = None,
     margin: Annotated[float, Parameter(allow_leading_hyphen=True)] = 0.05,
     anyway: Annotated[bool, Parameter(negative=())] = False,
     fail_if_worse: Annotated[bool, Parameter(negative=())] = False,
-    format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
+    format: Format = "plain",
     json: Annotated[bool, Parameter(negative=())] = False,
-    results: str = "results",
+    results: ResultsFolder = "results",
 ) -> int:
     """Say whether the first optimizer is better than each of the others, on which problems, and how sure that is.
 
@@ -37,12 +36,6 @@ def compare(
     metric
         train_loss, gap, test_loss, test_accuracy, steps_to_target or time_to_target; where not given, the gap to the
         optimum where that is known, else train_loss.
-    at_step
-        Look at the last record at or before this step.
-    target
-        Train loss that counts as reached, in place of the problem's own target.
-    seeds
-        Look at so many seeds, the first ones.
     budget
         Compare what so many random configurations of each give, in place of the best of all that were tried.
     margin
@@ -55,8 +48,6 @@ def compare(
         How to render the tables.
     json
         Short for --format json.
-    results
-        Folder of all runs, or a URL such as s3://bucket/results.
     """
     from optbench.analyse.comparison import Rules
     from optbench.analyse.outcomes import Slice
@@ -65,7 +56,7 @@ def compare(
 
     if not margin >= 0:
         raise refused("margin", margin, ">= 0")
-    rules = Rules(metric, Slice(at_step, target, seeds), budget, margin)
+    rules = Rules(metric, Slice(**view.words()), budget, margin)
     compared = compare_optimizers(
         optimizers, rules, results=results, runner=lambda suite, timed: _run(suite, timed, results), anyway=anyway
     )

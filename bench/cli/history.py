@@ -2,17 +2,17 @@
 
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from optbench.cli.options import Count, Text, Whole
+from optbench.present.table import Format
 
 if TYPE_CHECKING:
     from optbench.history.changes import Margins
 
 Flag = Annotated[bool, Parameter(negative=())]
-Format = Literal["plain", "github", "latex", "html", "csv", "json"]
 Many = list[str] | None
 #: A folder, or a URL of object storage.
 PLACE = "results/history"

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from optbench.cli.history import PLACE, Format, Many, check_least
+from optbench.cli.history import PLACE, Many, check_least
 from optbench.cli.options import Count, Text
+from optbench.present.table import Format
 
 
 @Parameter(name="*")

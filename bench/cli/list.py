@@ -1,13 +1,12 @@
-"""`optbench list` and `optbench table`: what there is, and what was found; without jax where it isn't needed."""
+"""`optbench list`: what there is; without jax where it isn't needed."""
 
 import inspect
-import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from optbench.cli.options import Count, Text
+from optbench.cli.options import ResultsFolder
 
 if TYPE_CHECKING:
     from optbench.present.table import Table
@@ -100,7 +99,7 @@ def suites(*, json: Json = False) -> None:
 
 
 @list_app.command
-def runs(*, results: str = "results", json: Json = False) -> None:
+def runs(*, results: ResultsFolder = "results", json: Json = False) -> None:
     """List the runs in a results folder, newest first."""
     from optbench import errors
     from optbench.present.table import Table
@@ -126,70 +125,6 @@ def runs(*, results: str = "results", json: Json = False) -> None:
     _print(
         Table(f"runs in {results}", ("run", "started", "ended", "stored", "cells", "device"), tuple(rows), notes), json
     )
-
-
-def table(
-    run: str = "latest",
-    kind: str = "convergence",
-    *,
-    format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
-    at_step: Count = None,
-    target: float | None = None,
-    seeds: Count = None,
-    problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
-    optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None,
-    columns: str | None = None,
-    sort: Text = None,
-    results: str = "results",
-) -> None:
-    """Print a table of a run.
-
-    Parameters
-    ----------
-    run
-        Name, path, or latest.
-    kind
-        convergence, throughput, time-to-target, best, trials, curves, sensitivity, budget, batch-scaling, ranks, ert,
-        ecdf, profile or defaults.
-    format
-        How to render it.
-    at_step
-        Look at the last record at or before this step.
-    target
-        Train loss that counts as reached, in place of the problem's own target.
-    seeds
-        Look at so many seeds of each phase, the first ones.
-    problem
-        Look at this problem alone: its label, its family, or a pattern; repeat for several.
-    optimizer
-        Look at this optimizer alone; repeat for several.
-    columns
-        Comma list of columns to show.
-    sort
-        Column to sort by; -COLUMN for descending.
-    results
-        Folder of all runs, or a URL such as s3://bucket/results.
-    """
-    from optbench.present.table import write_table
-    from optbench.request import RequestError
-    from optbench.results import load
-
-    loaded = load(run, results)
-    names = [name.strip() for name in columns.split(",")] if columns else None
-    try:
-        made = loaded.table(
-            kind,
-            at_step=at_step,
-            target=target,
-            seeds=seeds,
-            problems=problem or (),
-            optimizers=optimizer or (),
-            columns=names,
-            sort=sort,
-        )
-    except ValueError as error:
-        raise RequestError(str(error)) from error
-    write_table(made, format, sys.stdout)
 
 
 def _print(table: "Table", json: bool) -> None:

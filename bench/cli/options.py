@@ -1,7 +1,7 @@
-"""The words of a request, shared by `run` and `plan`."""
+"""Words that several commands share: of a request, and of what is looked at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
@@ -21,6 +21,45 @@ Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=whole)]
 Whole = Annotated[int, Parameter(allow_leading_hyphen=True, converter=whole)]
 Seconds = Annotated[float | None, Parameter(allow_leading_hyphen=True)]
+ResultsFolder = Annotated[str, Parameter(help="Folder of all runs, or a URL such as s3://bucket/results.")]
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """Write names as a help text lists them: a, b or c."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Say which part of the curves is looked at, in the words of `Slice`."""
+
+    at_step: Count = None
+    """Look at the last record at or before this step."""
+    target: float | None = None
+    """Train loss that counts as reached, in place of the problem's own target."""
+    seeds: Count = None
+    """Look at so many seeds of each phase, the first ones."""
+
+    def words(self) -> dict[str, Any]:
+        """Return the fields of a `Slice` by name."""
+        return asdict(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Only:
+    """Say which cells are looked at."""
+
+    problem: Annotated[list[str] | None, Parameter(alias="-p")] = None
+    """Look at this problem alone: its label, its family, or a pattern; repeat for several."""
+    optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None
+    """Look at this optimizer alone; repeat for several."""
+
+    def words(self) -> dict[str, Any]:
+        """Return the parameters of `StoredRun.only` by name."""
+        return {"problems": self.problem or (), "optimizers": self.optimizer or ()}
 
 
 @Parameter(name="*")

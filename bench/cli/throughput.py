@@ -1,11 +1,12 @@
 """`optbench throughput`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from optbench.cli.options import Options, Text, whole
 from optbench.cli.progress import prints_aside, say
+from optbench.present.table import Format
 
 
 def throughput(
@@ -17,7 +18,7 @@ def throughput(
     update_only: Annotated[bool, Parameter(negative=())] = False,
     parameters: Text = None,
     shape: str | None = None,
-    format: Literal["plain", "github", "latex", "html", "csv", "json"] = "plain",
+    format: Format = "plain",
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Time what a step of each optimizer costs, one unbatched trial at a time, and print the throughput table.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from optbench.errors import check_name
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-FORMATS = ("plain", "github", "latex", "html", "csv", "json")
+Format = Literal["plain", "github", "latex", "html", "csv", "json"]
+FORMATS: tuple[str, ...] = get_args(Format)
 
 #: Rows that tabulate lays out at once.
 MANY_ROWS = 1000

@@ -182,7 +182,7 @@ def scan_again(folder: Path, num_cells: int) -> Iterator[None]:
 
 def convergence(folder: Path, num_cells: int, kind: str = "convergence") -> Iterator[None]:
     """Print a table, as the command does."""
-    from optbench.cli.list import table
+    from optbench.cli.table import table
 
     yield
     table(str(folder), kind)

@@ -1,0 +1,47 @@
+"""`optbench table`."""
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from optbench import tables
+from optbench.cli.options import Only, ResultsFolder, Text, View, alternatives
+from optbench.present.table import Format
+
+
+def table(
+    run: str = "latest",
+    kind: Annotated[str, Parameter(help=f"{alternatives(tables.names())}.")] = "convergence",
+    *,
+    format: Format = "plain",
+    view: View = View(),  # noqa: B008 (frozen)
+    only: Only = Only(),  # noqa: B008 (frozen)
+    columns: str | None = None,
+    sort: Text = None,
+    results: ResultsFolder = "results",
+) -> None:
+    """Print a table of a run.
+
+    Parameters
+    ----------
+    run
+        Name, path, or latest.
+    format
+        How to render it.
+    columns
+        Comma list of columns to show.
+    sort
+        Column to sort by; -COLUMN for descending.
+    """
+    from optbench.present.table import write_table
+    from optbench.request import RequestError
+    from optbench.results import load
+
+    loaded = load(run, results)
+    names = [name.strip() for name in columns.split(",")] if columns else None
+    try:
+        made = loaded.table(kind, **view.words(), **only.words(), columns=names, sort=sort)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    write_table(made, format, sys.stdout)
