@@ -16,7 +16,7 @@ from optbench.errors import refused
 from optbench.store.parts import Part
 from optbench.store.record import CellResults
 from optbench.store.schema import FIXED, METRICS
-from optbench.store.trials import batches_of, measured_columns, open_part
+from optbench.store.trials import batches_of, column_names, measured_columns, open_part
 
 #: Metrics of which every row tells.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")
@@ -103,8 +103,9 @@ def _version(part: Part) -> tuple[int, int, int]:
     if not isinstance(part.path, Path):
         # To ask object storage takes as long as to read it; what was read once is held on to, with its identity.
         return id(part.record), 0, 0
-    there = part.path.stat()
-    return there.st_ino, there.st_mtime_ns, there.st_size
+    there = (part.archive or part.path).stat()
+    # Of what an archive holds each cell is small.
+    return there.st_ino, there.st_mtime_ns, there.st_size if part.archive is None else 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _outcomes(stored: _Stored, phase: str, view: Slice, aims: tuple[tuple[str, t
     """Read outcomes once for all tables and figures: the page of 60 cells asks 2530 times for 306."""
     part = stored.part
     with open_part(part) as file:
-        own = [name for name in file.schema_arrow.names if name not in (*METRICS, *FIXED)]
+        own = [name for name in column_names(file) if name not in (*METRICS, *FIXED)]
         # Those that hold nothing are read for nothing: less than finding out takes.
         curves = [*SHOWN, *own, *(metric for _, (metric, _) in aims), "step_loss"]
         columns = [*dict.fromkeys([*NAMED, *curves])]

@@ -25,7 +25,7 @@ from optbench.store.parts import UNREADABLE, Part, TornPart, examined_part, foot
 from optbench.store.record import CellRecord
 from optbench.store.schema import FIXED, VERSION
 from optbench.store.status import Outcome
-from optbench.store.trials import BATCH_TRIALS, column_names, open_part
+from optbench.store.trials import BATCH_TRIALS, Trials, column_names, open_part
 
 #: Parts that are worth packs, when so many have to be read, and how many one holds.
 MANY, PACKED = 3000, 512
@@ -110,16 +110,21 @@ def report_batch(part: Part, keep: Callable[[str], bool]) -> pa.RecordBatch | No
         with suppress(*UNREADABLE):
             batch = pa.ipc.open_stream(packed).read_next_batch()
             return batch.select([name for name in batch.schema.names if keep(name)])
-    with open_part(part) as file:
-        return _report_batch(file, part.record.report_seeds, lambda name: _is_kept(name) and keep(name))
+    with open_part(part) as trials:
+        return _report_batch(trials, part.record.report_seeds, lambda name: _is_kept(name) and keep(name))
 
 
-def _report_batch(file: pq.ParquetFile, num: int, keep: Callable[[str], bool]) -> pa.RecordBatch | None:
-    last = file.num_row_groups - 1
-    if not 0 < num <= BATCH_TRIALS or last < 0 or file.metadata.row_group(last).num_rows != num:
+def _report_batch(trials: Trials, num: int, keep: Callable[[str], bool]) -> pa.RecordBatch | None:
+    wanted = [name for name in column_names(trials) if keep(name)]
+    if not 0 < num <= BATCH_TRIALS:
         return None
-    wanted = [name for name in column_names(file) if keep(name)]
-    batches = list(file.iter_batches(num, [last], wanted, use_threads=False))
+    if isinstance(trials, pa.Table):
+        batches = trials.select(wanted).to_batches() if len(trials) == num else []
+    else:
+        last = trials.num_row_groups - 1
+        if last < 0 or trials.metadata.row_group(last).num_rows != num:
+            return None
+        batches = list(trials.iter_batches(num, [last], wanted, use_threads=False))
     if len(batches) != 1 or {*batches[0]["phase"].to_pylist()} != {"report"}:
         return None
     # The schema holds the footer.

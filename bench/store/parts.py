@@ -36,6 +36,8 @@ class Part(NamedTuple):
     record: CellRecord
     #: Where a copy of its report seeds is quicker to read: see `packs`.
     pack: Path | None = None
+    #: The file that holds its trials, where those of all cells stand together: see `archive`.
+    archive: Path | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -82,14 +84,18 @@ def footer_text(key: str, record: CellRecord) -> str:
 
 def _write_rows(file: IO[bytes], rows: pa.Table) -> None:
     """Write each phase into row groups of its own, so that it is read without the other."""
-    # Losses are mostly float32 in float64: as streams of bytes they take a third less room, and half the time.
-    losses = [f"{field.name}.list.element" for field in rows.schema if field.type == pa.list_(pa.float64())]
-    options = {"use_dictionary": False, "column_encoding": dict.fromkeys(losses, "BYTE_STREAM_SPLIT")}
+    options = {"use_dictionary": False, "column_encoding": column_encoding(rows.schema)}
     phases = rows["phase"].to_pylist()
     with pq.ParquetWriter(file, rows.schema, compression="zstd", write_page_checksum=True, **options) as writer:
         for phase in dict.fromkeys(phases):
             # The trials of a phase stand together.
             writer.write_table(rows.slice(phases.index(phase), phases.count(phase)), schema.GROUP_TRIALS)
+
+
+def column_encoding(columns: pa.Schema) -> dict[str, str]:
+    """Return how Parquet writes losses: mostly float32 in float64, which as streams of bytes take a third less room."""
+    losses = [f"{field.name}.list.element" for field in columns if field.type == pa.list_(pa.float64())]
+    return dict.fromkeys(losses, "BYTE_STREAM_SPLIT")
 
 
 def read_part(path: Path) -> Part | TornPart | None:

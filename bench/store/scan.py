@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from optbench.store import packs
+from optbench.store.archive import archived_parts
 from optbench.store.locations import as_store_error, children
 from optbench.store.packs import Stamp
 from optbench.store.parallel import spread
@@ -19,12 +20,13 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part | TornPart]:
 
     Each part's pages are read too, against their checksums, on all cores: `read_part` tells why. A part of 34 trials
     and 23 kB takes a core 0.7 ms, two thirds of them for its pages. What thousands hold is kept in packs, so that
-    the next scan reads only what has changed.
+    the next scan reads only what has changed. A part of its own goes before one in an archive.
     """
     on_disk = isinstance(folder, Path)
     stamps = _stamps(folder / "parts") if on_disk else {}
     stored = stamps or {path.name for path in children(folder / "parts")}
-    asked = [key for key in dict.fromkeys(keys) if part_path(folder, key).name in stored]
+    wanted = list(dict.fromkeys(keys))
+    asked = [key for key in wanted if part_path(folder, key).name in stored]
     found: dict[str, Part | TornPart] = dict(packs.packed_parts(folder, stamps)) if stamps else {}
     left = [key for key in asked if key not in found]
     pack = on_disk and len(left) >= packs.MANY
@@ -33,7 +35,8 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part | TornPart]:
     found |= {key: part for key, part in zip(left, read, strict=True) if part is not None}
     if pack:
         found |= dict(packs.packed_parts(folder, stamps))
-    return {key: found[key] for key in asked if key in found}
+    found |= archived_parts(folder, [key for key in wanted if part_path(folder, key).name not in stored])
+    return {key: found[key] for key in wanted if key in found}
 
 
 @contextmanager

@@ -9,10 +9,13 @@ import pyarrow.parquet as pq
 
 from optbench.errors import StoreError, reason
 from optbench.store import schema
+from optbench.store.archive import archived_rows
 from optbench.store.parts import UNREADABLE, Part, open_file
 
 #: Trials that are read at a time: their curves as Python's numbers are some MB.
 BATCH_TRIALS = 256
+#: A part that is open: its file, or its trials out of an archive.
+Trials = pq.ParquetFile | pa.Table
 
 
 def read_rows(parts: Iterable[Part], columns: Sequence[str] | None = None, phase: str | None = None) -> pa.Table:
@@ -31,11 +34,14 @@ def read_batches(
 
 
 @contextmanager
-def open_part(part: Part) -> Iterator[pq.ParquetFile]:
+def open_part(part: Part) -> Iterator[Trials]:
     """Open a part: for several looks at it, since opening takes as long as reading its report seeds.
 
     Raises StoreError, also for what is damaged since it was looked at.
     """
+    if part.archive is not None:
+        yield archived_rows(part)
+        return
     try:
         with open_file(part.path) as source, pq.ParquetFile(source) as file:
             yield file
@@ -44,16 +50,26 @@ def open_part(part: Part) -> Iterator[pq.ParquetFile]:
 
 
 def batches_of(
-    file: pq.ParquetFile, columns: Sequence[str] | None = None, phase: str | None = None
+    trials: Trials, columns: Sequence[str] | None = None, phase: str | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Read the trials of a part that is open, as `read_batches` does; columns that it lacks are left out."""
-    # Not `pq.read_table` nor a filter: both import pandas where it is installed, 0.15 s of a table's 0.4 s.
-    groups = [group for group, phases in enumerate(_phases(file)) if phase in phases] if phase else None
-    wanted = None if columns is None else [*columns]
-    # Other threads cost a small part a third more time than they save.
-    threads = file.metadata.num_rows > BATCH_TRIALS
-    for batch in file.iter_batches(BATCH_TRIALS, groups, wanted, use_threads=threads) if groups != [] else ():
+    for batch in _batches(trials, columns, phase):
         yield batch if phase is None else _of_phase(batch, phase)
+
+
+def _batches(trials: Trials, columns: Sequence[str] | None, phase: str | None) -> Iterator[pa.RecordBatch]:
+    """Read the trials that may be of a phase: of a file whole row groups."""
+    if isinstance(trials, pa.Table):
+        wanted = [name for name in columns or trials.column_names if name in trials.column_names]
+        yield from trials.select(wanted).to_batches(max_chunksize=BATCH_TRIALS)
+        return
+    # Not `pq.read_table` nor a filter: both import pandas where it is installed, 0.15 s of a table's 0.4 s.
+    groups = [group for group, phases in enumerate(_phases(trials)) if phase in phases] if phase else None
+    if groups == []:
+        return
+    # Other threads cost a small part a third more time than they save.
+    threads = trials.metadata.num_rows > BATCH_TRIALS
+    yield from trials.iter_batches(BATCH_TRIALS, groups, columns and [*columns], use_threads=threads)
 
 
 def _phases(file: pq.ParquetFile) -> list[list[str]]:
@@ -70,17 +86,29 @@ def _of_phase(batch: pa.RecordBatch, phase: str) -> pa.RecordBatch:
     return batch.slice(phases.index(phase) if phase in phases else 0, phases.count(phase))
 
 
-def column_names(file: pq.ParquetFile) -> list[str]:
-    """Name the columns of a part that is open: by its Parquet schema, as the Arrow one takes longer to make."""
-    schema = file.metadata.schema
-    return [*dict.fromkeys(schema.column(place).path.partition(".")[0] for place in range(file.metadata.num_columns))]
+def column_names(trials: Trials) -> list[str]:
+    """Name the columns of a part that is open."""
+    if isinstance(trials, pa.Table):
+        return trials.column_names
+    # By its Parquet schema, as the Arrow one takes longer to make.
+    schema = trials.metadata.schema
+    return [*dict.fromkeys(schema.column(index).path.partition(".")[0] for index in range(trials.metadata.num_columns))]
 
 
 def measured_columns(part: Part) -> list[str]:
-    """Name a part's lists that hold anything, by what its footer counts."""
-    with open_part(part) as file:
-        groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
-    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    """Name a part's lists that hold anything."""
+    with open_part(part) as trials:
+        if isinstance(trials, pa.Table):
+            lists = [field.name for field in trials.schema if isinstance(field.type, pa.ListType)]
+            values = {name: trials[name].combine_chunks().flatten() for name in lists}
+            return [name for name, column in values.items() if column.null_count < len(column)]
+        return _measured_columns(trials)
+
+
+def _measured_columns(file: pq.ParquetFile) -> list[str]:
+    """Name the lists that hold anything by what the footer counts."""
+    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+    chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
     filled = [chunk for chunk in chunks if not (told := chunk.statistics) or (told.null_count or 0) < chunk.num_values]
     names = dict.fromkeys(chunk.path_in_schema.rpartition(".list.")[0] for chunk in filled)
     return [name for name in names if name]
