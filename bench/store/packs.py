@@ -118,7 +118,7 @@ def _report_batch(trials: Trials, num: int, keep: Callable[[str], bool]) -> pa.R
     wanted = [name for name in column_names(trials) if keep(name)]
     if not 0 < num <= BATCH_TRIALS:
         return None
-    if isinstance(trials, pa.Table):
+    if not isinstance(trials, pq.ParquetFile):
         batches = trials.select(wanted).to_batches() if len(trials) == num else []
     else:
         last = trials.num_row_groups - 1

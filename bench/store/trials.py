@@ -59,7 +59,7 @@ def batches_of(
 
 def _batches(trials: Trials, columns: Sequence[str] | None, phase: str | None) -> Iterator[pa.RecordBatch]:
     """Read the trials that may be of a phase: of a file whole row groups."""
-    if isinstance(trials, pa.Table):
+    if not isinstance(trials, pq.ParquetFile):
         wanted = [name for name in columns or trials.column_names if name in trials.column_names]
         yield from trials.select(wanted).to_batches(max_chunksize=BATCH_TRIALS)
         return
@@ -88,7 +88,7 @@ def _of_phase(batch: pa.RecordBatch, phase: str) -> pa.RecordBatch:
 
 def column_names(trials: Trials) -> list[str]:
     """Name the columns of a part that is open."""
-    if isinstance(trials, pa.Table):
+    if not isinstance(trials, pq.ParquetFile):
         return trials.column_names
     # By its Parquet schema, as the Arrow one takes longer to make.
     schema = trials.metadata.schema
@@ -98,7 +98,7 @@ def column_names(trials: Trials) -> list[str]:
 def measured_columns(part: Part) -> list[str]:
     """Name a part's lists that hold anything."""
     with open_part(part) as trials:
-        if isinstance(trials, pa.Table):
+        if not isinstance(trials, pq.ParquetFile):
             lists = [field.name for field in trials.schema if isinstance(field.type, pa.ListType)]
             values = {name: trials[name].combine_chunks().flatten() for name in lists}
             return [name for name, column in values.items() if column.null_count < len(column)]
