@@ -101,9 +101,8 @@ def test_at_step_and_target(optbench, handmade):
 SLICES = ("--at-step 10", "--target 2", "--seeds 1", "--problem bowl", "-p b*", "--optimizer sgd", "-o s?d")
 
 
-def timing(footer):
+def timing(names):
     """Write down what timing a cell would give."""
-    names = {name: footer[name] for name in ("problem", "optimizer", "batch_size")}
     seconds = {name: [0.5] * 6 for name in ("step_seconds", "gradient_seconds", "sgd_seconds")}
     once = dict.fromkeys(("trace_seconds", "compile_seconds", "first_step_seconds", "state_bytes", "peak_bytes"), 1)
     work = dict.fromkeys(("num_parameters", "examples_per_step", "flops_per_step", "bytes_per_step"), 4)
@@ -122,7 +121,7 @@ def results(tmp_path_factory, write_handmade):
                 tried = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2}
                 fields = {"problem": problem, "batch_size": size, "examples_per_step": size}
                 part = write_handmade(folder, optimizer, [[8.0, 2.0, 0.5]] * 3, tried=tried, **fields)
-                write_timing(folder, part.path.stem, timing(part.footer))
+                write_timing(folder, part.path.stem, timing(part.record.names))
     return str(folder.parent)
 
 
