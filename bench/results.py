@@ -9,6 +9,7 @@ from optbench import tables
 from optbench.present.table import Table
 from optbench.store.parts import Part, TornPart
 from optbench.store.run import StoredRun, load_stored
+from optbench.store.timings import Timing
 
 
 class Words(TypedDict, total=False):
@@ -63,7 +64,7 @@ class Run:
         return self.stored.missing
 
     @property
-    def timings(self) -> tuple[dict[str, Any], ...]:
+    def timings(self) -> tuple[Timing, ...]:
         """Return what timing single trials gave, of the cells that were timed."""
         return self.stored.timings
 

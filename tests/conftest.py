@@ -103,6 +103,25 @@ def _write_manifest(folder: Path) -> None:
     write_manifest(folder, manifest)
 
 
+def _timing(**fields: Any) -> Any:
+    from optbench.store.timings import Timing
+
+    names = {"key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": 4, "dtype": "float32"}
+    when = {"measured": "2025", "device": {"device": "cpu", "cpu": "abacus"}, "outcome": "finished", "message": ""}
+    turns = dict.fromkeys(("step_seconds", "gradient_seconds", "sgd_seconds"), [0.5] * 6)
+    once = {"trace_seconds": 1.0, "compile_seconds": None, "first_step_seconds": 1.0, "steps_per_call": 1}
+    sizes = {"state_bytes": 8, "peak_bytes": 64, "examples_per_step": 4, "num_parameters": 1}
+    work = {"flops_per_step": 10, "bytes_per_step": 10}
+    limits = {"copy_bytes_per_second": 100.0, "product_flops_per_second": 50.0}
+    return Timing.from_json(names | when | turns | once | sizes | work | limits | fields)
+
+
+@pytest.fixture(scope="session")
+def timing() -> Callable[..., Any]:
+    """Make what timing a cell gave, by default half a second a step: timing(optimizer="adam", step_seconds=[...])."""
+    return _timing
+
+
 @pytest.fixture(scope="session")
 def record() -> Callable[..., Any]:
     """Make what a part says of its cell: record(optimizer="adam", optimum=0.0, outcome="failed", message="boom")."""

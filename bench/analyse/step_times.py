@@ -6,25 +6,22 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse.statistics import median, median_rank_interval
+from optbench.store.timings import StepTimes, Timing
 
-Timing = Mapping[str, Any]
-
-#: The two ceilings a step is held against: what of it, and the rate that was measured.
-LIMITS = {
-    "product": ("flops_per_step", "product_flops_per_second"),
-    "copy": ("bytes_per_step", "copy_bytes_per_second"),
-}
+#: The two ceilings a step is held against: of arithmetic, and of memory.
+LIMITS = ("product", "copy")
 
 
-def step_interval(timing: Timing) -> tuple[float, float, float]:
+def step_interval(times: StepTimes) -> tuple[float, float, float]:
     """Return the median seconds of a step with its exact 95 % interval: (median, low, high)."""
-    return median_rank_interval(np.array(timing["step_seconds"]))
+    return median_rank_interval(np.array(times.step_seconds))
 
 
 def step_seconds(timings: Iterable[Timing]) -> dict[tuple[Any, ...], Any]:
     """Return the median seconds of a step by (problem, optimizer, batch size); None where timing it failed."""
     return {
-        cell_names(timing): None if timing["outcome"] == "failed" else step_interval(timing)[0] for timing in timings
+        (timing.problem, timing.optimizer, timing.batch_size): timing.times and step_interval(timing.times)[0]
+        for timing in timings
     }
 
 
@@ -33,10 +30,13 @@ def cell_names(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["problem"], row["optimizer"], row["batch_size"])
 
 
-def limit_shares(timing: Timing) -> dict[str, float]:
-    """Compare a timed cell with each limit that was measured in the same run."""
-    step = median(np.array(timing["step_seconds"]))
-    return {limit: timing[work] / step / timing[rate] for limit, (work, rate) in LIMITS.items()}
+def limit_shares(times: StepTimes) -> dict[str, float]:
+    """Return the share of each limit, measured in the same run, that a step reaches."""
+    step = median(np.array(times.step_seconds))
+    return {
+        "product": times.flops_per_step / step / times.product_flops_per_second,
+        "copy": times.bytes_per_step / step / times.copy_bytes_per_second,
+    }
 
 
 def sort_within(rows: Sequence[dict[str, Any]], names: Sequence[str], by: str) -> list[dict[str, Any]]:

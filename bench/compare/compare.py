@@ -1,6 +1,6 @@
 """Compare optimizers: refuse what can't be compared, and tabulate the rest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ from optbench.compare.operands import Operand, Runner, find_operands, pairs, run
 from optbench.present.table import Table
 from optbench.request import RequestError, nearest
 from optbench.store.locations import locate
+from optbench.store.record import CellRecord
+from optbench.store.timings import Timing
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
 
@@ -76,27 +78,25 @@ def side(one: Operand, rules: Rules, named: bool) -> Side:
     """Gather an operand's finished cells, `named` by its run too. Raises RequestError where there are none."""
     run, name = run_of(one), one.optimizer
     own = [part for part in run.parts if part.record.optimizer == name]
-    parts = {_task(part.record.names): part for part in own if part.outcome == "finished"}
+    parts = {_task(part.record): part for part in own if part.outcome == "finished"}
     label = f"{run.folder.name}:{name}" if named else str(name)
     if not parts:
         failed = "; ".join(dict.fromkeys(part.record.message for part in own if part.outcome == "failed"))
         raise RequestError(f"{run.folder.name}:{name} has no finished cell{f': {failed}' if failed else ''}")
-    timings = (
-        [timing for timing in run.timings if timing["optimizer"] == name] if rules.metric == "time_to_target" else []
-    )
+    timings = [timing for timing in run.timings if timing.optimizer == name] if rules.metric == "time_to_target" else []
     seconds = step_seconds(timings)
     timed = {
         _task(timing): (
-            seconds[timing["problem"], name, timing["batch_size"]],
-            ", ".join(map(str, timing["device"].values())),
+            seconds[timing.problem, name, timing.batch_size],
+            ", ".join(map(str, timing.device.values())),
         )
         for timing in timings
     }
     return Side(label, parts, timed)
 
 
-def _task(names: Mapping[str, Any]) -> Task:
-    return (names["problem"], names["batch_size"])
+def _task(cell: CellRecord | Timing) -> Task:
+    return (cell.problem, cell.batch_size)
 
 
 def differences(pair: tuple[Operand, Operand], sides: tuple[Side, Side], rules: Rules) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ from optbench.errors import StoreError
 from optbench.store.parts import Part
 from optbench.store.record import CellRecord
 from optbench.store.run import StoredRun
+from optbench.store.timings import StepTimes, Timing
 
 WHOLE = Slice()
 
@@ -24,9 +25,9 @@ def summarise(run: StoredRun, label: str | None = None) -> tuple[dict[str, Any],
 
     Raises StoreError where no cell has finished nor failed.
     """
-    timings = {timing["key"]: timing for timing in run.timings if timing["outcome"] == "finished"}
-    where = max(timings.values(), key=lambda one: one["measured"])["device"] if timings else run.manifest["device"]
-    here = {key: timing for key, timing in timings.items() if timing["device"] == where}
+    timings = {timing.key: timing for timing in run.timings if timing.times is not None}
+    where = max(timings.values(), key=lambda timing: timing.measured).device if timings else run.manifest["device"]
+    here = {key: timing for key, timing in timings.items() if timing.device == where}
     rows = [row for part in run.parts for row in _cell_rows(part, run.manifest["suite"], here.get(part.path.stem))]
     if not rows:
         raise StoreError(f"{run.folder} has no finished cell to add to a history")
@@ -34,7 +35,7 @@ def summarise(run: StoredRun, label: str | None = None) -> tuple[dict[str, Any],
     left += [f"{run.missing} of {len(run.manifest['cells'])} cells are not finished"] if run.missing else []
     left += [f"{len(timings) - len(here)} cells were timed on another machine"] if len(here) < len(timings) else []
     left += [] if here else ["no cell is timed, so this entry holds no speed"]
-    return _about(run, where, [one["measured"] for one in here.values()]) | {"label": label}, rows, left
+    return _about(run, where, [timing.measured for timing in here.values()]) | {"label": label}, rows, left
 
 
 def _about(run: StoredRun, where: Mapping[str, Any], measured: list[str]) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def machine_facts(device: Mapping[str, Any]) -> dict[str, Any]:
     return facts | {"machine": hashlib.sha256(told.encode()).hexdigest()[:8]}
 
 
-def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Timing | None) -> Iterator[dict[str, Any]]:
     """Make a cell's rows: how far its tuned optimizer came, by seed, and what a step cost."""
     named = {name: str(value) for name, value in part.record.names.items()}
     named |= {"dtype": suite.get("dtype"), "settings": _settings(part.record, suite), "key": part.path.stem}
@@ -67,7 +68,10 @@ def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Mapping[str, Any] |
         yield named | {"measure": "failed", "message": part.record.message}
         return
     named["best"] = " ".join(f"{name}={_short(value)}" for name, value in part.results.best.items())
-    for row in (*_quality_rows(part), *(_timing_rows(timing) if timing else ())):
+    for row in (
+        *_quality_rows(part),
+        *(_timing_rows(timing.optimizer, timing.times) if timing and timing.times else ()),
+    ):
         yield named | row
 
 
@@ -109,15 +113,21 @@ def _row(measure: str, cost: np.ndarray, seeds: np.ndarray) -> dict[str, Any]:
     return {"measure": measure, "value": value, "low": low, "high": high, "n": len(cost), **kept}
 
 
-def _timing_rows(timing: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    step = np.array(timing["step_seconds"])
+def _timing_rows(optimizer: str, times: StepTimes) -> Iterator[dict[str, Any]]:
+    step = np.array(times.step_seconds)
     yield _timed("step_seconds", step)
     # Plain sgd took the same turns, so that what slowed down the machine slowed down both.
-    if timing["optimizer"] != "sgd":
-        yield _timed("sgd_ratio", step / np.array(timing["sgd_seconds"]))
-    for name in ("flops_per_step", "compile_seconds", "peak_bytes", "state_bytes"):
-        if timing[name] is not None:
-            yield {"measure": name, "value": float(timing[name]), "n": 1}
+    if optimizer != "sgd":
+        yield _timed("sgd_ratio", step / np.array(times.sgd_seconds))
+    once = {
+        "flops_per_step": times.flops_per_step,
+        "compile_seconds": times.compile_seconds,
+        "peak_bytes": times.peak_bytes,
+        "state_bytes": times.state_bytes,
+    }
+    for measure, value in once.items():
+        if value is not None:
+            yield {"measure": measure, "value": float(value), "n": 1}
 
 
 def _timed(measure: str, samples: np.ndarray) -> dict[str, Any]:

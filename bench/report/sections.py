@@ -69,7 +69,7 @@ def blocks_of(run: StoredRun, topic: Topic, several: bool) -> list[Block]:
 
 def timed_on(run: StoredRun) -> dict[str, StoredRun]:
     """Split a run by the machine that its steps were timed on: what was timed on one is never beside another's."""
-    names = {(one["problem"], one["optimizer"], one["batch_size"]): machine(one["device"]) for one in run.timings}
+    names = {(one.problem, one.optimizer, one.batch_size): machine(one.device) for one in run.timings}
     found = {}
     for name in dict.fromkeys(names.values()):
         cells = [

@@ -26,7 +26,7 @@ from optbench.runner.trial_rows import examples_per_step
 from optbench.store.manifest import read_manifest, write_manifest
 from optbench.store.run import assemble
 from optbench.store.runs import check_writable, now
-from optbench.store.timings import read_timings, write_timing
+from optbench.store.timings import StepTimes, Timing, read_timings, write_timing
 from optbench.sweep import devices
 from optbench.sweep.memory import num_elements, tree_bytes
 from optbench.sweep.problem_data import Prepared
@@ -87,7 +87,7 @@ def time_missing(jobs: Sequence[Job], folder: Path, device: devices.Device, say:
 def missing_groups(jobs: Sequence[Job], folder: Path, machine: Mapping[str, Any]) -> list[list[Job]]:
     """Gather the jobs that differ by their optimizer alone, and of which not all were timed by a machine."""
     timings = read_timings(folder, (job.key for job in jobs))
-    kept = {key for key, timing in timings.items() if timing["outcome"] == "finished" and timing["device"] == machine}
+    kept = {key for key, timing in timings.items() if timing.times is not None and timing.device == machine}
     return [group for group in _groups(jobs) if not {job.key for job in group} <= kept]
 
 
@@ -111,16 +111,15 @@ def time_group(
 ) -> None:
     """Time jobs that differ by their optimizer alone, in turns, and write what was measured."""
     with apart(), devices.settings(group[0].cell.dtype, device):
-        timings = _time_group(group, device, prepared, effort)
-    for job, timing in zip(group, timings, strict=True):
-        write_timing(folder, job.key, _names(job) | {"device": devices.describe(device)} | timing)
+        timed = _time_group(group, device, prepared, effort)
+    for job, times in zip(group, timed, strict=True):
+        write_timing(folder, _timing(job, devices.describe(device), times))
 
 
 def write_failures(group: Sequence[Job], folder: Path, machine: Mapping[str, Any], message: str) -> None:
     """Keep that jobs could not be timed on a machine."""
     for job in group:
-        failed = {"device": dict(machine), "outcome": "failed", "message": message}
-        write_timing(folder, job.key, _names(job) | failed)
+        write_timing(folder, _timing(job, machine, message))
 
 
 def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
@@ -131,16 +130,29 @@ def _groups(jobs: Iterable[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _names(job: Job) -> dict[str, Any]:
+def _timing(job: Job, machine: Mapping[str, Any], times: StepTimes | str) -> Timing:
+    """Make what is kept of a job that was timed now; `times` may be why it failed."""
     cell = job.cell
-    named = {"problem": cell.problem, "optimizer": cell.optimizer, "batch_size": cell.batch_size, "dtype": cell.dtype}
-    return named | {"measured": now()}
+    return Timing(
+        key=job.key,
+        problem=cell.problem,
+        optimizer=cell.optimizer,
+        batch_size=cell.batch_size,
+        dtype=cell.dtype,
+        measured=now(),
+        device=dict(machine),
+        times=None if isinstance(times, str) else times,
+        message=times if isinstance(times, str) else "",
+    )
 
 
 def _time_group(
     group: Sequence[Job], device: devices.Device, prepared: Callable[[Problem, str], Prepared], effort: Effort
-) -> list[dict[str, Any]]:
-    """Time the jobs of one problem and batch size in turns, beside the gradient alone and plain sgd."""
+) -> list[StepTimes | str]:
+    """Time the jobs of one problem and batch size in turns, beside the gradient alone and plain sgd.
+
+    Return what a step of each takes, or why that is not known.
+    """
     cell, problem = group[0].cell, group[0].problem
     try:
         if isinstance(problem, Exception):
@@ -155,12 +167,8 @@ def _time_group(
     makers = [(lambda: sgd) if job.cell.optimizer == "sgd" else partial(_compile, job, shared, device) for job in group]
     results = time_in_turns(makers, [gradient, sgd], effort, devices.memory_limit_bytes(device))
     copy, product = limits(cell.dtype, device)
-    rates = {"copy_bytes_per_second": copy.rate, "product_flops_per_second": product.rate}
-    cost = {"examples_per_step": examples_per_step(cell, problem), "num_parameters": num_elements(shared.params)}
-    return [
-        _failed(result) if isinstance(result, BaseException) else _finished(result, shared, cell) | rates | cost
-        for result in results
-    ]
+    times = partial(_step_times, cell, problem, shared, copy.rate, product.rate)
+    return [_failed(result) if isinstance(result, BaseException) else times(result) for result in results]
 
 
 def _compile(job: Job, shared: Prepared, device: devices.Device) -> CompiledLoop:
@@ -170,28 +178,38 @@ def _compile(job: Job, shared: Prepared, device: devices.Device) -> CompiledLoop
     return compile_loop(training_loop(recipe, hyperparameters), device)
 
 
-def _finished(result: Result, shared: Prepared, cell: Cell) -> dict[str, Any]:
-    timed, (gradient, sgd) = result.loop, result.baselines
-    params, state, _ = timed.start
+def _step_times(
+    cell: Cell,
+    problem: Problem,
+    shared: Prepared,
+    copy_bytes_per_second: float,
+    product_flops_per_second: float,
+    result: Result,
+) -> StepTimes:
+    loop, (gradient, sgd) = result.loop, result.baselines
+    params, state, _ = loop.start
     # What a step moves at the least: parameters and state read and written, the gradient and the batch read.
     moved = 3 * tree_bytes(params) + 2 * tree_bytes(state) + tree_bytes(shared.batch(cell.batch_size or "full"))
-    return {
-        "outcome": "finished",
-        "step_seconds": result.samples.step_seconds.tolist(),
-        "steps_per_call": result.samples.steps_per_call,
-        "gradient_seconds": gradient.step_seconds.tolist(),
-        "sgd_seconds": sgd.step_seconds.tolist(),
-        "trace_seconds": timed.trace_seconds,
-        "compile_seconds": timed.compile_seconds,
-        "first_step_seconds": timed.first_step_seconds,
-        "state_bytes": tree_bytes(state),
-        "peak_bytes": timed.peak_bytes,
-        "flops_per_step": timed.flops_per_step,
-        "bytes_per_step": moved,
-    }
+    return StepTimes(
+        step_seconds=tuple(result.samples.step_seconds.tolist()),
+        steps_per_call=result.samples.steps_per_call,
+        gradient_seconds=tuple(gradient.step_seconds.tolist()),
+        sgd_seconds=tuple(sgd.step_seconds.tolist()),
+        trace_seconds=loop.trace_seconds,
+        compile_seconds=loop.compile_seconds,
+        first_step_seconds=loop.first_step_seconds,
+        state_bytes=tree_bytes(state),
+        peak_bytes=loop.peak_bytes,
+        flops_per_step=loop.flops_per_step,
+        bytes_per_step=moved,
+        copy_bytes_per_second=copy_bytes_per_second,
+        product_flops_per_second=product_flops_per_second,
+        examples_per_step=examples_per_step(cell, problem),
+        num_parameters=num_elements(shared.params),
+    )
 
 
-def _failed(error: BaseException) -> dict[str, Any]:
+def _failed(error: BaseException) -> str:
     if os.environ.get("OPTBENCH_TRACEBACK"):
         raise error
-    return {"outcome": "failed", "message": one_line(error)}
+    return one_line(error)

@@ -1,26 +1,11 @@
 """What a part says of its cell, typed: on disk it is the JSON in the part's footer, schema version 1."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
-from sys import intern
-from types import NoneType
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
+from optbench.store.fields import plain_record, read_record
 from optbench.store.status import Outcome
-
-#: What JSON holds for a field of a type.
-KINDS = {
-    int: int,
-    bool: bool,
-    str: str,
-    float: (int, float),
-    int | str | None: (int, str, NoneType),
-    float | None: (int, float, NoneType),
-    tuple[str, ...]: list,
-    Mapping[str, float]: dict,
-    Mapping[str, float | str]: dict,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +71,10 @@ class CellRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Return what stands in a part's footer, in its order."""
-        names = {name: getattr(self, name) for name in NAMES}
-        if self.results is None:
-            return names | {"outcome": "failed", "message": self.message}
-        return names | {"outcome": "finished"} | _plain(self.results)
+        named = plain_record(self)
+        results, message = named.pop("results"), named.pop("message")
+        told = {"message": message} if results is None else plain_record(results)
+        return named | {"outcome": self.outcome} | told
 
     @classmethod
     def from_json(cls, footer: Mapping[str, Any]) -> "CellRecord":
@@ -98,53 +83,11 @@ class CellRecord:
         Raises KeyError for a field that is lacking, ValueError for an unknown outcome, TypeError for a value of another
         type.
         """
-        names = {name: _checked(field, footer[name]) for name, field in _fields(cls).items() if name in NAMES}
-        if Outcome(footer["outcome"]) is Outcome.FAILED:
-            return cls(**names, message=str(footer["message"]))
+        if footer["outcome"] == Outcome.FAILED:
+            return read_record(cls, footer, results=None)
         if footer["outcome"] != Outcome.FINISHED:
             raise ValueError(f"no outcome of a cell: {footer['outcome']!r}")
         if "trial_steps" not in footer:
-            footer = {**footer, "trial_steps": names["num_points"] * names["seeds"] * footer["steps"]}
-        return cls(**names, results=_read(CellResults, footer))
-
-
-#: Fields that stand in every footer.
-NAMES = ("problem", "optimizer", "batch_size", "num_points", "seeds", "report_seeds")
-
-Kind = TypeVar("Kind")
-
-
-def _read(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """Make a record of JSON: a field that is lacking takes its default. Raises KeyError, TypeError."""
-    known = _fields(kind).items()
-    chosen = {
-        name: _checked(field, values[name]) for name, field in known if field.default is MISSING or name in values
-    }
-    return kind(**chosen)
-
-
-@cache
-def _fields(kind: type) -> dict[str, Field]:
-    return {field.name: field for field in fields(kind)}
-
-
-def _checked(field: Field, value: Any) -> Any:
-    """Return a value of JSON as a record holds it. Raises TypeError where it is none of the field's type."""
-    if not isinstance(value, KINDS[field.type]):
-        raise TypeError(f"{field.name}: {value!r} is no {field.type}")
-    return _shared(value)
-
-
-def _shared(value: Any) -> Any:
-    """Keep one object of each text: the names in a record are those in all others, and half of what it takes."""
-    if isinstance(value, dict):
-        return {intern(name): _shared(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return tuple(map(_shared, value))
-    return intern(value) if isinstance(value, str) else value
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    """Return a record as JSON holds it."""
-    values = {name: getattr(record, name) for name in _fields(type(record))}
-    return {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
+            steps = footer["num_points"] * footer["seeds"] * footer["steps"]
+            footer = {**footer, "trial_steps": steps}
+        return read_record(cls, footer, results=read_record(CellResults, footer), message="")

@@ -14,7 +14,7 @@ from optbench.store.parts import Part, TornPart
 from optbench.store.runs import find_run
 from optbench.store.scan import scan
 from optbench.store.status import Outcome
-from optbench.store.timings import read_timings
+from optbench.store.timings import Timing, read_timings
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StoredRun:
     missing: int
 
     @cached_property
-    def timings(self) -> tuple[dict[str, Any], ...]:
+    def timings(self) -> tuple[Timing, ...]:
         """Return what timing single trials gave, of the cells that were timed."""
         keys = [cell["key"] for cell in self.manifest["cells"]]
         return tuple(read_timings(self.folder, keys).values())

@@ -7,8 +7,9 @@ import numpy as np
 
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median
-from optbench.analyse.step_times import LIMITS, Timing, limit_shares, sort_within, step_interval
+from optbench.analyse.step_times import LIMITS, limit_shares, sort_within, step_interval
 from optbench.store.run import StoredRun
+from optbench.store.timings import StepTimes, Timing
 from optbench.tables.table_kind import Rows, TableKind
 
 COLUMNS = (
@@ -43,37 +44,38 @@ def throughput(timings: Iterable[Timing]) -> tuple[list[str], list[dict[str, Any
 
 
 def _row(timing: Timing) -> dict[str, Any]:
-    names = {name: timing[name] for name in COLUMNS[:4]}
-    if timing["outcome"] == "failed":
+    names: dict[str, Any] = {name: getattr(timing, name) for name in COLUMNS[:4]}
+    times = timing.times
+    if times is None:
         return dict.fromkeys(COLUMNS) | names
-    step, low, high = step_interval(timing)
-    shares = limit_shares(timing)
-    measured = {name: timing[name] for name in COLUMNS if name in timing and name != "step_seconds"}
-    return (
-        names
-        | {
-            "step_seconds": step,
-            "step_seconds_low": low,
-            "step_seconds_high": high,
-            "examples_per_second": timing["examples_per_step"] / step,
-            "sgd_ratio": step / median(np.array(timing["sgd_seconds"])),
-            "update_share": 1 - median(np.array(timing["gradient_seconds"])) / step,
-            "state_bytes_per_parameter": timing["state_bytes"] / timing["num_parameters"],
-            "flops_per_second": timing["flops_per_step"] / step,
-            "percent_of_limit": 100 * max(shares.values()),
-        }
-        | {name: value for name, value in measured.items() if name not in names}
-    )
+    step, low, high = step_interval(times)
+    return names | {
+        "step_seconds": step,
+        "step_seconds_low": low,
+        "step_seconds_high": high,
+        "examples_per_second": times.examples_per_step / step,
+        "sgd_ratio": step / median(np.array(times.sgd_seconds)),
+        "update_share": 1 - median(np.array(times.gradient_seconds)) / step,
+        "trace_seconds": times.trace_seconds,
+        "compile_seconds": times.compile_seconds,
+        "first_step_seconds": times.first_step_seconds,
+        "state_bytes": times.state_bytes,
+        "state_bytes_per_parameter": times.state_bytes / times.num_parameters,
+        "peak_bytes": times.peak_bytes,
+        "flops_per_step": times.flops_per_step,
+        "flops_per_second": times.flops_per_step / step,
+        "percent_of_limit": 100 * max(limit_shares(times).values()),
+    }
 
 
 def timing_notes(timings: Sequence[Timing]) -> list[str]:
     """Say how the rows were measured, and which timings failed."""
-    failed = [timing for timing in timings if timing["outcome"] == "failed"]
-    finished = [timing for timing in timings if timing["outcome"] == "finished"]
-    said = [f"{timing['problem']} / {timing['optimizer']}: {timing['message']}" for timing in failed]
+    failed = [timing for timing in timings if timing.times is None]
+    finished = [(timing, timing.times) for timing in timings if timing.times is not None]
+    said = [f"{timing.problem} / {timing.optimizer}: {timing.message}" for timing in failed]
     if not finished:
         return said
-    repeats = sorted({len(timing["step_seconds"]) for timing in finished})
+    repeats = sorted({len(times.step_seconds) for _, times in finished})
     said += [
         f"one unbatched trial each, many steps a call; medians of {' or '.join(map(str, repeats))} calls, in turns "
         f"with the others of a problem and batch size, with exact 95 % intervals; on {_machines(finished)}",
@@ -81,28 +83,29 @@ def timing_notes(timings: Sequence[Timing]) -> list[str]:
         "where it takes less than keeping that gradient), with the further ones of sam, sophia and lbfgs; flops are "
         "counted from the program as written",
     ]
-    if any(timing["compile_seconds"] is None for timing in finished):
+    if any(times.compile_seconds is None for _, times in finished):
         said.append("compile_seconds -: the program came out of the compilation cache")
     return said + _limit_notes(finished)
 
 
-def _machines(finished: Sequence[Timing]) -> str:
+def _machines(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
     """Name the machine, or which problems were timed on which: seconds of two machines are not to be compared."""
     timed: dict[str, dict[str, None]] = {}
-    for timing in finished:
-        machine = f"{timing['device']['device']}, {timing['device']['cpu']}"
-        timed.setdefault(machine, {})[timing["problem"]] = None
+    for timing, _ in finished:
+        machine = f"{timing.device['device']}, {timing.device['cpu']}"
+        timed.setdefault(machine, {})[timing.problem] = None
     if len(timed) == 1:
         return next(iter(timed))
     return "; ".join(f"{machine}: {', '.join(problems)}" for machine, problems in timed.items())
 
 
-def _limit_notes(finished: Sequence[Timing]) -> list[str]:
+def _limit_notes(finished: Sequence[tuple[Timing, StepTimes]]) -> list[str]:
     """Say what the limits are, and which of them each row is held against."""
     notes = []
-    for dtype in dict.fromkeys(timing["dtype"] for timing in finished):
-        some = [timing for timing in finished if timing["dtype"] == dtype]
-        product, copy = (some[0][rate] / 1e9 for _, rate in LIMITS.values())
+    for dtype in dict.fromkeys(timing.dtype for timing, _ in finished):
+        some = [(timing, times) for timing, times in finished if timing.dtype == dtype]
+        limits = some[0][1]
+        product, copy = limits.product_flops_per_second / 1e9, limits.copy_bytes_per_second / 1e9
         notes.append(
             f"percent_of_limit: the larger share of what was measured in the same run, a {dtype} product at "
             f"{product:.3g} GFLOP/s and a copy at {copy:.3g} GB/s; {_nearest(some)}"
@@ -110,12 +113,12 @@ def _limit_notes(finished: Sequence[Timing]) -> list[str]:
     return notes
 
 
-def _nearest(timings: Sequence[Timing]) -> str:
+def _nearest(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
     """Name the rows held against the rarer limit: whole problems, or whole batch sizes, where all their rows are."""
     nearest = {}
-    for timing in timings:
-        cell = (timing["problem"], timing["batch_size"], timing["optimizer"])
-        nearest[cell] = max((share, limit) for limit, share in limit_shares(timing).items())[1]
+    for timing, times in finished:
+        cell = (timing.problem, timing.batch_size, timing.optimizer)
+        nearest[cell] = max((share, limit) for limit, share in limit_shares(times).items())[1]
     rare, common = sorted(sorted(LIMITS), key=list(nearest.values()).count)
     if rare not in nearest.values():
         return f"of the {common} in every row"

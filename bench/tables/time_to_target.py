@@ -7,9 +7,10 @@ import numpy as np
 
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import profile_score
-from optbench.analyse.step_times import Timing, cell_names, sort_within, step_seconds
+from optbench.analyse.step_times import cell_names, sort_within, step_seconds
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.timings import Timing
 from optbench.tables.convergence import convergence
 from optbench.tables.table_kind import Rows, TableKind
 

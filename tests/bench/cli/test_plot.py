@@ -19,31 +19,15 @@ DECAYS = {0: {"hyperparameters": {"weight_decay": 0.1}}}
 
 
 @pytest.fixture
-def run(handmade):
+def run(handmade, timing):
     """Two optimizers on two problems at two batch sizes, timed."""
     for problem in ("bowl", "hill"):
         for size in (4, 16):
             for optimizer in ("sgd", "adam"):
                 fields = {"problem": problem, "batch_size": size, "examples_per_step": size}
                 part = handmade(optimizer, [[8.0, 2.0, 0.5]] * 2, tried=TRIED, points=DECAYS, **fields)
-                write_timing(part.path.parents[1], part.path.stem, timed(part.record.names))
+                write_timing(part.path.parents[1], timing(key=part.path.stem, **part.record.names))
     return "handmade"
-
-
-def timed(names):
-    """Write what timing a cell gives: ten calls of 1 ms, a third of a limit."""
-    names = names | {"dtype": "float32"}
-    seconds = dict.fromkeys(("step_seconds", "gradient_seconds", "sgd_seconds"), [1e-3] * 10)
-    counts = {
-        "examples_per_step": 4,
-        "num_parameters": 3,
-        "state_bytes": 8,
-        "flops_per_step": 1e6,
-        "bytes_per_step": 1e3,
-    }
-    rates = {"product_flops_per_second": 3e9, "copy_bytes_per_second": 1e9, "compile_seconds": 1.0}
-    device = {"device": {"device": "cpu", "cpu": "a cpu"}}
-    return {"outcome": "finished"} | names | seconds | counts | rates | device
 
 
 @pytest.mark.parametrize("kind", FIGURES)

@@ -164,39 +164,13 @@ class TestRun:
         assert list(row) == NAMES.split()
 
 
-#: What a timing that takes half a second a step says.
-TIMING = {
-    "problem": "bowl",
-    "optimizer": "sgd",
-    "batch_size": 4,
-    "dtype": "float32",
-    "outcome": "finished",
-    "step_seconds": [0.5] * 6,
-    "gradient_seconds": [0.25] * 6,
-    "sgd_seconds": [0.5] * 6,
-    "steps_per_call": 1,
-    "trace_seconds": 1.0,
-    "compile_seconds": None,
-    "first_step_seconds": 1.0,
-    "state_bytes": 0,
-    "peak_bytes": 8,
-    "flops_per_step": 10,
-    "bytes_per_step": 10,
-    "examples_per_step": 4,
-    "num_parameters": 1,
-    "copy_bytes_per_second": 100.0,
-    "product_flops_per_second": 50.0,
-    "device": {"device": "cpu", "cpu": "abacus"},
-}
-
-
 class TestTable:
     @pytest.fixture(autouse=True)
-    def _stored(self, handmade, tmp_path):
+    def _stored(self, handmade, timing, tmp_path):
         from optbench.store.timings import write_timing
 
         handmade("sgd", [[3.0, 1.0, 0.5]])
-        write_timing(tmp_path / "results" / "handmade", "bowl-sgd-4", TIMING)
+        write_timing(tmp_path / "results" / "handmade", timing(key="bowl-sgd-4", gradient_seconds=[0.25] * 6))
 
     def test_throughput(self, optbench):
         said = optbench("table", "handmade", "throughput", "--format", "json")

@@ -207,16 +207,13 @@ def test_cells_that_failed_are_named(store, compare):
 
 class TestTimes:
     @pytest.fixture
-    def timed(self, store, results):
+    def timed(self, store, timing, results):
         from optbench.store.timings import write_timing
 
         def write(run, optimizer, seconds, machine):
-            timing = {"outcome": "finished", "problem": "bowl", "optimizer": optimizer, "batch_size": 4}
-            timing |= {"dtype": "float32", "device": {"device": "cpu", "cpu": machine}, "step_seconds": [seconds] * 6}
-            timing |= {"sgd_seconds": [1.0], "gradient_seconds": [1.0], "state_bytes": 1, "num_parameters": 1}
-            timing |= {"flops_per_step": 1, "bytes_per_step": 1, "examples_per_step": 4}
-            timing |= {"product_flops_per_second": 1.0, "copy_bytes_per_second": 1.0, "compile_seconds": None}
-            write_timing(results / run, f"bowl-{optimizer}-4", timing)
+            names = {"key": f"bowl-{optimizer}-4", "optimizer": optimizer}
+            where = {"device": "cpu", "cpu": machine}
+            write_timing(results / run, timing(**names, device=where, step_seconds=[seconds] * 6))
 
         store("here", a=[1, 1], b=[1, 1])
         store("there", b=[1, 1])

@@ -27,12 +27,16 @@ def summary(tmp_path):
     return call
 
 
-def time_cell(folder: Path, key: str, optimizer: str, device=DEVICE, **fields):
-    timing = {"outcome": "finished", "problem": "bowl", "optimizer": optimizer, "batch_size": 4, "dtype": "float32"}
-    timing |= {"device": device, "measured": "2026-01-01T00:00:00Z", "step_seconds": [3.0, 4.0, 5.0, 4.0, 4.0, 4.0]}
-    timing |= {"sgd_seconds": [2.0] * 6, "flops_per_step": 99}
-    timing |= {"compile_seconds": 0.5, "peak_bytes": 64, "state_bytes": 8}
-    write_timing(folder, key, timing | fields)
+@pytest.fixture
+def time_cell(timing):
+    """Time a cell of a run's folder: time_cell(folder, key, optimizer)."""
+    seconds = {"step_seconds": [3.0, 4.0, 5.0, 4.0, 4.0, 4.0], "sgd_seconds": [2.0] * 6, "compile_seconds": 0.5}
+    counts = {"flops_per_step": 99, "peak_bytes": 64, "state_bytes": 8, "measured": "2026-01-01T00:00:00Z"}
+
+    def write(folder: Path, key: str, optimizer: str, device=DEVICE, **fields):
+        write_timing(folder, timing(key=key, optimizer=optimizer, device=device, **seconds | counts | fields))
+
+    return write
 
 
 def test_quality_is_kept_by_seed_as_costs(handmade, summary):
@@ -66,7 +70,7 @@ def test_metrics_of_a_problem_are_kept_where_lower_is_better(handmade, summary):
     assert rows["sgd", "train_angle"]["samples"] == [1.0, 1.0] and ("sgd", "train_share") not in rows
 
 
-def test_timings_are_kept_with_their_samples_and_in_terms_of_sgd(handmade, summary, tmp_path):
+def test_timings_are_kept_with_their_samples_and_in_terms_of_sgd(handmade, summary, tmp_path, time_cell):
     handmade("adam", ends(1, 1))
     handmade("sgd", ends(1, 1))
     for name in ("adam", "sgd"):
@@ -81,13 +85,13 @@ def test_timings_are_kept_with_their_samples_and_in_terms_of_sgd(handmade, summa
     assert (about["time"], about["cpu"], about["memory_gib"], left) == ("2026-01-01T00:00:00Z", "Some CPU", 16, [])
 
 
-def test_what_came_out_of_the_compilation_cache_has_no_compile_time(handmade, summary, tmp_path):
+def test_what_came_out_of_the_compilation_cache_has_no_compile_time(handmade, summary, tmp_path, time_cell):
     handmade("adam", ends(1, 1))
     time_cell(tmp_path / "results" / "handmade", "bowl-adam-4", "adam", compile_seconds=None)
     assert ("adam", "compile_seconds") not in summary()[1]
 
 
-def test_speeds_of_two_machines_are_not_mixed(handmade, summary, tmp_path):
+def test_speeds_of_two_machines_are_not_mixed(handmade, summary, tmp_path, time_cell):
     handmade("adam", ends(1, 1))
     handmade("sgd", ends(1, 1))
     folder = tmp_path / "results" / "handmade"

@@ -1,6 +1,5 @@
 """What a report gathers: sentences, sections, machines, and the commands that make it again."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from optbench.report.report import report
 from optbench.report.sections import timed_on
 from optbench.report.summary import summary
 from optbench.store.run import load_stored
+from optbench.store.timings import write_timing
 
 LOSSES = {"sgd": (1.5, 1.6, 1.7), "adamw": (1.1, 1.2, 1.3), "muon": (0.1, 0.2, 0.3)}
 
@@ -39,18 +39,18 @@ def run(handmade, tmp_path):
     return make
 
 
-def timed(run, optimizer, problem, cpu, seconds=1e-3):
-    """Give a cell a timing on a machine."""
-    key = next(c["key"] for c in run.manifest["cells"] if (c["problem"], c["optimizer"]) == (problem, optimizer))
-    timing = {"schema": 1, "key": key, "problem": problem, "optimizer": optimizer, "batch_size": 4, "dtype": "float32"}
-    timing |= {"device": {"device": "cpu", "cpu": cpu, "cpu_count": 2}, "outcome": "finished"}
-    timing |= dict.fromkeys(("step_seconds", "gradient_seconds", "sgd_seconds"), [seconds] * 6)
-    timing |= dict.fromkeys(("trace_seconds", "compile_seconds", "first_step_seconds"), 0.1)
-    timing |= dict.fromkeys(("state_bytes", "peak_bytes", "flops_per_step", "bytes_per_step", "num_parameters"), 100)
-    timing |= {"copy_bytes_per_second": 1e9, "product_flops_per_second": 1e9, "examples_per_step": 4}
-    path = run.folder / "timings" / f"{key}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(timing | {"steps_per_call": 10, "measured": "2025"}))
+@pytest.fixture
+def timed(timing):
+    """Give a cell a timing on a machine: timed(run, optimizer, problem, cpu)."""
+
+    def write(run, optimizer, problem, cpu, seconds=1e-3):
+        key = next(c["key"] for c in run.manifest["cells"] if (c["problem"], c["optimizer"]) == (problem, optimizer))
+        names = {"key": key, "problem": problem, "optimizer": optimizer}
+        where = {"device": {"device": "cpu", "cpu": cpu, "cpu_count": 2}}
+        turns = dict.fromkeys(("step_seconds", "gradient_seconds", "sgd_seconds"), [seconds] * 6)
+        write_timing(run.folder, timing(**names, **where, **turns))
+
+    return write
 
 
 def test_three_sentences(run):
@@ -104,7 +104,7 @@ def test_a_page_has_figures_tables_and_where_they_come_from(run):
     assert "vegaEmbed" in text and "optbench report handmade -o report.html" in text
 
 
-def test_speeds_of_two_machines_never_share_a_table(run):
+def test_speeds_of_two_machines_never_share_a_table(run, timed):
     made = run()
     for optimizer in LOSSES:
         timed(made, optimizer, "bowl", "fast")
@@ -112,14 +112,14 @@ def test_speeds_of_two_machines_never_share_a_table(run):
     made = load_stored(made.folder)
     assert list(timed_on(made)) == ["cpu, fast, 2 cores", "cpu, slow, 2 cores"]
     for name, part in timed_on(made).items():
-        assert {timing["device"]["cpu"] for timing in part.timings} == {name.split(", ")[1]}
+        assert {timing.device["cpu"] for timing in part.timings} == {name.split(", ")[1]}
     text = report([made], Path("report.html"))
     assert "timed on 2 machines, which are not compared" in text
     assert "(on cpu, fast, 2 cores)" in text and "(on cpu, slow, 2 cores)" in text
     assert "seconds</option>" not in text
 
 
-def test_two_runs_are_compared_and_their_speeds_not(run):
+def test_two_runs_are_compared_and_their_speeds_not(run, timed):
     old, new = run("old"), run("new")
     for optimizer in LOSSES:
         timed(old, optimizer, "bowl", "fast")
@@ -169,7 +169,7 @@ def test_provenance_leaves_out_what_is_not_known(run):
     assert machine({"device": "H100", "cpu": "X", "cpu_count": 8, "devices": 2}) == "H100, X, 8 cores, 2 devices"
 
 
-def test_the_caption_of_speeds_is_made_of_sentences(run):
+def test_the_caption_of_speeds_is_made_of_sentences(run, timed):
     made = run()
     timed(made, "sgd", "bowl", "fast")
     caption = FIGURES["throughput"].caption(load_stored(made.folder), Options())

@@ -103,10 +103,10 @@ def test_a_torn_object_is_set_aside_and_computed_again(bucket, rows):
     assert read_bytes(torn.with_name(f"{torn.stem}.torn")) == half
 
 
-def test_timings_come_back(bucket):
+def test_timings_come_back(bucket, timing):
     folder = locate(f"{bucket}/results/mine")
-    write_timing(folder, "key", {"outcome": "finished"})
-    assert read_timings(folder, ["key", "other"]) == {"key": {"schema": 1, "key": "key", "outcome": "finished"}}
+    write_timing(folder, timing())
+    assert read_timings(folder, ["key", "other"]) == {"key": timing()}
 
 
 def test_no_network_is_one_line(bucket, monkeypatch):

@@ -16,7 +16,7 @@ from optbench.store.parts import TornPart, footer_text, part_path, read_part, se
 from optbench.store.record import CellRecord
 from optbench.store.runs import check_writable, find_run, list_runs
 from optbench.store.schema import trial_rows
-from optbench.store.timings import write_timing
+from optbench.store.timings import Timing, write_timing
 from optbench.store.trials import read_rows
 
 RECORD = CellRecord(
@@ -30,6 +30,16 @@ MANIFEST = {
     "ended": None,
     "cells": [CELL],
 }
+TIMING = Timing(
+    key="key",
+    problem="bowl",
+    optimizer="sgd",
+    batch_size=4,
+    dtype="float32",
+    measured="2025",
+    device={},
+    message="boom",
+)
 #: Stands for a field that is not there.
 DELETED = object()
 TRIAL = {
@@ -217,7 +227,7 @@ def test_a_part_that_cannot_be_opened_is_not_torn(tmp_path):
     [
         lambda folder: write_part(folder, "key", trial_rows([TRIAL]), RECORD),
         lambda folder: write_manifest(folder, MANIFEST),
-        lambda folder: write_timing(folder, "key", {}),
+        lambda folder: write_timing(folder, TIMING),
     ],
     ids=["part", "manifest", "timing"],
 )

@@ -6,28 +6,32 @@ import pytest
 
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.step_times import limit_shares
+from optbench.store.timings import Timing
 from optbench.tables.throughput import COLUMNS, throughput, timing_notes
 from optbench.tables.time_to_target import time_to_target
 
 INF = math.inf
 #: Seven calls: the median is 4, and the exact interval goes from the least to the most.
 SECONDS = [4.0, 1.0, 7.0, 2.0, 6.0, 3.0, 5.0]
+NAMES = {"key": "key", "problem": "bowl", "batch_size": 4, "dtype": "float32", "measured": "2025"}
+NAMES |= {"device": {"device": "cpu", "cpu": "abacus"}}
 
 
 def timing(optimizer="adam", step=SECONDS, **fields):
     seconds = step if isinstance(step, list) else [step] * 6
-    named = {"problem": "bowl", "optimizer": optimizer, "batch_size": 4, "dtype": "float32"}
+    named = NAMES | {"optimizer": optimizer}
     timed = {"step_seconds": seconds, "steps_per_call": 16, "gradient_seconds": [3.0] * 7, "sgd_seconds": [2.0] * 7}
     once = {"trace_seconds": 0.5, "compile_seconds": 0.25, "first_step_seconds": 9.0}
     sizes = {"state_bytes": 80, "peak_bytes": 4096, "flops_per_step": 1000, "bytes_per_step": 400}
     rates = {"copy_bytes_per_second": 200.0, "product_flops_per_second": 1000.0}
-    told = {"examples_per_step": 8, "num_parameters": 10, "device": {"device": "cpu", "cpu": "abacus"}}
-    return named | {"outcome": "finished"} | timed | once | sizes | rates | told | fields
+    told = {"examples_per_step": 8, "num_parameters": 10}
+    return Timing.from_json(named | {"outcome": "finished"} | timed | once | sizes | rates | told | fields)
 
 
 def failed(optimizer, **fields):
-    names = {"problem": "bowl", "optimizer": optimizer, "batch_size": 4, "dtype": "float32"}
-    return names | {"outcome": "failed", "message": "ValueError: boom"} | fields
+    return Timing.from_json(
+        NAMES | {"optimizer": optimizer, "outcome": "failed", "message": "ValueError: boom"} | fields
+    )
 
 
 class TestRows:
@@ -60,7 +64,7 @@ class TestRows:
 
     def test_the_larger_share_is_the_limit(self):
         busy = timing(flops_per_step=3000)
-        assert limit_shares(busy) == {"product": 0.75, "copy": 0.5}
+        assert limit_shares(busy.times) == {"product": 0.75, "copy": 0.5}
         assert throughput([busy])[1][0]["percent_of_limit"] == 75
 
     def test_share_of_a_step_that_beats_its_gradient_is_noise_below_zero(self):
@@ -141,7 +145,7 @@ class TestNotes:
 
     def test_several_machines_are_told_apart_by_their_problems(self):
         other = timing(problem="hill", device={"device": "cpu", "cpu": "another"})
-        one = f"{timing()['device']['device']}, {timing()['device']['cpu']}"
+        one = f"{timing().device['device']}, {timing().device['cpu']}"
         assert any(note.endswith(f"on {one}") for note in timing_notes([timing()]))
         assert any(note.endswith(f"on {one}: bowl; cpu, another: hill") for note in timing_notes([timing(), other]))
 

@@ -119,8 +119,8 @@ def test_timed_cells_name_their_machine(tiny, cluster):
     machine = {
         name: value for name, value in run.manifest["device"].items() if name not in ("devices", "workers", "cluster")
     }
-    assert [timing["outcome"] for timing in run.timings] == ["finished"] * 2
-    assert all(timing["device"] == machine for timing in run.timings)
+    assert [timing.outcome for timing in run.timings] == ["finished"] * 2
+    assert all(timing.device == machine for timing in run.timings)
     (text,) = [text for text in said if "timing" in text]
     assert text.startswith("timing 2 cells of quadratic[condition=2.0,dim=3] on ")
     again: list[str] = []
