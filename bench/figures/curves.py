@@ -148,7 +148,7 @@ def _trial_line(trial: Trial, place: int) -> Any:
     from optbench.present.charts.line_panel import Line
 
     name = CHOSEN if trial.best else OTHER
-    return Line(name, trial.x.tolist(), trial.y.tolist(), said=f"{_settings(trial)} ({place})")
+    return Line(name, trial.x.tolist(), trial.y.tolist(), note=f"{_settings(trial)} ({place})")
 
 
 def _settings(trial: Trial) -> str:

@@ -186,4 +186,4 @@ def spans(values: Sequence[float]) -> bool:
 
 def told(found: Sequence["Dot"], unit: str = "") -> list["Dot"]:
     """Say under the pointer what a dot's numbers are."""
-    return [dot._replace(said=dot.said or f"{dot.value:.4g} [{dot.low:.4g}, {dot.high:.4g}]{unit}") for dot in found]
+    return [dot._replace(note=dot.note or f"{dot.value:.4g} [{dot.low:.4g}, {dot.high:.4g}]{unit}") for dot in found]

@@ -102,7 +102,7 @@ def throughput(run: StoredRun, options: Options) -> Any:
     made = []
     for task, some in panels.items():
         steps = [
-            Dot(row["optimizer"], inf, said="timing it failed")
+            Dot(row["optimizer"], inf, note="timing it failed")
             if row["step_seconds"] is None
             else Dot(row["optimizer"], row["step_seconds"], row["step_seconds_low"], row["step_seconds_high"])
             for row in some

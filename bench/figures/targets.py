@@ -116,7 +116,7 @@ def ert(run: StoredRun, options: Options) -> Any:
     for row in some:
         title = row["problem"], f"batch size {row['batch_size']}, {row['target']}"
         said = f"{row[column]:.4g} {options.x}, {row['num_solved']} of {row['num_seeds']} seeds met it"
-        panels.setdefault(title, []).append(Dot(row["optimizer"], row[column], said=said))
+        panels.setdefault(title, []).append(Dot(row["optimizer"], row[column], note=said))
     return _times(panels, X_TITLES[options.x], options)
 
 

@@ -1,1 +1,1 @@
-"""How it is shown: tables, charts, pages."""
+"""Presentation of results: tables, charts, pages."""

@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"-|[+-]?(?:inf|\d[\d.]*(?:e[+-]?\d+)?)")
 class Table:
     """Titled columns and rows; a row is a mapping by column (gaps allowed) or a tuple in column order.
 
-    Rows other than a list or tuple are mappings, made anew each time they are gone through: more than memory holds.
+    Rows other than a list or tuple are mappings, made anew by each iteration: they may be more than memory holds.
     `x_low` and `x_high` beside a column `x` are its interval: one cell for people, three for machines.
     """
 
@@ -39,9 +39,9 @@ class Table:
     columns: tuple[str, ...]
     rows: Iterable[Mapping[str, Any] | tuple[Any, ...]]
     notes: tuple[str, ...] = ()
-    #: Columns of a terminal that a cell may take, where prose is to be broken into lines.
+    #: Characters of a terminal that a cell may take, if prose is to be broken into lines.
     wrap: int | None = None
-    #: Columns that machines get and people don't.
+    #: Columns of the machine-readable formats that are hidden in the others.
     unshown: tuple[str, ...] = ()
 
     def to_records(self) -> list[dict[str, Any]]:
@@ -49,13 +49,13 @@ class Table:
         return list(_records(self))
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Convert to a pandas frame."""
+        """Return the rows as a pandas frame."""
         import pandas
 
         return pandas.DataFrame(self.to_records(), columns=list(self.columns))
 
     def to_arrow(self) -> "pyarrow.Table":
-        """Convert to an Arrow table; a column of mixed types (batch size 32 and "full") becomes text."""
+        """Return the rows as an Arrow table; a column of mixed types (batch size 32 and "full") becomes text."""
         import pyarrow
 
         def column(name: str) -> "pyarrow.Array":
@@ -70,7 +70,7 @@ class Table:
 
 
 def format_table(table: Table, format: str = "plain") -> str:
-    """Render a table, without a newline at the end."""
+    """Return a table as text, without a newline at the end. Raises RequestError for an unknown format."""
     check_name(format, FORMATS, "format")
     if format in WRITERS:
         text = io.StringIO()
@@ -78,17 +78,22 @@ def format_table(table: Table, format: str = "plain") -> str:
         return text.getvalue().removesuffix("\n")
     headers, rows = _for_people(table)
     if format == "plain":
-        return _around(table, _tabulate(list(map(_wrap, headers)), rows, "simple", wrap=table.wrap), clean)
+        return _with_title_and_notes(
+            table, _tabulate(list(map(_wrap, headers)), rows, "simple", wrap=table.wrap), clean
+        )
     if format == "github":
         # tabulate's "github" drops the alignment of numbers, which its "pipe" keeps and GitHub understands.
-        return _around(table, _tabulate(headers, rows, "pipe", _escape_markdown), _escape_markdown)
+        return _with_title_and_notes(table, _tabulate(headers, rows, "pipe", _escape_markdown), _escape_markdown)
     if format == "html":
         return _format_html(table, headers, rows)
     return _tabulate(headers, rows, "latex_booktabs")
 
 
 def write_table(table: Table, format: str, stream: IO[str]) -> None:
-    """Write what `format_table` returns, and a newline; CSV and JSON row by row, so that rows need not all be held."""
+    """Write what `format_table` returns, and a newline; CSV and JSON row by row, so that not all rows are in memory.
+
+    Raises RequestError for an unknown format.
+    """
     if format in WRITERS:
         WRITERS[format](table, stream)
     else:
@@ -96,7 +101,10 @@ def write_table(table: Table, format: str, stream: IO[str]) -> None:
 
 
 def select(table: Table, columns: Sequence[str] | None = None, sort: str | None = None) -> Table:
-    """Choose columns and order rows by one of them, descending with "-name"; missing values come last."""
+    """Return a table of chosen columns, its rows ordered by one of them, descending with "-name", missing values last.
+
+    Raises RequestError for an unknown column.
+    """
     for name in (*(columns or ()), *([sort.removeprefix("-")] if sort else ())):
         check_name(name, table.columns, "column")
     rows = table.rows
@@ -104,7 +112,7 @@ def select(table: Table, columns: Sequence[str] | None = None, sort: str | None 
         rows = _sorted(table, sort)
     elif isinstance(rows, list | tuple):
         rows = tuple(_records(table))
-    # What is asked for by name is shown.
+    # A hidden column is shown if it is chosen by name.
     return replace(table, columns=tuple(columns or table.columns), rows=rows, unshown=() if columns else table.unshown)
 
 
@@ -116,14 +124,14 @@ def _sorted(table: Table, sort: str) -> tuple[dict[str, Any], ...]:
 
 
 def _records(table: Table) -> Iterator[dict[str, Any]]:
-    """Make one dict a row, with exactly the table's columns."""
+    """Yield one dict a row, with exactly the table's columns."""
     for row in table.rows:
-        given = dict(zip(table.columns, row, strict=True)) if isinstance(row, tuple) else row
-        yield {name: _plain(given.get(name)) for name in table.columns}
+        values = dict(zip(table.columns, row, strict=True)) if isinstance(row, tuple) else row
+        yield {name: _plain(values.get(name)) for name in table.columns}
 
 
 def _plain(value: Any) -> Any:
-    """Turn numpy's scalars and arrays into Python's values, without importing numpy."""
+    """Return numpy's scalars and arrays as Python's values, without importing numpy."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -136,7 +144,7 @@ def _sort_key(value: Any) -> tuple[int, Any]:
 
 
 class Folded(NamedTuple):
-    """A table as people read it: columns that hold something, the text of their cells, and what the rows hold."""
+    """A table as people read it: the columns that are not empty, the text of their cells, the values of the rows."""
 
     columns: list[str]
     cells: list[list[str]]
@@ -146,27 +154,28 @@ class Folded(NamedTuple):
 
 
 def fold(table: Table) -> Folded:
-    """Fold intervals into their column, leave out columns that hold nothing, and make short texts of the rest."""
+    """Return a table's texts, with intervals folded into their column and empty columns left out."""
     rows = list(_records(table))
     names = set(table.columns) - set(table.unshown)
-    folded = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
-    hidden = {f"{name}_{end}" for name in folded for end in ("low", "high")}
+    interval_names = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
+    hidden = {f"{name}_{end}" for name in interval_names for end in ("low", "high")}
     hidden |= {name for name in names if rows and all(row[name] is None or row[name] == "" for row in rows)}
     columns = [name for name in table.columns if name in names - hidden]
 
     def cell(row: dict[str, Any], name: str) -> str:
         low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
         value = _show(row[name])
-        if name not in folded or _is_missing(row[name]) or _is_missing(low) or _is_missing(high):
+        if name not in interval_names or _is_missing(row[name]) or _is_missing(low) or _is_missing(high):
             return value
         return f"{value} [{_show(low)}, {_show(high)}]"
 
-    return Folded(columns, [[cell(row, name) for name in columns] for row in rows], rows, folded)
+    return Folded(columns, [[cell(row, name) for name in columns] for row in rows], rows, interval_names)
 
 
 def _for_people(table: Table) -> tuple[list[str], list[list[str]]]:
-    found = fold(table)
-    return list(map(clean, found.columns)), found.cells
+    """Return the headers and the cells [row][column] of a table as people read it."""
+    folded = fold(table)
+    return list(map(clean, folded.columns)), folded.cells
 
 
 def _show(value: Any) -> str:
@@ -183,12 +192,12 @@ def _show(value: Any) -> str:
 
 
 def _wrap(header: str) -> str:
-    """Break a long header after its underscores: numbers are narrower than their names."""
+    """Return a header, a long one broken after its underscores: numbers are narrower than their names."""
     return header.replace("_", "_\n") if len(header) > 8 else header
 
 
 def clean(text: str) -> str:
-    """Keep a text on its line, and terminal escapes out of it."""
+    """Return a text with blanks for line breaks and terminal escapes."""
     return text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)
 
 
@@ -210,20 +219,23 @@ def _tabulate(
     # Its headers ask for two blanks more than their cells.
     tabulate_module.MIN_PADDING = 0
     cells = [list(map(escape, row)) for row in rows]
-    sides = _align(rows)
-    # tabulate refuses alignments where there are no rows to align.
-    options: dict[str, Any] = {"colalign": sides, "maxcolwidths": wrap} if rows and headers else {}
-    laid = partial(tabulate, headers=list(map(escape, headers)), tablefmt=style, disable_numparse=True, **options)
+    alignments = _align(rows)
+    # tabulate refuses alignments without rows to align.
+    options: dict[str, Any] = {"colalign": alignments, "maxcolwidths": wrap} if rows and headers else {}
+    lay_out = partial(tabulate, headers=list(map(escape, headers)), tablefmt=style, disable_numparse=True, **options)
     if style == "simple" and len(rows) > MANY_ROWS and wrap is None and all(map(str.isascii, chain(*cells))):
-        return _lay_many(cells, sides, laid)
-    return str(laid(cells))
+        return _lay_many(cells, alignments, lay_out)
+    return str(lay_out(cells))
 
 
-def _lay_many(cells: list[list[str]], sides: list[str], laid: Callable[[list[list[str]]], str]) -> str:
-    """Lay out rows below what `laid` makes of their widest cells: tabulate takes 0.2 ms a row to find out types."""
+def _lay_many(cells: list[list[str]], alignments: list[str], lay_out: Callable[[list[list[str]]], str]) -> str:
+    """Return rows laid out below the head that `lay_out` makes of their widest cells.
+
+    It is not called with all rows, for tabulate takes 0.2 ms a row to infer types.
+    """
     stripped = [list(map(str.strip, row)) for row in cells]
-    head = laid([[max(column, key=len) for column in zip(*stripped, strict=True)]]).splitlines()[:-1]
-    pads = [str.rjust if side == "right" else str.ljust for side in sides]
+    head = lay_out([[max(column, key=len) for column in zip(*stripped, strict=True)]]).splitlines()[:-1]
+    pads = [str.rjust if side == "right" else str.ljust for side in alignments]
     widths = [len(dashes) for dashes in head[-1].split()]
     lines = [
         "  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip()
@@ -232,7 +244,7 @@ def _lay_many(cells: list[list[str]], sides: list[str], laid: Callable[[list[lis
     return "\n".join([*head, *lines])
 
 
-def _around(table: Table, body: str, escape: Callable[[str], str]) -> str:
+def _with_title_and_notes(table: Table, body: str, escape: Callable[[str], str]) -> str:
     notes = "\n".join(escape(clean(note)) for note in table.notes)
     return "\n\n".join(part for part in (escape(clean(table.title)), body, notes) if part)
 
@@ -266,7 +278,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _write_json(table: Table, stream: IO[str]) -> None:
-    """Write one row a line: strict JSON, where what is not finite is null."""
+    """Write one row a line: strict JSON, with null for numbers that are not finite."""
     before = "["
     for row in _records(table):
         stream.write(f"{before}\n{json.dumps(_strict(row), allow_nan=False)}")

@@ -164,3 +164,14 @@ def quality() -> Callable[..., dict[str, Any]]:
 def seconds() -> Callable[..., dict[str, Any]]:
     """Return a function that makes a row of seconds."""
     return _seconds
+
+
+@pytest.fixture
+def elsewhere() -> Any:
+    """Return a sharding that looks like a device other than a CPU, on this one's memory."""
+    import jax
+
+    class Elsewhere(jax.sharding.SingleDeviceSharding):
+        platform = "gpu"
+
+    return Elsewhere(jax.devices()[0])

@@ -1,4 +1,4 @@
-"""Dots with intervals, a row for each name, the best on top. What missed or diverged is a cross on the right edge."""
+"""Dots with intervals, a row for each name, the best on top. A miss or a divergence is a cross on the right edge."""
 
 import math
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from optbench.present.charts.line_panel import ends, inset
 from optbench.present.charts.panels import Data, arrange, layered, paired
 from optbench.present.charts.style import COLOURS, Look, Spec
 
-#: Room for names, in sizes of the font.
+#: Width of the names, in sizes of the font.
 NAMES = 12.5
-#: Characters of a name that such room takes.
+#: Characters of a name that fit into that width.
 LETTERS = 23
 
 
 class Dot(NamedTuple):
-    """One name's value, and its interval where there is one; an infinite value is a miss."""
+    """One name's value, and its interval if it has one; an infinite value is a miss."""
 
     name: str
     value: float
     low: float = math.nan
     high: float = math.nan
-    #: What is said under the pointer beside it.
-    said: str = ""
+    #: The text under the pointer beside the name.
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DotPanel:
     x_title: str
     dots: Sequence[Dot]
     log: bool = False
-    #: A range that is shaded, such as what can't be told from the first.
+    #: A range of x with a grey background, such as of values that don't differ from the first.
     shaded: tuple[float, float] | None = None
     beside: "DotPanel | None" = None
     #: Bars from zero, in place of dots.
@@ -46,10 +46,10 @@ class DotPanel:
 
 
 def dots(panels: Sequence[DotPanel], look: Look) -> Spec:
-    """Draw panels of dots, one below the other; on a page side by side."""
+    """Return the figure of panels of dots, one below the other; on a page side by side."""
     columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
     full = (look.width - 8 - 8 * (columns - 1)) / columns - NAMES * look.font
-    return arrange(panels, lambda panel, place, data: _beside(panel, full, data, look), columns, look)
+    return arrange(panels, lambda panel, index, data: _beside(panel, full, data, look), columns, look)
 
 
 def _beside(panel: DotPanel, full: float, data: Data, look: Look) -> Spec:
@@ -58,25 +58,25 @@ def _beside(panel: DotPanel, full: float, data: Data, look: Look) -> Spec:
         return _panel(panel, panel, full - look.font, frame, True, data, look)
     room = (full - 2.5 * look.font) / 2
     pair = zip((panel, panel.beside), (True, False), strict=True)
-    drawn = [_panel(one, panel, room, alt.Chart(), named, data, look) for one, named in pair]
-    return paired(frame.properties(spacing=look.font), drawn)
+    panels = [_panel(side, panel, room, alt.Chart(), has_names, data, look) for side, has_names in pair]
+    return paired(frame.properties(spacing=look.font), panels)
 
 
 def _panel(
-    panel: DotPanel, rows_of: DotPanel, width: float, frame: alt.Chart, named: bool, data: Data, look: Look
+    panel: DotPanel, rows_of: DotPanel, width: float, frame: alt.Chart, has_names: bool, data: Data, look: Look
 ) -> Spec:
-    """Draw one panel, its rows in the order of another's."""
+    """Return one panel, its rows in the order of another's."""
     names = style.shorts([dot.name for dot in rows_of.dots], LETTERS)
     domain = _domain(panel)
     axis = style.value_axis(panel.x_title, panel.log, domain, width)
     x: dict[str, Any] = {"scale": style.scale(panel.log, domain), "axis": axis}
-    y = alt.Y("label:N", sort=list(names.values()), axis=_names_axis(look) if named else None)
+    y = alt.Y("label:N", sort=list(names.values()), axis=_names_axis(look) if has_names else None)
     base = data.chart([_row(dot, names[dot.name], panel.log, domain) for dot in panel.dots])
     # Bars lie below their intervals, dots above.
-    known = _intervals(base, x, y)
-    drawn = [_bars(base, x, y, domain), known] if panel.bars else [known, _found(base, x, y, look)]
+    intervals = _intervals(base, x, y)
+    marks = [_bars(base, x, y, domain), intervals] if panel.bars else [intervals, _dots(base, x, y, look)]
     frame = frame.properties(width=round(width, 1), height=alt.Step(1.5 * look.font))
-    return layered(frame, [*_shade(panel, data, x), *drawn, _missed(base, x, y, look)])
+    return layered(frame, [*_shade(panel, data, x), *marks, _misses(base, x, y, look)])
 
 
 def _names_axis(look: Look) -> alt.Axis:
@@ -93,16 +93,16 @@ def _intervals(base: alt.Chart, x: Any, y: alt.Y) -> alt.Chart:
     return rule.encode(x=alt.X("low:Q", **x), x2=alt.X2("high"), y=y)
 
 
-def _found(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
-    found = base.transform_filter("!datum.missed").mark_point(filled=True, opacity=1, size=2.6 * look.font)
-    return found.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[0]), tooltip=_tips())
+def _dots(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
+    points = base.transform_filter("!datum.missed").mark_point(filled=True, opacity=1, size=2.6 * look.font)
+    return points.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[0]), tooltip=_tips())
 
 
-def _missed(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
-    missed = base.transform_filter("datum.missed").mark_point(
+def _misses(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
+    crosses = base.transform_filter("datum.missed").mark_point(
         shape=style.CROSS, filled=False, strokeWidth=1.2, size=2.2 * look.font, opacity=1
     )
-    return missed.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[1]), tooltip=_tips())
+    return crosses.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[1]), tooltip=_tips())
 
 
 def _bars(base: alt.Chart, x: Any, y: alt.Y, domain: Sequence[float]) -> alt.Chart:
@@ -122,8 +122,8 @@ def _domain(panel: DotPanel) -> tuple[float, float]:
     values = [value for dot in panel.dots for value in (dot.value, dot.low, dot.high) if math.isfinite(value)]
     values += [0.0] if panel.bars else []
     values += panel.shaded or ()
-    beyond = any(math.isinf(value) for dot in panel.dots for value in (dot.value, dot.high))
-    low, high = ends(values, panel.log, 0.04, 0.14 if beyond else 0.04)
+    has_misses = any(math.isinf(value) for dot in panel.dots for value in (dot.value, dot.high))
+    low, high = ends(values, panel.log, 0.04, 0.14 if has_misses else 0.04)
     return (0.0, high) if panel.bars else (low, high)
 
 
@@ -132,7 +132,7 @@ def _row(dot: Dot, label: str, log: bool, domain: Sequence[float]) -> dict[str, 
     low, high = inset(domain, log, 0.03), inset(domain, log, 0.95)
     inside = lambda value: style.plain(min(max(value, low if log else domain[0]), domain[1]))  # noqa: E731
     missed = math.isinf(dot.value)
-    known = not (missed or math.isnan(dot.low) or math.isnan(dot.high))
-    row = {"optimizer": style.clean(dot.name), "label": label, "said": dot.said, "missed": missed}
+    has_interval = not (missed or math.isnan(dot.low) or math.isnan(dot.high))
+    row = {"optimizer": style.clean(dot.name), "label": label, "said": dot.note, "missed": missed}
     row |= {"value": style.plain(high) if missed else inside(dot.value)}
-    return row | {name: inside(getattr(dot, name)) if known else None for name in ("low", "high")}
+    return row | {name: inside(getattr(dot, name)) if has_interval else None for name in ("low", "high")}

@@ -8,41 +8,41 @@ from optbench.present.charts.style import Spec
 #: Dots of a PNG on an inch of paper.
 DOTS = 300
 MILLIMETRES = 25.4
-#: Share of its width by which a figure is scaled rather than made again.
-NEAR = 0.026
+#: Relative difference of widths up to which a figure is scaled, and beyond which it is made again.
+MAX_SCALING = 0.026
 
 
 def fitted(make: Callable[[float], Spec], width: float) -> Spec:
-    """Make a figure about as wide as was asked, in points: twice, where the first try is far off."""
+    """Return a figure about as wide as requested, in points: made twice if the first is far off."""
     figure = make(width)
-    found = _size(_svg(figure))[0]
-    return figure if abs(found - width) < NEAR * width else make(width + width - found)
+    actual_width = _size(_svg(figure))[0]
+    return figure if abs(actual_width - width) < MAX_SCALING * width else make(width + width - actual_width)
 
 
 def to_svg(figure: Spec, width: float) -> str:
-    """Write a figure as SVG of such a width, in points: a text editor's text stays text."""
+    """Return a figure as SVG of a width in points; its text stays text in an editor."""
     svg = _svg(figure)
-    found = _size(svg)
-    size = [f"{value * width / found[0] / 72 * MILLIMETRES:.2f}mm" for value in found]
+    actual_size = _size(svg)
+    size = [f"{value * width / actual_size[0] / 72 * MILLIMETRES:.2f}mm" for value in actual_size]
     return re.sub(r'width="[\d.]+" height="[\d.]+"', f'width="{size[0]}" height="{size[1]}"', svg, count=1)
 
 
 def to_png(figure: Spec, width: float) -> bytes:
-    """Write a figure as PNG of such a width, in points, at 300 dots per inch."""
+    """Return a figure as PNG of a width in points, at 300 dots per inch."""
     import vl_convert
 
-    found = _size(_svg(figure))[0]
-    return vl_convert.vegalite_to_png(figure, ppi=DOTS * width / found, allowed_base_urls=[])
+    actual_width = _size(_svg(figure))[0]
+    return vl_convert.vegalite_to_png(figure, ppi=DOTS * width / actual_width, allowed_base_urls=[])
 
 
 def _svg(figure: Spec) -> str:
     import vl_convert
 
-    # Names are no addresses: nothing is fetched.
+    # Names of optimizers are no addresses: nothing is fetched.
     return vl_convert.vegalite_to_svg(figure, allowed_base_urls=[])
 
 
 def _size(svg: str) -> tuple[float, float]:
-    found = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
-    assert found is not None
-    return float(found[1]), float(found[2])
+    match = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
+    assert match is not None
+    return float(match[1]), float(match[2])

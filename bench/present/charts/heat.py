@@ -1,4 +1,4 @@
-"""Heat maps of two settings: colours of one hue after another, crosses where a cell diverged, a frame for the best."""
+"""Heat maps of two settings: a colour for each value, crosses for cells that diverged, a frame for the best."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -35,17 +35,17 @@ class HeatPanel:
 
 
 def heat(panels: Sequence[HeatPanel], look: Look) -> Spec:
-    """Draw heat maps one below the other, each with a scale of its own; on a page side by side."""
+    """Return the figure of heat maps one below the other, each with a scale of its own; on a page side by side."""
     columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
     # Labels, the axis' title, and the scale at the right with its own.
-    beside = look.extent + 2 * look.font + 9 * look.font
-    width = (look.width - 8 - 8 * (columns - 1)) / columns - beside
-    own = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
-    draw = lambda panel, place, data: _panel(panel, width, beside, data, look)  # noqa: E731
-    return arrange(panels, draw, columns, look, resolve=own)
+    axes_width = look.extent + 2 * look.font + 9 * look.font
+    width = (look.width - 8 - 8 * (columns - 1)) / columns - axes_width
+    own_scales = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    draw = lambda panel, index, data: _panel(panel, width, axes_width, data, look)  # noqa: E731
+    return arrange(panels, draw, columns, look, resolve=own_scales)
 
 
-def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look) -> Spec:
+def _panel(panel: HeatPanel, width: float, axes_width: float, data: Data, look: Look) -> Spec:
     xs, ys = _labels(cell.x for cell in panel.cells), _labels(cell.y for cell in panel.cells)
     rows = [_row(cell, panel) | {"x": xs[cell.x], "y": ys[cell.y]} for cell in panel.cells]
     height = 2 * look.font * len(ys)
@@ -56,17 +56,19 @@ def _panel(panel: HeatPanel, width: float, beside: float, data: Data, look: Look
         y=alt.Y("y:O", sort=list(ys.values())[::-1], axis=alt.Axis(title=panel.y_title, **axis, **extent)),
         tooltip=[alt.Tooltip("x:O"), alt.Tooltip("y:O"), alt.Tooltip("said:N")],
     )
-    title = style.title(panel.title, panel.subtitle, width + beside, look)
+    title = style.title(panel.title, panel.subtitle, width + axes_width, look)
     frame = frame.properties(width=round(width, 1), height=height, title=title)
     return layered(frame, _layers(_colour(panel, height, look), look))
 
 
 def _layers(colour: alt.Color, look: Look) -> list[alt.Chart]:
-    lost, found, best = (alt.Chart().transform_filter(test) for test in ("datum.lost", "!datum.lost", "datum.best"))
+    diverged, finite, best = (
+        alt.Chart().transform_filter(test) for test in ("datum.lost", "!datum.lost", "datum.best")
+    )
     return [
-        lost.mark_rect(color="#eeeeee", stroke="white", strokeWidth=0.5),
-        found.mark_rect(stroke="white", strokeWidth=0.5).encode(color=colour),
-        lost.mark_point(shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1),
+        diverged.mark_rect(color="#eeeeee", stroke="white", strokeWidth=0.5),
+        finite.mark_rect(stroke="white", strokeWidth=0.5).encode(color=colour),
+        diverged.mark_point(shape=style.CROSS, filled=False, color=INK, strokeWidth=1, size=3 * look.font, opacity=1),
         best.mark_rect(filled=False, stroke="#D55E00", strokeWidth=1.6),
     ]
 
@@ -93,15 +95,15 @@ def _colour(panel: HeatPanel, height: float, look: Look) -> alt.Color:
 
 
 def _row(cell: Cell, panel: HeatPanel) -> dict[str, Any]:
-    lost = not math.isfinite(cell.value)
-    floor = min((one.value for one in panel.cells if one.value > 0 and math.isfinite(one.value)), default=1.0)
-    value = None if lost else style.plain(max(cell.value, floor) if panel.log else cell.value)
-    said = "diverged" if lost else f"{panel.value_title} {cell.value:.4g}"
-    return {"value": value, "lost": lost, "best": cell.best, "said": said}
+    has_diverged = not math.isfinite(cell.value)
+    floor = min((other.value for other in panel.cells if other.value > 0 and math.isfinite(other.value)), default=1.0)
+    value = None if has_diverged else style.plain(max(cell.value, floor) if panel.log else cell.value)
+    note = "diverged" if has_diverged else f"{panel.value_title} {cell.value:.4g}"
+    return {"value": value, "lost": has_diverged, "best": cell.best, "said": note}
 
 
 def _labels(values: Iterable[float]) -> dict[float, str]:
-    """Write settings in ascending order, with as many digits as tell them apart, but at least two."""
+    """Return the labels of settings in ascending order, with as many digits as distinguish them, but at least two."""
     ascending = sorted(set(values))
-    written = ({value: f"{value:.{digits}g}" for value in ascending} for digits in range(2, 18))
-    return next(labels for labels in written if len(set(labels.values())) == len(labels))
+    candidates = ({value: f"{value:.{digits}g}" for value in ascending} for digits in range(2, 18))
+    return next(labels for labels in candidates if len(set(labels.values())) == len(labels))

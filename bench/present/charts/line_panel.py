@@ -1,4 +1,4 @@
-"""What a panel of lines holds, how far its axes go, and the rows that are drawn of it."""
+"""A panel of lines, the domains of its axes, and the rows of its chart."""
 
 import math
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from optbench.present.charts.style import Look
 
 
 class Line(NamedTuple):
-    """One line, and its interval where there is one."""
+    """One line, and its interval if it has one."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
-    #: What it is called under the pointer; its name where not given.
-    said: str = ""
+    #: Its title under the pointer; "" for its name.
+    note: str = ""
 
 
 class Mark(NamedTuple):
-    """A cross, where something diverged or missed its target; beyond the panel it lies on the edge."""
+    """A cross for a divergence or a missed target; beyond the panel it lies on the edge."""
 
     name: str
     x: float
     y: float
-    said: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -40,39 +40,39 @@ class LinePanel:
     y_title: str
     lines: Sequence[Line]
     marks: Sequence[Mark] = ()
-    #: Points alone, such as what was measured beside a line that was fitted.
+    #: Points without a line, such as the measurements beside a fitted line.
     points: Sequence[Line] = ()
     log_x: bool = False
     log_y: bool = False
-    #: Values change at points alone.
+    #: Values change only at points.
     step: bool = False
     #: Points on the lines.
     dotted: bool = False
-    #: Where the axis below has its ticks; chosen by its length where not given.
+    #: Ticks of the x axis; none for ticks that its length chooses.
     x_ticks: Sequence[float] = ()
-    #: Nothing is drawn above it: what is higher lies on the upper edge.
+    #: The highest value of y that is drawn: higher ones lie on the upper edge.
     cap: float = math.inf
 
 
 def domains(panel: LinePanel) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Find the ends of both axes: of all that is finite, above zero where logarithmic, and not above the cap."""
-    every = [*panel.lines, *panel.points]
-    xs = [x for line in every for x in line.x] + [mark.x for mark in panel.marks]
-    ys = [y for line in every for part in (line.y, line.low, line.high) for y in part]
+    """Return the domains of both axes: of the finite values, above zero on a logarithmic axis, and up to the cap."""
+    lines = [*panel.lines, *panel.points]
+    xs = [x for line in lines for x in line.x] + [mark.x for mark in panel.marks]
+    ys = [y for line in lines for values in (line.y, line.low, line.high) for y in values]
     ys += [mark.y for mark in panel.marks]
     capped = [min(y, panel.cap) for y in ys if math.isfinite(y) or (y > 0 and math.isfinite(panel.cap))]
-    lost = any(y > panel.cap or math.isinf(y) for y in ys)
-    low, high = ends(capped, panel.log_y, 0.04, 0.12 if lost else 0.04)
+    exceeds = any(y > panel.cap or math.isinf(y) for y in ys)
+    low, high = ends(capped, panel.log_y, 0.04, 0.12 if exceeds else 0.04)
     return ends(xs, panel.log_x, 0.02, 0.02), (low, high)
 
 
 def ends(values: Sequence[float], log: bool, below: float, above: float) -> tuple[float, float]:
-    """Find an axis' ends, a share of its length beyond the outermost values."""
-    found = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
-    low, high = min(found, default=1.0), max(found, default=1.0)
+    """Return an axis' ends, a share of its length beyond the outermost values."""
+    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    low, high = min(finite, default=1.0), max(finite, default=1.0)
     if log:
         low, high = (low / 2, high * 2) if low == high else (low, high)
-        # What is zero or less lies on the lower edge, apart from the lowest that is not.
+        # Values of zero or less lie on the lower edge, apart from the lowest positive one.
         below = max(below, 0.1) if any(value <= 0 for value in values) else below
         return low / (high / low) ** below, high * (high / low) ** above
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
@@ -80,53 +80,53 @@ def ends(values: Sequence[float], log: bool, below: float, above: float) -> tupl
 
 
 def inset(domain: Sequence[float], log: bool, share: float) -> float:
-    """Find what lies at a share of an axis' length."""
+    """Return the value at a share of an axis' length."""
     low, high = domain
     return low * (high / low) ** share if log else low + share * (high - low)
 
 
 def line_row(line: Line, names: Sequence[str], panel: LinePanel, domain: Sequence[float], look: Look) -> dict[str, Any]:
-    """Bring a line to one row of lists, which the chart unfolds: a tenth of the text of a row a point."""
-    kept = [place for place, x in enumerate(line.x) if x > 0 or not panel.log_x]
-    found: dict[str, Any] = {"optimizer": style.clean(line.said or line.name), "shown": shown(line.name, look)}
+    """Return a line as one row of lists, which the chart unfolds: a tenth of the text of a row for each point."""
+    indices = [index for index, x in enumerate(line.x) if x > 0 or not panel.log_x]
+    row: dict[str, Any] = {"optimizer": style.clean(line.note or line.name), "shown": legend_name(line.name, look)}
     for name in names:
         values = getattr(line, name)
-        chosen = [values[place] if name == "x" else inside(values[place], domain) for place in kept]
-        found[name] = [style.plain(value) for value in chosen]
-    return found
+        chosen = [values[index] if name == "x" else inside(values[index], domain) for index in indices]
+        row[name] = [style.plain(value) for value in chosen]
+    return row
 
 
 def inside(value: float, domain: Sequence[float]) -> float:
-    """Bring what lies beyond an axis to its edge."""
+    """Return a value, or the nearer edge of the axis if it lies beyond; NaN stays."""
     return value if math.isnan(value) else min(max(value, domain[0]), domain[1])
 
 
-def shown(name: str, look: Look) -> str:
-    """Name what a legend says of a line."""
+def legend_name(name: str, look: Look) -> str:
+    """Return a line's name in the legend: its own if it is coloured, else that of the grey lines."""
     return style.clean(name) if name in look.names else look.others
 
 
-def grey_first(found: Sequence[Any], look: Look) -> list[Any]:
-    """Order what is drawn, the grey behind the coloured, the first of these on top."""
-    place = {name: place for place, name in enumerate(look.names)}
-    return sorted(found, key=lambda one: -place.get(one.name, len(place)))
+def grey_first(items: Sequence[Any], look: Look) -> list[Any]:
+    """Return lines or marks in drawing order: the grey behind the coloured, the first of these on top."""
+    ranks = {name: rank for rank, name in enumerate(look.names)}
+    return sorted(items, key=lambda item: -ranks.get(item.name, len(ranks)))
 
 
 def stacked(marks: Sequence[Mark], panel: LinePanel, domain: Sequence[float], look: Look) -> list[float]:
-    """Place crosses on the edge one below the other, where several colours have theirs at one place."""
-    there: dict[float, list[str]] = {}
-    found = []
+    """Return the y of crosses, those on the edge one below the other if several colours have the same x."""
+    names_by_x: dict[float, list[str]] = {}
+    ys = []
     for mark in marks:
         y = inside(mark.y, domain)
         if mark.y > domain[1]:
-            names, name = there.setdefault(mark.x, []), shown(mark.name, look)
+            names, name = names_by_x.setdefault(mark.x, []), legend_name(mark.name, look)
             names += [] if name in names else [name]
             y = inset(domain, panel.log_y, 1 - 0.05 * names.index(name))
-        found.append(y)
-    return found
+        ys.append(y)
+    return ys
 
 
 def mark_row(mark: Mark, y: float, look: Look) -> dict[str, Any]:
-    """Bring a cross to a row."""
-    row = {"optimizer": style.clean(mark.name), "shown": shown(mark.name, look), "said": mark.said}
+    """Return a cross as a row of the chart."""
+    row = {"optimizer": style.clean(mark.name), "shown": legend_name(mark.name, look), "said": mark.note}
     return row | {"x": style.plain(mark.x), "y": style.plain(y)}

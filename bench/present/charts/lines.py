@@ -1,4 +1,4 @@
-"""Lines with interval bands: curves, responses, profiles. What leaves a panel is marked on its edge."""
+"""Lines with interval bands: curves, responses, profiles. Values beyond a panel are marked on its edge."""
 
 import json
 from collections.abc import Sequence
@@ -11,25 +11,25 @@ from optbench.present.charts.line_panel import Line, LinePanel, domains, grey_fi
 from optbench.present.charts.panels import Data, Room, arrange, columns_of, layered, room
 from optbench.present.charts.style import Look, Spec
 
-#: How dense a band of an interval is.
+#: Opacity of an interval's band.
 BAND = 0.15
 
 
 def lines(panels: Sequence[LinePanel], look: Look) -> Spec:
-    """Draw panels of lines; the coloured names are the same in all of them."""
+    """Return the figure of panels of lines; the coloured names are the same in all of them."""
     columns = columns_of(len(panels), look)
     space = room(columns, look, 0.75 if columns > 1 else 0.62)
     same = len({panel.y_title for panel in panels}) == 1
 
-    def draw(panel: LinePanel, place: int, data: Data) -> Spec:
-        title = panel.y_title if place % columns == 0 or not same else None
-        return _panel(panel, title, space, data, look, place)
+    def draw(panel: LinePanel, index: int, data: Data) -> Spec:
+        title = panel.y_title if index % columns == 0 or not same else None
+        return _panel(panel, title, space, data, look, index)
 
-    views = [f"lines_{place}" for place in range(len(panels))]
+    views = [f"lines_{index}" for index in range(len(panels))]
     return arrange(panels, draw, columns, look, **({"params": _choices(views)} if look.interactive else {}))
 
 
-def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, place: int) -> Spec:
+def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look: Look, index: int) -> Spec:
     x_domain, y_domain = domains(panel)
     extent = {"minExtent": look.extent, "maxExtent": look.extent}
     ticks = {"values": list(panel.x_ticks)} if panel.x_ticks else {}
@@ -39,38 +39,38 @@ def _panel(panel: LinePanel, y_title: str | None, space: Room, data: Data, look:
     y = {"scale": style.scale(panel.log_y, y_domain), "axis": y_axis}
     layers = [
         *_band(panel, data, (x, y), y_domain, look),
-        _line(panel, data, (x, y), y_domain, look).properties(name=f"lines_{place}"),
+        _line(panel, data, (x, y), y_domain, look).properties(name=f"lines_{index}"),
         *_points(panel, data, (x, y), y_domain, look),
         *_marks(panel, data, (x, y), y_domain, look),
     ]
     title = style.title(panel.title, panel.subtitle, space.width + look.extent + 2 * look.font, look)
-    # A page lets what is so named grow with its width.
-    frame = alt.Chart(name=f"panel_{place}", title=title, width=space.width, height=space.height)
+    # A page lets charts of this name grow with its width.
+    frame = alt.Chart(name=f"panel_{index}", title=title, width=space.width, height=space.height)
     return layered(frame, layers)
 
 
 def _unfolded(
-    found: Sequence[Line], panel: LinePanel, data: Data, domain: Sequence[float], look: Look, names: list[Any]
+    items: Sequence[Line], panel: LinePanel, data: Data, domain: Sequence[float], look: Look, names: list[Any]
 ) -> alt.Chart:
-    rows = [line_row(line, names, panel, domain, look) for line in grey_first(found, look)]
+    rows = [line_row(line, names, panel, domain, look) for line in grey_first(items, look)]
     return data.chart(rows).transform_flatten(names)
 
 
-def _shown(look: Look, scale: alt.Scale, panel: LinePanel) -> dict[str, Any]:
-    """Tell names apart by a scale; all such share one legend."""
+def _name_channel(look: Look, scale: alt.Scale, panel: LinePanel) -> dict[str, Any]:
+    """Return the channel that shows names by a scale; all such channels share one legend."""
     return {"shorthand": "shown:N", "scale": scale, "legend": style.legend(look, bool(panel.points))}
 
 
 def _band(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[alt.Chart]:
-    found = [line for line in panel.lines if len(line.low) and line.name in look.names]
-    if not found:
+    coloured = [line for line in panel.lines if len(line.low) and line.name in look.names]
+    if not coloured:
         return []
-    area = _unfolded(found, panel, data, domain, look, ["x", "low", "high"]).mark_area(opacity=BAND, **_steps(panel))
+    area = _unfolded(coloured, panel, data, domain, look, ["x", "low", "high"]).mark_area(opacity=BAND, **_steps(panel))
     band = area.encode(
         x=alt.X("x:Q", **axes[0]),
         y=alt.Y("low:Q", **axes[1]),
         y2=alt.Y2("high"),
-        color=alt.Color(**_shown(look, style.colour_scale(look), panel)),
+        color=alt.Color(**_name_channel(look, style.colour_scale(look), panel)),
         detail=alt.Detail("optimizer:N"),
         opacity=_opacity(BAND, 0.02) if look.interactive else alt.Undefined,
     )
@@ -87,8 +87,8 @@ def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look
     encoded: dict[str, Any] = {
         "x": alt.X("x:Q", **axes[0]),
         "y": alt.Y("y:Q", **axes[1]),
-        "color": alt.Color(**_shown(look, style.colour_scale(look), panel)),
-        "strokeDash": alt.StrokeDash(**_shown(look, style.dash_scale(look), panel)),
+        "color": alt.Color(**_name_channel(look, style.colour_scale(look), panel)),
+        "strokeDash": alt.StrokeDash(**_name_channel(look, style.dash_scale(look), panel)),
         "strokeWidth": _width(look),
         "detail": alt.Detail("optimizer:N"),
     }
@@ -98,7 +98,7 @@ def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look
 
 
 def _width(look: Look) -> alt.StrokeWidthValue:
-    """Draw the grey lines thin, and what is under the pointer thick."""
+    """Return the widths: thin for grey lines, thick for the line under the pointer."""
     grey: Any = {"test": f"datum.shown === {json.dumps(look.others)}" if look.others else "false", "value": 0.5}
     over: Any = {"test": {"param": "hover", "empty": False}, "value": 3}
     conditions = [over, grey] if look.interactive else [grey]
@@ -106,14 +106,14 @@ def _width(look: Look) -> alt.StrokeWidthValue:
 
 
 def _opacity(full: float, faded: float) -> alt.OpacityValue:
-    """Fade all but what is under the pointer, was clicked in the legend, or has a name with one of some words in it."""
-    named = "test(regexp(named, 'i'), datum.optimizer)"
-    test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, named]}
+    """Return the opacity: full under the pointer, if picked in the legend, or if words match; else faded."""
+    matches_words = "test(regexp(named, 'i'), datum.optimizer)"
+    test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, matches_words]}
     return alt.OpacityValue(faded, condition=[{"test": test, "value": full}])
 
 
 def _choices(views: list[str]) -> list[Any]:
-    """Make what a reader chooses by: pointer, legend, and words of names that the page sets, the same in all panels."""
+    """Return a reader's selections: pointer, legend, and words of names that the page sets, the same in all panels."""
     point: dict[str, Any] = {"type": "point", "toggle": False}
     over = point | {"fields": ["optimizer"], "on": "pointerover", "clear": "pointerout"}
     return [
@@ -132,8 +132,8 @@ def _points(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], lo
     points = base.mark_point(filled=True, opacity=1, size=2.5 * look.font).encode(
         x=alt.X("x:Q", **axes[0]),
         y=alt.Y("y:Q", **axes[1]),
-        color=alt.Color(**_shown(look, style.colour_scale(look), panel)),
-        shape=alt.Shape(**_shown(look, style.shape_scale(look), panel)),
+        color=alt.Color(**_name_channel(look, style.colour_scale(look), panel)),
+        shape=alt.Shape(**_name_channel(look, style.shape_scale(look), panel)),
         tooltip=alt.Tooltip("optimizer:N"),
     )
     return [points]
@@ -142,13 +142,13 @@ def _points(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], lo
 def _marks(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look: Look) -> list[alt.Chart]:
     if not panel.marks:
         return []
-    found = [mark for mark in grey_first(panel.marks, look) if mark.x > 0 or not panel.log_x]
-    rows = [mark_row(mark, y, look) for mark, y in zip(found, stacked(found, panel, domain, look), strict=True)]
+    marks = [mark for mark in grey_first(panel.marks, look) if mark.x > 0 or not panel.log_x]
+    rows = [mark_row(mark, y, look) for mark, y in zip(marks, stacked(marks, panel, domain, look), strict=True)]
     crosses = data.chart(rows).mark_point(shape=style.CROSS, filled=False, strokeWidth=1, size=2 * look.font, opacity=1)
     crosses = crosses.encode(
         x=alt.X("x:Q", **axes[0]),
         y=alt.Y("y:Q", **axes[1]),
-        color=alt.Color(**_shown(look, style.colour_scale(look), panel)),
+        color=alt.Color(**_name_channel(look, style.colour_scale(look), panel)),
         tooltip=[alt.Tooltip("optimizer:N"), alt.Tooltip("said:N")],
     )
     return [crosses]

@@ -12,50 +12,50 @@ import altair as alt
 Spec = dict[str, Any]
 #: Okabe, Ito, Color universal design, 2008, without its yellow, which is too pale for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#7A5C00")
-#: A second channel: dashes and shapes tell the same names apart without any colour.
+#: A second channel: dashes and shapes distinguish the same names without any colour.
 DASHES = ((1, 0), (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2.5, 1), (8, 2), (4, 1, 1, 1, 1, 1), (1, 2))
 #: Four-pointed: unlike a cross, it is filled.
 STAR = "M0,-1L0.3,-0.3L1,0L0.3,0.3L0,1L-0.3,0.3L-1,0L-0.3,-0.3Z"
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right", "triangle-left", STAR)
 GREY, INK = "#b8b8b8", "#222222"
-#: A cross, for what diverged or missed its target.
+#: A cross, for a divergence or a missed target.
 CROSS = "M-1,-1L1,1M-1,1L1,-1"
-#: Panels are narrower than that only in a paper's column.
+#: Points of the narrowest page: a figure in a paper's column is narrower.
 PAGE = 400
 
 
 class Look(NamedTuple):
-    """Say how wide a figure is, and which names are coloured; all others are one grey."""
+    """The width of a figure in points, and the coloured names; all others are one grey."""
 
     width: int
     interactive: bool = False
     names: tuple[str, ...] = ()
-    #: What the grey ones are called, where there are any.
+    #: The legend's name of the grey ones, if there are any.
     others: str = ""
 
     @property
     def font(self) -> float:
-        """Points of the smallest text: at least 7, also where a figure comes out a little too wide and is scaled."""
+        """Points of the smallest text: at least 7, also if a figure comes out a little too wide and is scaled."""
         return 10 if self.width > PAGE else 7.2
 
     @property
     def extent(self) -> float:
-        """Room for an axis' labels."""
+        """Width of an axis' labels, in points."""
         return 3.8 * self.font
 
 
 def plain(value: float) -> float | None:
-    """Keep five digits of a number, which is more than a line shows; None for what JSON can't say."""
+    """Return a number to five digits, which is more than a line shows; None if JSON has no such number."""
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
 def clean(text: str) -> str:
-    """Keep a name on its line, and control characters out of it."""
+    """Return a name with blanks for line breaks and control characters."""
     return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def short(name: str, most: int) -> str:
-    """Take the middle out of a long name: optimizers of one family differ at their ends."""
+    """Return a name without its middle if it is long: optimizers of one family differ at their ends."""
     name = clean(name)
     if len(name) <= most:
         return name
@@ -63,38 +63,38 @@ def short(name: str, most: int) -> str:
 
 
 def shorts(names: Iterable[str], most: int) -> dict[str, str]:
-    """Shorten names, but for those that would then be alike."""
-    found = {name: short(name, most) for name in names}
-    texts = list(found.values())
-    return {name: text if texts.count(text) == 1 else clean(name) for name, text in found.items()}
+    """Return names with their short forms, except those that would then be alike."""
+    short_names = {name: short(name, most) for name in names}
+    texts = list(short_names.values())
+    return {name: text if texts.count(text) == 1 else clean(name) for name, text in short_names.items()}
 
 
 def wrapped(text: str, most: int) -> list[str]:
-    """Break a title after commas, brackets, dashes and blanks into lines of at most so many characters."""
+    """Return a title broken after commas, brackets, dashes and blanks into lines of at most so many characters."""
     lines: list[str] = []
     for piece in re.findall(r"[^,\[ /_;]+[,\[ /_;]*|[,\[ /_;]+", clean(text)):
         if not lines or len(lines[-1]) + len(piece.rstrip()) > most:
             lines.append("")
         lines[-1] += piece
-    # What has no place to break is broken anywhere.
+    # A piece without such a mark is broken anywhere.
     return [line[first : first + most].rstrip() for line in lines for first in range(0, len(line), most)] or [""]
 
 
 @cache
 def colour_scale(look: Look) -> alt.Scale:
-    """Give each coloured name its colour, and grey to the others."""
+    """Return the scale that gives each coloured name its colour, and grey to the others."""
     return alt.Scale(domain=_domain(look), range=[*COLOURS[: len(look.names)], *_grey(look, GREY)])
 
 
 @cache
 def dash_scale(look: Look) -> alt.Scale:
-    """Give each coloured name its dashes."""
+    """Return the scale that gives each coloured name its dashes."""
     return alt.Scale(domain=_domain(look), range=[*map(list, DASHES[: len(look.names)]), *_grey(look, [1, 0])])
 
 
 @cache
 def shape_scale(look: Look) -> alt.Scale:
-    """Give each coloured name its shape."""
+    """Return the scale that gives each coloured name its shape."""
     return alt.Scale(domain=_domain(look), range=[*SHAPES[: len(look.names)], *_grey(look, "circle")])
 
 
@@ -107,14 +107,14 @@ def _grey(look: Look, value: Any) -> list[Any]:
 
 
 def title(text: str, subtitle: str, width: float, look: Look) -> alt.TitleParams:
-    """Head a panel of such a width, axis included: the problem, and under it what else there is to say."""
+    """Return the title of a panel of a width in points, axis included: the problem, and a subtitle under it."""
     most = max(int(width / (0.56 * look.font)), 8)
     return alt.TitleParams(wrapped(text, most), subtitle=wrapped(subtitle, most) if subtitle else alt.Undefined)
 
 
 @cache
 def legend(look: Look, points: bool = False) -> alt.Legend | None:
-    """Name the colours below the panels; one name needs no legend, since titles or axes say it."""
+    """Return the legend of the colours below the panels; None for one name, which titles or axes hold."""
     if len(look.names) + bool(look.others) < 2:
         return None
     longest = max(map(len, _domain(look)))
@@ -127,7 +127,7 @@ def legend(look: Look, points: bool = False) -> alt.Legend | None:
 def value_axis(
     title: str | None, log: bool, domain: tuple[float, float], width: float = 200, **options: Any
 ) -> alt.Axis:
-    """Make an axis of numbers, so long in points: powers of ten where it is logarithmic, few ticks where not."""
+    """Return an axis of numbers, `width` points long: powers of ten if it is logarithmic, else few ticks."""
     is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
     text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
     most = 4 if width > 100 else 3
@@ -136,11 +136,11 @@ def value_axis(
 
 
 def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Choose ticks of a logarithmic axis: powers of ten, evenly; of less than that also 2 and 5, or all between."""
+    """Return ticks of a logarithmic axis: even powers of ten; on less than two decades also 2 and 5, or all between."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     if last - first >= 2:
-        every = -(-(last - first + 1) // most)
-        return [10.0**power for power in range(first, last + 1, every)]
+        stride = -(-(last - first + 1) // most)
+        return [10.0**power for power in range(first, last + 1, stride)]
     for factors in ((1, 2, 5), (1, 2, 3, 4, 6), (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)):
         series = [float(f"{factor}e{power}") for power in range(first - 1, last + 1) for factor in factors]
         inside = [tick for tick in series if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
@@ -150,21 +150,21 @@ def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def _apart(ticks: list[float], factor: float) -> list[float]:
-    """Leave out ticks whose labels would touch those before them."""
-    kept = ticks[:1]
+    """Return ticks without those whose labels would touch the label before them."""
+    spaced_ticks = ticks[:1]
     for tick in ticks[1:]:
-        kept += [tick] if tick >= kept[-1] * factor else []
-    return kept
+        spaced_ticks += [tick] if tick >= spaced_ticks[-1] * factor else []
+    return spaced_ticks
 
 
 def scale(log: bool, domain: Sequence[float]) -> alt.Scale:
-    """Make a scale whose ends are given; what lies beyond is drawn on the edge."""
+    """Return a scale of a domain; values beyond it are drawn on the edge."""
     kind: dict[str, Any] = {"type": "log"} if log else {"type": "linear", "zero": False}
     return alt.Scale(**kind, domain=list(domain), nice=False, clamp=True)
 
 
 def config(look: Look) -> alt.Config:
-    """Set fonts, lines and distances of a whole figure."""
+    """Return fonts, lines and distances of a whole figure."""
     font = look.font
     text: dict[str, Any] = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
     grid: dict[str, Any] = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}

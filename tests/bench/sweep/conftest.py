@@ -61,13 +61,3 @@ def _train(
 def train() -> Callable[..., Curves]:
     """Sweep an optimizer over a grid: train(problem, optimizer, {name: values}, steps, ...) -> Curves."""
     return _train
-
-
-class _Elsewhere(jax.sharding.SingleDeviceSharding):
-    platform = "gpu"
-
-
-@pytest.fixture
-def elsewhere() -> jax.sharding.SingleDeviceSharding:
-    """Return what stands for a device that is no CPU, on this one's memory."""
-    return _Elsewhere(jax.devices()[0])
