@@ -46,7 +46,7 @@ def engine_files(folders: Roots | None = None) -> tuple[Path, ...]:
 
 def search_files(folders: Roots | None = None) -> tuple[Path, ...]:
     """List the files of a search that chooses points while a cell trains."""
-    return ((folders or roots())["optbench"] / "search" / "points.py",)
+    return ((folders or roots())["optbench"] / "search" / "space.py",)
 
 
 def problem_files(file: Path, folders: Roots | None = None) -> tuple[Path, ...]:

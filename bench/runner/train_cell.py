@@ -14,7 +14,7 @@ from optbench.request import Cell
 from optbench.runner.program_spec import points_of, recipe_of
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
-from optbench.search.points import ask
+from optbench.search.space import ask
 from optbench.store.record import CellResults
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings

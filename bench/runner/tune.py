@@ -15,7 +15,7 @@ from optbench.results import Run
 from optbench.runner.best_suite import check_output, write_suite
 from optbench.runner.executor import Progress, here
 from optbench.runner.run import run_jobs
-from optbench.search import points as searches
+from optbench.search import space as searches
 from optbench.store.parts import Part, part_path, read_part
 from optbench.store.record import CellResults
 

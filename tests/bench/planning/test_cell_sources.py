@@ -98,7 +98,7 @@ def edit(path, old, new):
         ("optbench.optimizers/gradient_descent.py", "TABLE = {", "OTHER = 1\nTABLE = {", "engine"),
         ("optbench.optimizers/weight_decay.py", "update - rate * param", "update - 2 * rate * param", "engine"),
         ("optbench/runner/program_spec.py", "dtype=np.float64", "dtype=np.float32", "engine"),
-        ("optbench/search/points.py", "RATES = (", "MORE = 1\nRATES = (", "search"),
+        ("optbench/search/space.py", "RATES = (", "MORE = 1\nRATES = (", "search"),
         ("optbench.problems/networks/_classification.py", "import ", "RATE = 2.0\nimport ", "mlp"),
     ],
 )

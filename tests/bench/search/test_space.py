@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optbench.request import RequestError
-from optbench.search.points import ask, axes_of, combine, grid, random, sobol, widen
+from optbench.search.space import ask, axes_of, combine, grid, random, sobol, widen
 
 RATES = {"learning_rate": (1e-4, 1e-2, 1.0)}
 MANY = RATES | {"momentum": (0.5, 0.9), "weight_decay": (0.0, 1e-3, 1e-1), "schedule": ("constant", "cosine")}
