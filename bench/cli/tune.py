@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from optbench.cli.options import Options, Whole
+from optbench.search import strategies
 
 if TYPE_CHECKING:
     from optbench.present.table import Table
     from optbench.runner.tune import Tuned
+
+    Search = str
+else:
+    Search = Literal[tuple(strategies())]
+
+#: What each strategy is, for the help.
+MEANINGS = "; ".join(f"{name}: {strategy.meaning}" for name, strategy in strategies().items())
 
 
 def tune(
     suite: str | None = None,
     *,
     trials: Whole,
-    search: Literal["grid", "random", "sobol", "halving", "optuna"] = "grid",
+    search: Annotated[Search, Parameter(help=f"How points are found. {MEANINGS}.")] = "grid",
     auto_extend: Annotated[bool, Parameter(negative=())] = False,
     output: Path | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
@@ -32,9 +40,6 @@ def tune(
         Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
     trials
         Trials for each optimizer: points times seeds, so that 24 are 8 points on 3 seeds.
-    search
-        How points are found: a grid over each learning-rate range, drawn at random, from a Sobol sequence, a grid of
-        which the worse half is dropped on the way (halving), or one after another (optuna).
     auto_extend
         Widen a grid whose winner lies on its edge until it doesn't, beyond the number of trials.
     output

@@ -10,11 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from optbench import search
 from optbench.planning.cell_sources import combined, engine_digest, own_digest, problem_files, search_files
 from optbench.planning.registry import Implementations, source_file
 from optbench.problems.data_files import files_of
 from optbench.request import Cell
-from optbench.request.cells import canonical_text, points_text
+from optbench.request.cells import canonical_text, points_digest
 
 #: Whose versions are part of every key.
 PACKAGES = ("jax", "jaxlib", "optax", "flax")
@@ -36,22 +37,21 @@ def keyer(everything: Implementations, device_kind: str) -> Callable[[Cell], str
     environment = {package: version(package) for package in PACKAGES} | {"device": device_kind} | flags()
     data_digest, plugin_digest = cache(file_digest), cache(lambda name: _plugin_digest(everything, name, data_digest))
     problem_digest = cache(lambda name: _problem_digest(everything, name))
-    # The points themselves are kept beside their text: what is gone may leave its identity to another.
+    # The points themselves are kept beside their digest: what is gone may leave its identity to another.
     points: dict[int, tuple[Any, str]] = {}
 
     @cache
-    def shared(problem: str, optimizer: str, searched: bool, data: tuple[Path, ...]) -> str:
+    def shared(problem: str, optimizer: str, strategy: str, data: tuple[Path, ...]) -> str:
         plugins = [plugin_digest(name) for name in (problem, optimizer) if name in everything.plugins]
-        search = [own_digest(file) for file in search_files()] if searched else []
-        sources = [engine_digest(), problem_digest(problem), *plugins, *search, *sorted(map(data_digest, data))]
-        return f"{to_text(sources)}, {to_text(environment | ({'optuna': version('optuna')} if searched else {}))}"
+        sources = [engine_digest(), problem_digest(problem), *plugins, *sorted(map(data_digest, data))]
+        return f"{to_text(sources)}, {to_text(environment | _search_identity(strategy))}"
 
     def key(cell: Cell) -> str:
         if id(cell.points) not in points:
-            points[id(cell.points)] = (cell.points, points_text(cell.points))
+            points[id(cell.points)] = (cell.points, points_digest(cell.points))
         request = canonical_text(cell, points[id(cell.points)][1])
         data = tuple(given_files(cell))
-        rest = shared(cell.problem_name, cell.optimizer_name, bool(cell.num_asked), data)
+        rest = shared(cell.problem_name, cell.optimizer_name, cell.search, data)
         return sha256(f"[{request}, {rest}]".encode()).hexdigest()[:24]
 
     return key
@@ -79,6 +79,16 @@ def file_digest(path: Path) -> str:
     """Digest a file's content."""
     with path.open("rb") as file:
         return digest_of_file(file, "sha256").hexdigest()
+
+
+def _search_identity(name: str) -> dict[str, Any]:
+    """Return what a search strategy does while points are trained: of any other only its points matter."""
+    strategy = search.strategy(name)
+    rungs = {"rungs": strategy.rungs} if strategy.rungs else {}
+    if strategy.propose is None:
+        return rungs
+    package = {strategy.package: version(strategy.package)} if strategy.package else {}
+    return rungs | package | {"search": combined(map(own_digest, search_files(search.file_of(name))))}
 
 
 def _problem_digest(everything: Implementations, name: str) -> str:

@@ -32,7 +32,7 @@ NOT_DIGESTED: Mapping[str, str] = {
     "optbench.request.*": "settles a cell before it is keyed; what is read later, a schedule's text, is digested",
     "optbench.runner": "an empty package",
     "optbench.runner.trace": "names spans of time",
-    "optbench.search.*": "chooses points before a cell is keyed; a search that chooses while training is digested",
+    "optbench.search.*": "designs points before a cell is keyed; what a strategy does while training is in the key",
     "optbench.store.*": "keeps rows as they come, in a schema whose version stands in each part",
 }
 
@@ -44,26 +44,27 @@ def engine_files(folders: Roots | None = None) -> tuple[Path, ...]:
     return tuple(sorted(file for file in files if file.name not in _NO_NUMBERS))
 
 
-def search_files(folders: Roots | None = None) -> tuple[Path, ...]:
-    """List the files of a search that chooses points while a cell trains."""
-    return ((folders or roots())["optbench"] / "search" / "space.py",)
+def search_files(file: Path, folders: Roots | None = None) -> tuple[Path, ...]:
+    """List a search strategy's file and the modules of `optbench.search` that it imports, directly or not."""
+    return _with_imports(file, "optbench.search.", folders or roots())
 
 
 def problem_files(file: Path, folders: Roots | None = None) -> tuple[Path, ...]:
     """List a problem's file and the modules of `optbench.problems` that it imports, directly or not."""
+    return _with_imports(file, "optbench.problems.", folders or roots())
+
+
+def _with_imports(file: Path, package: str, folders: Roots) -> tuple[Path, ...]:
     files: dict[Path, None] = {}
     waiting = [file]
     while waiting:
         path = waiting.pop()
         if path not in files:
             files[path] = None
-            waiting += _imported_problem_files(path, folders or roots())
+            names = [name for name in imported_names(path.read_bytes()) if name.startswith(package)]
+            imported = [module_file(name, folders) for name in names]
+            waiting += [other for other in imported if other and other.stem != "__init__"]
     return tuple(sorted(files))
-
-
-def _imported_problem_files(path: Path, folders: Roots) -> list[Path]:
-    names = [name for name in imported_names(path.read_bytes()) if name.startswith("optbench.problems.")]
-    return [file for name in names if (file := module_file(name, folders)) and file.stem != "__init__"]
 
 
 def imported_names(source: bytes) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 from optbench.errors import RequestError
@@ -40,19 +41,16 @@ class Cell:
     records: int | None
     record_every: int | None
     seed: int
-    #: Drop the worse half of the points on the way.
-    halving: bool = False
-    #: How many points optuna may choose within the ranges that `points` span; 0 where they are run as they are.
-    num_asked: int = 0
+    #: The search strategy that acts while points are trained; "" where all are trained as they are, to the end.
+    search: str = ""
+    #: How many points the strategy proposes within the ranges that `points` span; 0 where they are trained themselves.
+    budget: int = 0
 
     @property
     def num_points(self) -> int:
-        return self.num_asked or len(self.points)
+        return self.budget or len(self.points)
 
 
-_FIELDS = sorted(field.name for field in fields(Cell))
-_BEFORE_POINTS = [name for name in _FIELDS if name < "points"]
-_AFTER_POINTS = [name for name in _FIELDS if name > "points"]
 _to_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 
 
@@ -90,31 +88,14 @@ def expand(
     )
 
 
-def canonical(cell: Cell) -> dict[str, Any]:
-    """Bring a cell to plain JSON data that doesn't depend on the order things were typed in."""
-    return _by_key(_plain(cell) | {"points": _sorted_points(cell.points)})
-
-
 def canonical_text(cell: Cell, points: str) -> str:
-    """Write what `canonical` returns as JSON, around the text that `points_text` made of the cell's points."""
-    plain = _plain(cell)
-    before, after = ({name: plain[name] for name in names} for names in (_BEFORE_POINTS, _AFTER_POINTS))
-    return f'{_to_text(before)[:-1]}, "points": {points}, {_to_text(after)[1:]}'
+    """Write a cell as JSON that doesn't depend on the order things were typed in; `points` is its `points_digest`."""
+    return _to_text(vars(cell) | {"points": points})
 
 
-def points_text(points: Iterable[Mapping[str, Any]]) -> str:
-    """Write points as JSON, in an order of their own: many cells share them."""
-    return _to_text(_sorted_points(points))
-
-
-def _plain(cell: Cell) -> dict[str, Any]:
-    """Name a cell's fields but for its points."""
-    named = {name: getattr(cell, name) for name in (*_BEFORE_POINTS, *_AFTER_POINTS)}
-    return named | {name: _by_key(named[name]) for name in ("problem_parameters", "optimizer_static")}
-
-
-def _sorted_points(points: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return sorted((_by_key(point) for point in points), key=json.dumps)
+def points_digest(points: Iterable[Mapping[str, Any]]) -> str:
+    """Digest points in an order of their own: many cells share them, and their text is long."""
+    return sha256(_to_text(sorted((_by_key(point) for point in points), key=json.dumps)).encode()).hexdigest()
 
 
 def _gather(entries: Iterable[Any], choices: Callable[[Any], Iterable[Any]], faults: list[str]) -> list[Any]:

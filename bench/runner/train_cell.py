@@ -5,16 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
+from optbench import search
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.runner.program_spec import points_of, recipe_of
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
-from optbench.search.space import ask
+from optbench.search.space import Space
+from optbench.search.strategy import Measure
 from optbench.store.record import CellResults
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
@@ -24,15 +25,13 @@ from optbench.sweep.selection import at_edge, best_point, final_losses
 from optbench.sweep.streams import trial_name
 from optbench.sweep.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
 
-#: Points that optuna chooses before it learns what they scored: one program takes them all.
-ASKED_TOGETHER = 8
-
 
 class Ready(NamedTuple):
     """A job compiled for both phases."""
 
     points: Points
-    #: For all points, or for as many as optuna chooses at a time.
+    #: How many points are trained before the next are known: all, or a round of those that a strategy proposes.
+    together: int
     select: Compiled
     report: Compiled | None
 
@@ -47,13 +46,14 @@ def compile_job(
     with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
         recipe = recipe_of(job, prepared(job.problem, cell.dtype))
         points, limit = points_of(cell, job.steps), limit or memory_limit_bytes(*chosen)
-        together = points.part(0, min(cell.num_asked, ASKED_TOGETHER)) if cell.num_asked else points
-        parts = (num_parts(recipe), least_bytes(recipe)) if cell.halving else (1,)
-        select = compile_sweep(recipe, together, _trials(cell, "select"), limit, *parts)
+        strategy = search.strategy(cell.search)
+        together = min(cell.budget, strategy.together) if strategy.propose else len(points)
+        parts = (num_parts(recipe, strategy.rungs), least_bytes(recipe)) if strategy.rungs else (1,)
+        select = compile_sweep(recipe, points.part(0, together), _trials(cell, "select"), limit, *parts)
         report = None
         if cell.report_seeds:
             report = compile_sweep(recipe, points.take([0]), _trials(cell, "report"), limit)
-    return Ready(points, select, report)
+    return Ready(points, together, select, report)
 
 
 def _trials(cell: Cell, phase: str) -> list[str]:
@@ -76,7 +76,7 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
     ended = time.perf_counter()
     optimum = problem.optimum()
     check_optimum(rows, optimum, cell.dtype)
-    parts = ceil((min(len(points), ASKED_TOGETHER) if cell.num_asked else len(points)) / compiled.num_points)
+    parts = ceil(ready.together / compiled.num_points)
     phases = [phase for phase in (compiled, ready.report) if phase is not None]
     results = CellResults(
         best_point=best,
@@ -101,29 +101,42 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
 
 
 def _select(job: Job, ready: Ready, limit: int) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:
-    """Train a cell's points on the selection seeds: the points, as they were chosen, their curves, what ran them."""
+    """Train a cell's points on the selection seeds: the points in the order of their curves, these, what ran them."""
+    strategy = search.strategy(job.cell.search)
+    if strategy.propose:
+        return _select_proposed(job, ready, limit, strategy.propose)
+    return job.cell.points, *sweep_in_memory(ready.select, ready.points, limit, strategy.rungs)
+
+
+def _select_proposed(
+    job: Job, ready: Ready, limit: int, propose: Callable[[Space, Measure], None]
+) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:
+    """Train points round by round, as a strategy proposes them from the scores of earlier rounds."""
     cell, compiled = job.cell, ready.select
-    if not cell.num_asked:
-        return cell.points, *sweep_in_memory(compiled, ready.points, limit, cell.halving)
-    asked: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
     curves: list[Curves] = []
 
-    def measure(chosen: Sequence[dict[str, Any]]) -> np.ndarray:
+    def measure(proposed: Sequence[dict[str, Any]]) -> Sequence[float]:
         nonlocal compiled
-        found, compiled = sweep_in_memory(compiled, points_of(cell, job.steps, chosen), limit)
-        asked.extend(chosen)
-        curves.append(found)
-        return final_losses(found)
+        measured, compiled = sweep_in_memory(compiled, points_of(cell, job.steps, proposed), limit)
+        points.extend(proposed)
+        curves.append(measured)
+        return final_losses(measured).tolist()
 
-    ask(cell.points, cell.num_asked, ASKED_TOGETHER, cell.seed, cell.optimizer, measure)
-    return asked, join(curves), compiled
+    propose(Space(cell.points, cell.budget, cell.seed, cell.optimizer), measure)
+    return points, join(curves), compiled
 
 
-def sweep_in_memory(compiled: Compiled, points: Points, limit: int, halving: bool = False) -> tuple[Curves, Compiled]:
-    """Sweep; where the device runs out of memory all the same, halve the points that run together and try again."""
+def sweep_in_memory(
+    compiled: Compiled, points: Points, limit: int, rungs: Sequence[float] = ()
+) -> tuple[Curves, Compiled]:
+    """Sweep; where the device runs out of memory all the same, halve the points that run together and try again.
+
+    At each of `rungs`, shares of all steps, the worse half of the points is dropped.
+    """
     while True:
         try:
-            return (sweep_halving if halving else sweep)(compiled, points), compiled
+            return sweep_halving(compiled, points, rungs) if rungs else sweep(compiled, points), compiled
         except Exception as error:
             if not out_of_memory(error) or compiled.num_points == compiled.recipe.prepared.num_devices:
                 raise

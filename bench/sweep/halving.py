@@ -21,22 +21,19 @@ from optbench.sweep.selection import median_loss
 from optbench.sweep.step import Carry, Recipe
 from optbench.sweep.sweep import Compiled, Points, advance, begin
 
-#: How far into a run the worse half of the living points is dropped.
-RUNGS = (1 / 8, 1 / 2)
 
-
-def rungs(step: Int[np.ndarray, " record"]) -> list[int]:
-    """Choose the records at which points are dropped: nearest to the shares of RUNGS, but not the last."""
+def rungs(step: Int[np.ndarray, " record"], shares: Sequence[float]) -> list[int]:
+    """Choose the records at which points are dropped: nearest to these shares of all steps, but not the last."""
     inner = np.arange(1, len(step) - 1)
     if not len(inner):
         return []
-    nearest = [int(inner[np.argmin(abs(step[inner] - share * step[-1]))]) for share in RUNGS]
+    nearest = [int(inner[np.argmin(abs(step[inner] - share * step[-1]))]) for share in shares]
     return sorted(set(nearest))
 
 
-def num_parts(recipe: Recipe) -> int:
+def num_parts(recipe: Recipe, shares: Sequence[float]) -> int:
     """Say into how many parts points are best compiled: one is left, and full, after the last rung."""
-    return 2 ** len(rungs(steps_at_records(recipe)))
+    return 2 ** len(rungs(steps_at_records(recipe), shares))
 
 
 def least_bytes(recipe: Recipe) -> int:
@@ -48,8 +45,8 @@ def least_bytes(recipe: Recipe) -> int:
     return recipe.prepared.cache_bytes // 64
 
 
-def sweep_halving(compiled: Compiled, points: Points) -> Curves:
-    """Run a compiled cell over its points, of which only the better half outlives each rung.
+def sweep_halving(compiled: Compiled, points: Points, shares: Sequence[float]) -> Curves:
+    """Run a compiled cell over its points, of which only the better half outlives each rung, at these shares of steps.
 
     What outlives the last one has the curves that `optbench.sweep.sweep.sweep` gives. Call inside
     `devices.settings(...)`.
@@ -59,7 +56,7 @@ def sweep_halving(compiled: Compiled, points: Points) -> Curves:
     alive, stopped_at = np.arange(total), np.full(total, -1)
     carries: list[Carry] = []
     gathered: Pieces | None = None
-    for first, last in pairwise([0, *rungs(step), len(step) - 1]):
+    for first, last in pairwise([0, *rungs(step, shares), len(step) - 1]):
         carries, pieces = _advance_all(compiled, points.take(alive), carries, int(step[first]), int(step[last]))
         gathered = _extend(gathered, pieces, alive, total)
         if last < len(step) - 1:

@@ -3,18 +3,18 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
+from optbench import search
 from optbench.planning import cell_key, cell_sources, problem_cache
 from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite
 from optbench.planning.registry import implementations
 from optbench.problems.problem import Problem
-from optbench.request import canonical
+from optbench.search import file_of
 from optbench.store.locations import ROOT
 
 STUDY = {
@@ -30,23 +30,40 @@ def plan(**asked):
     return plan_jobs(resolve_suite(None, **asked), pick_device("cpu").device_kind)
 
 
-@pytest.mark.parametrize("searched", [False, True])
-def test_keys_are_those_made_the_plain_way(searched, tmp_path):
+def by_name(fields):
+    return {name: fields[name] for name in sorted(fields)}
+
+
+def what_is_searched(strategy):
+    """What a strategy adds to a key."""
+    if strategy == "halving":
+        return {"rungs": [1 / 8, 1 / 2]}
+    if strategy == "optuna":
+        files = [file_of("optuna"), *(file_of(name) for name in ("space", "strategy"))]
+        return {"optuna": version("optuna"), "search": cell_sources.combined(map(cell_sources.own_digest, files))}
+    return {}
+
+
+@pytest.mark.parametrize("strategy", ["", "halving", "optuna"])
+def test_keys_are_those_made_the_plain_way(strategy, tmp_path):
     """One text of the cell, of digests, and of versions."""
+    if strategy == "optuna":
+        pytest.importorskip("optuna")
     data = tmp_path / "table.csv"
     data.write_text("".join(f"{row},{row * row % 7},{row % 3}\n" for row in range(12)))
     asked = {"problems": [f"linear_regression[data={data}]"], "optimizers": ["sgd", "adam[b1=0.8,0.9]"], "steps": 4}
     jobs = plan(schedule="constant,cosine", batch_size="2,4", **asked)
     assert len(jobs) == 4
     key = cell_key.keyer(implementations(), "a device")
-    environment = {name: version(name) for name in (*cell_key.PACKAGES, *(["optuna"] if searched else []))}
+    environment = {name: version(name) for name in cell_key.PACKAGES} | {"device": "a device"}
     problem = cell_sources.problem_files(ROOT / "problems" / "convex" / "linear_regression.py")
     digests = [cell_sources.engine_digest(), cell_sources.combined(map(cell_sources.own_digest, problem))]
-    digests += map(cell_sources.own_digest, cell_sources.search_files() if searched else ())
     digests.append(sha256(data.read_bytes()).hexdigest())
     for job in jobs:
-        cell = replace(job.cell, num_asked=3 if searched else 0)
-        text = json.dumps([canonical(cell), digests, environment | {"device": "a device"}], sort_keys=True)
+        cell = replace(job.cell, search=strategy)
+        points = json.dumps(sorted(map(by_name, cell.points), key=json.dumps))
+        fields = asdict(cell) | {"points": sha256(points.encode()).hexdigest()}
+        text = json.dumps([fields, digests, environment | what_is_searched(strategy)], sort_keys=True)
         assert key(cell) == sha256(text.encode()).hexdigest()[:24]
 
 
@@ -87,15 +104,20 @@ def test_code_and_versions_are_part_of_the_key(keys, monkeypatch, name):
     assert keys() != before
 
 
-def test_a_search_that_chooses_while_it_trains_is_digested_for_its_cells(monkeypatch):
+@pytest.mark.parametrize(
+    ("strategy", "field", "other"),
+    [("optuna", "package", "numpy"), ("halving", "rungs", (1 / 4,)), ("halving", "meaning", "another word")],
+)
+def test_what_a_strategy_does_while_training_is_part_of_the_keys_of_its_cells(monkeypatch, strategy, field, other):
     (job,) = plan(problems=["quadratic[dim=2]"], optimizers=["sgd"], steps=4)
-    cells = [job.cell, replace(job.cell, num_asked=3)]
+    cells = [job.cell, replace(job.cell, search="halving"), replace(job.cell, search="optuna", budget=3)]
     before = list(map(cell_key.keyer(implementations(), "cpu"), cells))
-    monkeypatch.setattr(cell_key, "search_files", lambda: (Path("other.py"),))
-    real = cell_key.own_digest
-    monkeypatch.setattr(cell_key, "own_digest", lambda path: "other" if path == Path("other.py") else real(path))
+    real = search.strategies()
+    changed = real | {strategy: real[strategy]._replace(**{field: other})}
+    monkeypatch.setattr(search, "strategies", lambda: changed)
     after = list(map(cell_key.keyer(implementations(), "cpu"), cells))
-    assert before[0] == after[0] and before[1] != after[1]
+    differs = {cell.search for cell, *keys in zip(cells, before, after, strict=True) if len(set(keys)) > 1}
+    assert differs == ({strategy} if field != "meaning" else set())
 
 
 class TestFlags:
@@ -115,13 +137,6 @@ class TestFlags:
         assert one == cell_key.flags() == {"XLA_FLAGS": "--a=2 --b=3"}
 
 
-def test_canonical_text_is_that_of_the_canonical_cell():
-    (job, *_) = plan(**STUDY)
-    assert cell_key.canonical_text(job.cell, cell_key.points_text(job.cell.points)) == cell_key.to_text(
-        canonical(job.cell)
-    )
-
-
 def test_a_thousand_cells_read_and_make_everything_once(monkeypatch):
     calls = []
 
@@ -129,14 +144,14 @@ def test_a_thousand_cells_read_and_make_everything_once(monkeypatch):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given: (calls.append(name), real(*given))[1])
 
-    for module, name in ((cell_key, "version"), (cell_key, "points_text"), (problem_cache, "make_problem")):
+    for module, name in ((cell_key, "version"), (cell_key, "points_digest"), (problem_cache, "make_problem")):
         counted(module, name)
     counted(cell_key, "problem_files")
     jobs = plan(**STUDY)
     optimizers = len({job.cell.optimizer for job in jobs})
     assert len(jobs) == 40 * optimizers > 300
     counts = {name: calls.count(name) for name in dict.fromkeys(calls)}
-    assert counts == {"version": 4, "points_text": optimizers, "make_problem": 40, "problem_files": 1}
+    assert counts == {"version": 4, "points_digest": optimizers, "make_problem": 40, "problem_files": 1}
 
 
 class TestProblems:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from optbench import search
 from optbench.planning.cell_sources import (
     NOT_DIGESTED,
     combined,
@@ -34,7 +35,7 @@ def reached(start):
 
 def not_digested():
     """Name what trains a cell and isn't digested for every one."""
-    digested = {*engine_files(), *search_files()}
+    digested = {*engine_files()}
     modules = reached("optbench.runner.train_cell")
     return {name for name, file in modules.items() if file not in digested}
 
@@ -72,13 +73,20 @@ def test_a_problem_depends_on_what_it_imports():
     assert "optbench.problems.networks.mlp" not in names
 
 
+def test_a_strategy_depends_on_what_it_imports():
+    names = {name_of(file) for file in search_files(search.file_of("optuna"))}
+    assert names == {f"optbench.search.{name}" for name in ("optuna", "space", "strategy")}
+
+
 @pytest.fixture
 def digests(copied):
     """Digest what cells depend on in a copy of the packages: the engine, what chooses, a network."""
 
     def call():
         network = copied["optbench.problems"] / "networks" / "mlp.py"
-        files = {"engine": engine_files(copied), "search": search_files(copied), "mlp": problem_files(network, copied)}
+        strategy = copied["optbench"] / "search" / "optuna.py"
+        files = {"engine": engine_files(copied), "search": search_files(strategy, copied)}
+        files |= {"mlp": problem_files(network, copied)}
         return {name: combined(code_digest(file.read_bytes(), copied) for file in each) for name, each in files.items()}
 
     return call
@@ -98,7 +106,8 @@ def edit(path, old, new):
         ("optbench.optimizers/gradient_descent.py", "TABLE = {", "OTHER = 1\nTABLE = {", "engine"),
         ("optbench.optimizers/weight_decay.py", "update - rate * param", "update - 2 * rate * param", "engine"),
         ("optbench/runner/program_spec.py", "dtype=np.float64", "dtype=np.float32", "engine"),
-        ("optbench/search/space.py", "RATES = (", "MORE = 1\nRATES = (", "search"),
+        ("optbench/search/optuna.py", "TOGETHER = 8", "TOGETHER = 4", "search"),
+        ("optbench/search/space.py", "{value:.6g}", "{value:.5g}", "search"),
         ("optbench.problems/networks/_classification.py", "import ", "RATE = 2.0\nimport ", "mlp"),
     ],
 )

@@ -1,9 +1,9 @@
-import json
+import dataclasses
 
 import pytest
 
-from optbench.request import OptimizerInfo, RequestError, canonical, expand, parse_spec, parse_suite
-from optbench.request.cells import Cell
+from optbench.request import OptimizerInfo, RequestError, expand, parse_spec, parse_suite
+from optbench.request.cells import Cell, canonical_text, points_digest
 from optbench.request.grid import points, unique
 
 PROBLEMS = {
@@ -116,13 +116,41 @@ def test_repetition_is_a_union():
     assert cells("quadratic[condition=1e4]") == cells(["quadratic[condition=10000]", "quadratic[condition=1e4]"])
 
 
-def test_canonical_does_not_depend_on_typing_order():
+def texts(cell):
+    return canonical_text(cell, points_digest(cell.points))
+
+
+def test_canonical_text_does_not_depend_on_typing_order():
     one = cells("quadratic[dim=5,condition=10]", "adam[b2=0.9,0.99,b1=0.5]", learning_rate="1,0.1", weight_decay="0")
     two = cells(
         "quadratic[condition=1e1,dim=5]", "adam[b1=0.5,b2=0.99,0.9]", learning_rate=["0.1", 1.0], weight_decay=-0.0
     )
-    assert json.dumps(canonical(one[0])) == json.dumps(canonical(two[0]))
+    assert texts(one[0]) == texts(two[0])
     assert one == two
+
+
+def turned(value):
+    """Turn round the order of every mapping and of the points."""
+    if isinstance(value, dict):
+        return {key: turned(value[key]) for key in reversed(value)}
+    return tuple(turned(item) for item in reversed(value)) if isinstance(value, tuple) else value
+
+
+def test_canonical_text_does_not_depend_on_the_order_of_fields_or_points():
+    (cell,) = cells("quadratic[dim=5,condition=10]", "lbfgs[memory_size=5,name=x]", learning_rate="1,0.1")
+    fields = {name: turned(value) for name, value in vars(cell).items()}
+    again = Cell(**fields)
+    assert [list(point) for point in again.points] != [list(point) for point in cell.points]
+    assert list(again.problem_parameters) != list(cell.problem_parameters)
+    assert list(again.optimizer_static) != list(cell.optimizer_static)
+    assert texts(again) == texts(cell)
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Cell)])
+def test_every_field_of_a_cell_is_in_its_canonical_text(field):
+    (cell,) = cells()
+    other = ({"learning_rate": 0.123},) if field == "points" else "other"
+    assert texts(dataclasses.replace(cell, **{field: other})) != texts(cell)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Tests that need four devices: `test_sharding.py` runs them in a process where XLA makes four of a CPU."""
 
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 
 import jax
 import numpy as np
@@ -69,8 +69,9 @@ def test_points_that_are_dropped_are_packed_on_every_device(train, optimizer):
     """With what numpy has no type for: noisy_sgd carries random keys."""
     asked = {"hyperparameters": {"learning_rate": np.geomspace(1e-3, 1e-1, 13)}, "trials": TRIALS, "parts": 4}
     what = problem("quadratic", (("dim", 5), ("condition", 10.0))), catalogue()[optimizer]
-    one = train(*what, steps=16, how=sweep_halving, **asked)
-    assert_same(train(*what, steps=16, how=sweep_halving, num_devices=2, **asked), one)
+    halve = partial(sweep_halving, shares=(1 / 8, 1 / 2))
+    one = train(*what, steps=16, how=halve, **asked)
+    assert_same(train(*what, steps=16, how=halve, num_devices=2, **asked), one)
     assert (one.stopped_at >= 0).sum() == 9
 
 

@@ -9,6 +9,10 @@ from optbench import problems
 from optbench.optimizers import catalogue
 from optbench.sweep.halving import num_parts, prospects, rungs, sweep_halving
 
+#: Drops the worse half of the points after an eighth and after half of the steps.
+SHARES = (1 / 8, 1 / 2)
+halve = partial(sweep_halving, shares=SHARES)
+
 TRIALS = ("0/select/0", "0/select/1", "0/select/2")
 BOWL = {"dim": 5, "condition": 10.0}
 IRIS = {"data": "iris", "width": 4}
@@ -33,7 +37,7 @@ def both(train, case, num_points, steps=64, parts=4, **options):
     family, parameters, optimizer, batch_size = CASES[case]
     what = problems.factory(family)(**parameters), catalogue()[optimizer], grid(optimizer, num_points), steps
     asked = {"batch_size": batch_size, "record_every": 4, "trials": TRIALS} | options
-    return train(*what, **asked), train(*what, parts=parts, how=sweep_halving, **asked)
+    return train(*what, **asked), train(*what, parts=parts, how=halve, **asked)
 
 
 assert_close = partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-15)
@@ -94,7 +98,7 @@ def test_gradient_descent_keeps_the_rates_that_contract_most(train):
     problem = problems.factory("quadratic")(dim=2, condition=1.0)
     curvature = 1.0
     assert (abs(1 - curvature * rates[:4]) < 1).all()
-    options = {"record_every": 1, "trials": TRIALS[:1], "how": sweep_halving, "parts": 4}
+    options = {"record_every": 1, "trials": TRIALS[:1], "how": halve, "parts": 4}
     curves = train(problem, catalogue()["sgd"], {"learning_rate": rates}, 8, **options)
     # 0.9, 0.7, 0.5 and 0.3 outlive step 1; 0.9 and 0.7 step 4.
     assert curves.stopped_at.tolist() == [1, -1, 1, 4, 1, -1, 1, 4]
@@ -108,7 +112,7 @@ def test_nothing_is_dropped_where_there_is_one_record(train):
 
 def test_all_may_diverge(train):
     problem = problems.factory("quadratic")(**BOWL)
-    options = {"record_every": 1, "trials": TRIALS, "how": sweep_halving, "parts": 4, "dtype": "float32"}
+    options = {"record_every": 1, "trials": TRIALS, "how": halve, "parts": 4, "dtype": "float32"}
     curves = train(problem, catalogue()["sgd"], {"learning_rate": [1e30] * 8}, 16, **options)
     # The first of equals stay.
     assert curves.stopped_at.tolist() == [-1, -1, 8, 8, 2, 2, 2, 2]
@@ -128,16 +132,16 @@ def test_all_may_diverge(train):
     ids=str,
 )
 def test_rungs(step, records):
-    assert rungs(np.array(step)) == records
+    assert rungs(np.array(step), SHARES) == records
 
 
 def test_parts_are_as_many_as_halvings_make_of_one():
     class Recipe:
         steps, record_every = 100, 10
 
-    assert num_parts(Recipe) == 4  # pyright: ignore[reportArgumentType]
+    assert num_parts(Recipe, SHARES) == 4  # pyright: ignore[reportArgumentType]
     Recipe.record_every = 100
-    assert num_parts(Recipe) == 1  # pyright: ignore[reportArgumentType]
+    assert num_parts(Recipe, SHARES) == 1  # pyright: ignore[reportArgumentType]
 
 
 STEP = np.array([0, 10, 20, 40, 80])
