@@ -1,0 +1,76 @@
+"""A table is one file: put beside the others it is in the help, the command, the report and the contract tests."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+TABLE = '''
+"""How many seeds each cell was reported on."""
+
+from optbench.tables.table_kind import TableKind
+
+
+def make(run, view):
+    """Count the report seeds of each cell."""
+    finished = [part for part in run.parts if part.outcome == "finished"]
+    rows = [part.record.names | {"num_seeds": part.record.report_seeds} for part in finished]
+    return ["problem", "optimizer", "batch_size", "num_seeds"], rows
+
+
+TABLE = TableKind("how many seeds each cell was reported on", make, section="Results", open_in_report=True)
+'''
+#: Makes a folder one of those that tables are found in, before anything looks for them.
+ADD = "from optbench import tables\ntables.__path__.append({folder!r})\n"
+COMMAND = "import sys, add_table; from optbench.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Run a Python that has the new table: python(*arguments) -> its standard output."""
+    folder = tmp_path / "more_tables"
+    folder.mkdir()
+    (folder / "seed_counts.py").write_text(TABLE)
+    (tmp_path / "add_table.py").write_text(ADD.format(folder=str(folder)))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def call(*arguments, cwd=tmp_path):
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+        return done.stdout
+
+    return call
+
+
+def test_is_listed_last_in_the_help(python):
+    words = " ".join(python("-c", COMMAND, "table", "--help").replace("│", " ").split())
+    assert "profile, defaults or seed-counts." in words
+
+
+def test_is_printed_by_the_command(python, handmade):
+    handmade("sgd", [[3.0, 2.0, 1.0]] * 3)
+    assert json.loads(python("-c", COMMAND, "table", "handmade", "seed-counts", "--format", "json")) == [
+        {"problem": "bowl", "optimizer": "sgd", "batch_size": 4, "num_seeds": 3}
+    ]
+    shown = python("-c", COMMAND, "table", "latest", "seed-counts")
+    assert shown.startswith("handmade: how many seeds each cell was reported on\n")
+
+
+def test_is_a_parameter_of_the_contract_tests_and_passes_them(python):
+    files = [TESTS / "tables" / "test_tables.py", TESTS / "cli" / "test_table.py"]
+    options = ("-p", "add_table", "-p", "no:cacheprovider", "-q", "-rA", "-k", "seed-counts")
+    lines = python("-m", "pytest", *options, *map(str, files), cwd=TESTS.parents[1]).splitlines()
+    passed = {line.split("::")[-1].split("[")[0] for line in lines if line.startswith("PASSED")}
+    assert passed >= {
+        "test_every_kind_of_run_has_every_kind_of_table",
+        "test_nothing_finished_is_said",
+        "test_every_table_in_every_format",
+        "test_of_every_kind",
+        "test_a_run_without_finished_cells_says_so",
+    }
