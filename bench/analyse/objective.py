@@ -9,13 +9,16 @@ from optbench.store.record import CellResults
 
 
 def objective(found: Outcomes, results: CellResults) -> Float[np.ndarray, "seed point"]:
-    """Take the gap to the optimum where it is known, and 0 where that is rounding; else the train loss."""
-    optimum = results.optimum
-    if optimum is None:
-        return found.ends["train_loss"]
-    gap = found.ends["train_loss"] - optimum
+    """Return the gap to the optimum where it is known, else the train loss."""
+    losses = found.ends["train_loss"]
+    return losses if results.optimum is None else gap(losses, results.optimum, found.dtype)
+
+
+def gap(losses: Float[np.ndarray, "*any"], optimum: float, dtype: str) -> Float[np.ndarray, "*any"]:
+    """Return losses less the optimum, and 0 where what is left is rounding."""
+    above = losses - optimum
     # Losses near an optimum are sums of terms of its size.
-    return np.where(gap <= 4 * rounding(found.dtype) * abs(optimum), 0.0, gap)
+    return np.where(above <= 4 * rounding(dtype) * abs(optimum), 0.0, above)
 
 
 def start_of(found: Outcomes, results: CellResults) -> float:

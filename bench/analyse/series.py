@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from optbench.analyse.objective import rounding
+from optbench.analyse.objective import gap
 from optbench.analyse.outcomes import Slice, not_kept
-from optbench.analyse.statistics import RESAMPLES, TAILS
+from optbench.analyse.statistics import median_intervals
 from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 from optbench.store.schema import FIXED
@@ -63,34 +63,6 @@ def thin(steps: Float[np.ndarray, " record"], most: int = MOST_RECORDS) -> list[
     return sorted({*even.tolist(), *np.minimum(log, len(steps) - 1).tolist()})
 
 
-def median_intervals(
-    values: Float[np.ndarray, "record seed"], confidence: float = 0.95
-) -> tuple[Float[np.ndarray, " record"], Float[np.ndarray, " record"], Float[np.ndarray, " record"]]:
-    """Compute `median_interval` of each record, (medians, lows, highs): the same numbers, for all records at once.
-
-    A resample's median depends on the ranks in its middle alone, of which few pairs are possible.
-    """
-    values, num = np.sort(values, axis=1), values.shape[1]
-    drawn = np.sort(np.random.default_rng(0).integers(num, size=(RESAMPLES, num)), axis=1)
-    pairs, counts = np.unique(drawn[:, [(num - 1) // 2, num // 2]], axis=0, return_counts=True)
-    medians = _between(values[:, pairs[:, 0]], values[:, pairs[:, 1]])
-    order = np.argsort(medians, axis=1, kind="stable")
-    ranks, ordered = np.cumsum(counts[order], axis=1), np.take_along_axis(medians, order, axis=1)
-    tail = int((1 - (1 - TAILS * (1 - confidence))) / 2 * RESAMPLES)
-    low, high = (_at_rank(ordered, ranks, rank) for rank in (tail, RESAMPLES - 1 - tail))
-    return _between(values[:, (num - 1) // 2], values[:, num // 2]), low, high
-
-
-def _at_rank(ordered: np.ndarray, ranks: np.ndarray, rank: int) -> Float[np.ndarray, " record"]:
-    place = np.argmax(ranks > rank, axis=1)
-    return ordered[np.arange(len(ordered)), place]
-
-
-def _between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Average two values; equal infinities stay."""
-    return np.where(low == high, low, low / 2 + high / 2)
-
-
 def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | None = None) -> Curve:
     """Read the curve of a cell's tuned optimizer: its report seeds, or its best point's selection seeds.
 
@@ -102,7 +74,7 @@ def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | N
     along = np.median([trial.x for trial in trials], axis=0) * (1.0 if seconds is None else seconds)
     # What diverged is the worst there is.
     worst = -np.inf if is_higher_better(metric, part.results) else np.inf
-    middle, low, high = median_intervals(np.where(np.isfinite(values), values, worst))
+    middle, low, high = median_intervals(np.where(np.isfinite(values), values, worst)).T
     kept = int(np.argmin(np.append(np.isfinite(middle), False)))
     lasts = [np.flatnonzero(np.isfinite(trial.y))[-1:] for trial in trials if trial.diverged]
     ys = [trial.y for trial in trials if trial.diverged]
@@ -142,12 +114,9 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
 
 
 def gap_of(y: np.ndarray, part: Part, metric: str, dtype: str) -> np.ndarray:
-    """Take off the optimum where the gap is shown, and take it for 0 where it is rounding."""
+    """Return a cell's losses as gaps to its optimum where the gap is shown and the optimum known, else as they are."""
     optimum = part.results.optimum
-    if metric != "gap" or optimum is None:
-        return y
-    gap = y - optimum
-    return np.where(gap <= 4 * rounding(dtype) * abs(optimum), 0.0, gap)
+    return y if metric != "gap" or optimum is None else gap(y, optimum, dtype)
 
 
 def _end(trial: Trial, sign: float) -> float:

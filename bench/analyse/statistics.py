@@ -32,7 +32,11 @@ def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.9
 def median_intervals(
     values: Float[np.ndarray, "series trial"], confidence: float = 0.95
 ) -> Float[np.ndarray, "series 3"]:
-    """Compute `median_interval` of many series of one length."""
+    """Compute `median_interval` of many series of one length: (median, low, high) of each.
+
+    Infinities are numbers like others, and opposite ones average to zero: of two sides that differ without bound both
+    ways neither is ahead, and NaN could not be ordered among the others.
+    """
     values = np.sort(np.asarray(values, dtype=np.float64))
     if not values.shape[1]:
         return np.full((len(values), 3), np.nan)

@@ -40,6 +40,7 @@ def final_losses(curves: Curves) -> Float[np.ndarray, " point"]:
 
 def median_loss(losses: Float[np.ndarray, "seed point"]) -> Float[np.ndarray, " point"]:
     """Take the median over seeds, where infinity is a number like others."""
+    # As `medians` of analyse, which a sweep may not import; minus infinity does not come here, since it diverged.
     ordered = np.sort(losses, axis=0)
     low, high = (ordered[(len(losses) - i) // 2] for i in (1, 0))
     return np.where(low == high, low, low / 2 + high / 2)

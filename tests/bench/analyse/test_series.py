@@ -10,14 +10,6 @@ from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median_interval
 
 
-@pytest.mark.parametrize("num", [1, 2, 3, 9, 10])
-def test_intervals_of_all_records_are_those_of_each(num):
-    values = np.random.default_rng(0).normal(size=(5, num))
-    values[0, : num // 2], values[1] = inf, inf
-    found = np.stack(series.median_intervals(values), axis=1)
-    assert np.array_equal(found, [median_interval(record) for record in values])
-
-
 class TestThin:
     def test_few_records_are_all_kept(self):
         assert series.thin(np.arange(100)) == list(range(100))
@@ -39,6 +31,14 @@ class TestCurve:
         curve = series.tuned_curve(part, "train_loss", "steps", Slice())
         assert curve.x.tolist() == [0, 10, 20] and curve.middle.tolist() == [8, 5, 2]
         assert curve.low.tolist() == [8, 4, 1] and curve.high.tolist() == [8, 6, 3] and curve.left == []
+
+    @pytest.mark.parametrize("num", [1, 2, 3, 9, 10])
+    def test_has_the_interval_of_each_record_by_itself(self, handmade, num):
+        losses = np.random.default_rng(num).lognormal(size=(num, 3))
+        losses[: num // 2, 1] = inf
+        curve = series.tuned_curve(handmade("sgd", losses.tolist()), "train_loss", "steps", Slice())
+        ends = [median_interval(record) for record in losses.T[: len(curve.x)]]
+        assert [*zip(curve.middle, curve.low, curve.high, strict=True)] == ends
 
     def test_the_gap_is_zero_where_it_is_rounding(self, handmade):
         part = handmade("sgd", [[8.0, 4.0, 2.0 + 2**-22]], optimum=2.0)

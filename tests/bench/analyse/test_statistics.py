@@ -290,8 +290,10 @@ class TestBatchScaling:
 def test_many_medians_as_each_alone():
     values = np.random.default_rng(3).lognormal(size=(20, 10))
     values[::3, :2], values[::4, 5:] = np.inf, 1.0
+    values[1, :5], values[1, 5:] = -np.inf, np.inf
     assert medians(values).tolist() == [median(one) for one in values]
     assert [tuple(one) for one in median_intervals(values).tolist()] == [median_interval(one) for one in values]
+    assert median_intervals(values)[1].tolist() == [0, -np.inf, np.inf]
 
 
 @pytest.mark.parametrize("num", [1, 2, 7, 10])
