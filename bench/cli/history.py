@@ -73,7 +73,7 @@ def list_(*, history: str = PLACE, format: Format = "plain") -> None:
 
 
 def check_least(name: str, value: float | None, least: float) -> None:
-    """Refuse a number that is less, or none. Raises RequestError."""
+    """Raise RequestError for a number below the least that is accepted, and for infinity and NaN."""
     from optbench.request import RequestError
 
     if value is not None and not least <= value < float("inf"):
@@ -83,7 +83,7 @@ def check_least(name: str, value: float | None, least: float) -> None:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Say which share of the value before counts as no change."""
+    """Shares of the value before that count as no change, by kind of measure."""
 
     quality: float = 0.05
     """Share of what training came to that counts as no change."""
@@ -97,7 +97,7 @@ class Limits:
     """Share of all trials: so many more may diverge."""
 
     def margins(self) -> "Margins":
-        """Check them."""
+        """Return the shares as margins. Raises RequestError for one below 0."""
         from optbench.history.changes import Margins
 
         for name, value in asdict(self).items():
@@ -135,17 +135,17 @@ def compare(
     format
         How to render the table.
     """
+    from optbench.history import tables
     from optbench.history.entries import read_history
     from optbench.history.refs import find_entries
-    from optbench.history.tables import compared
     from optbench.present.table import format_table
 
     margins = limits.margins()
-    found = read_history(history)
-    old, new = (find_entries(found, ref) for ref in (before, now))
+    entries = read_history(history)
+    old, new = (find_entries(entries, ref) for ref in (before, now))
     worse = ("failed", "worse")
     only = worse if only_worse else (*worse, "better", "missing", "new") if only_changed else None
-    print(format_table(compared(found, old, new, margins, only), format))
+    print(format_table(tables.compare(entries, old, new, margins, only), format))
 
 
 @history_app.command
@@ -176,17 +176,17 @@ def check(
     history
         Folder of the history, or a URL.
     """
-    from optbench.history.check import check as checked
+    from optbench.history import check as checks
     from optbench.history.entries import read_history
     from optbench.history.verdict import verdict
 
     margins = limits.margins()
     check_least("window", window, 1)
     check_least("newest", newest, 1)
-    found = read_history(history)
-    done = checked(found, baseline, window, margins, newest)
-    print(verdict(found, done, "github" if markdown else "plain"))
-    return 1 if done.worse else 0
+    entries = read_history(history)
+    checked = checks.check(entries, baseline, window, margins, newest)
+    print(verdict(entries, checked, "github" if markdown else "plain"))
+    return 1 if checked.worse else 0
 
 
 @history_app.command
@@ -218,12 +218,12 @@ def prune(
     check_least("last", last, 1)
     if not keep and last is None:
         raise RequestError("prune needs what to keep: --keep ENTRY, --last N, or both")
-    found = read_history(history)
-    named = {entry.id for ref in keep or () for entry in find_entries(found, ref)}
-    named |= {entry.id for entry in found.entries[-last:]} if last else set()
-    gone = [entry for entry in found.entries if entry.id not in named]
+    entries = read_history(history)
+    keys = {entry.id for ref in keep or () for entry in find_entries(entries, ref)}
+    keys |= {entry.id for entry in entries.entries[-last:]} if last else set()
+    others = [entry for entry in entries.entries if entry.id not in keys]
     if not dry_run:
-        remove(found, gone)
-    for entry in gone:
+        remove(entries, others)
+    for entry in others:
         print(f"{'would delete' if dry_run else 'deleted'} {name_entry(entry)} ({entry.id})")
-    print(f"{len(gone)} of {len(found.entries)} entries " + ("would go" if dry_run else "deleted"))
+    print(f"{len(others)} of {len(entries.entries)} entries " + ("would go" if dry_run else "deleted"))

@@ -29,13 +29,13 @@ def export(
     history
         Folder or URL of the history.
     """
+    from optbench.history import exports
     from optbench.history.entries import read_history
-    from optbench.history.exports import export as exported
     from optbench.history.refs import find_entries
     from optbench.store.locations import write_file
 
-    kept = read_history(history)
-    text, notes = exported(kept, find_entries(kept, entry)[-1], format)
+    entries = read_history(history)
+    text, notes = exports.export(entries, find_entries(entries, entry)[-1], format)
     for note in notes:
         say(note)
     if output is None:
@@ -68,8 +68,8 @@ def import_(
     if not files:
         raise RequestError("import needs a file: one of pytest-benchmark, as --benchmark-json FILE writes it")
     # All are read before any is added.
-    found = [(path, *read_benchmarks(path)) for path in files]
-    for path, about, rows in found:
+    benchmarks = [(path, *read_benchmarks(path)) for path in files]
+    for path, about, rows in benchmarks:
         entry, new = write_entry(history, about | {"label": label}, rows)
         print(f"{path}: {len(rows)} rows, {'added as' if new else 'already there as'} {entry}")
 
@@ -105,23 +105,23 @@ def backfill(
     results
         Folder of all runs, or a URL; those of the versions are called backfill-PACKAGE-VERSION.
     """
-    from optbench.history.backfill import Asked, check
-    from optbench.history.backfill import backfill as fill
+    from optbench.history import backfill as backfilling
     from optbench.present.table import Table, format_table
 
     numbers = list(dict.fromkeys(number.strip() for number in versions.split(",")))
     # As the versions of a run are called.
     package = package.lower().replace("_", "-")
-    check(package, numbers)
+    backfilling.check(package, numbers)
     _check_words(suite, words)
-    filled = fill(Asked(package, suite, results, history, words, label), numbers, say)
-    rows = tuple((one.version, one.outcome, one.message, round(one.seconds)) for one in filled)
+    request = backfilling.Request(package, suite, results, history, words, label)
+    outcomes = backfilling.backfill(request, numbers, say)
+    rows = tuple((result.version, result.outcome, result.message, round(result.seconds)) for result in outcomes)
     print(format_table(Table(f"{package} in {history}", ("version", "outcome", "message", "seconds"), rows)))
-    return 1 if any(one.outcome == "failed" for one in filled) else 0
+    return 1 if any(result.outcome == "failed" for result in outcomes) else 0
 
 
 def _check_words(suite: str, words: tuple[str, ...]) -> None:
-    """Refuse here, once, what a run under every version would refuse."""
+    """Raise RequestError, once, for what a run under every version would refuse."""
     from optbench.cli.app import app
     from optbench.cli.options import Options
     from optbench.planning.jobs import resolve_suite
@@ -132,5 +132,5 @@ def _check_words(suite: str, words: tuple[str, ...]) -> None:
     options = bound.arguments.get("options", Options())
     if options.name is not None or options.results != Options().results:
         raise RequestError("words: --name and --results are not accepted: backfill names its runs itself")
-    asked = resolve_suite(suite, **options.overrides())
-    expand(asked, *implementations(asked).catalogue())
+    resolved = resolve_suite(suite, **options.overrides())
+    expand(resolved, *implementations(resolved).catalogue())

@@ -13,8 +13,8 @@ from optbench.present.table import Format
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Which:
-    """Say which series."""
+class Series:
+    """Which series to look at."""
 
     problem: Annotated[Many, Parameter(alias="-p")] = None
     """Look at this problem alone: its label, its family, or a pattern; repeat for several."""
@@ -28,17 +28,17 @@ class Which:
     """Folder of the history, or a URL."""
 
     def chosen(self, optimizer: Many) -> dict[str, list[str]]:
-        """Return the patterns of each column, once they are checked."""
+        """Return the patterns of each column. Raises RequestError for a number of entries below 1."""
         check_least("last", self.last, 1)
         machines = [f"{name}*" for name in self.machine or ()]
-        named = {"problem": self.problem or [], "optimizer": optimizer or [], "measure": self.measure or []}
-        return {**named, "machine": machines}
+        patterns = {"problem": self.problem or [], "optimizer": optimizer or [], "measure": self.measure or []}
+        return {**patterns, "machine": machines}
 
 
 def show(
     *,
     optimizer: Annotated[Many, Parameter(alias="-o")] = None,
-    which: Which = Which(),
+    which: Series = Series(),
     format: Format = "plain",
 ) -> None:
     """Show series over time, and where their level changed; of one series alone, its values too.
@@ -52,23 +52,19 @@ def show(
     format
         How to render the tables.
     """
+    from optbench.history import tables
     from optbench.history.entries import read_history
-    from optbench.history.tables import show as tables
     from optbench.present.table import format_table
-    from optbench.request import RequestError
 
-    try:
-        found = tables(read_history(which.history), which.chosen(optimizer), which.last)
-    except ValueError as error:
-        raise RequestError(str(error)) from error
-    print("\n\n".join(format_table(table, format) for table in found))
+    shown = tables.show(read_history(which.history), which.chosen(optimizer), which.last)
+    print("\n\n".join(format_table(table, format) for table in shown))
 
 
 def plot(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     optimizer: Many = None,
-    which: Which = Which(),
+    which: Series = Series(),
     log: bool | None = None,
     width: Text = "170mm",
 ) -> None:
@@ -91,15 +87,14 @@ def plot(
     """
     from optbench.cli.plot import points
     from optbench.figures import Options
+    from optbench.history import figure
     from optbench.history.entries import read_history
-    from optbench.history.figure import MEASURES
-    from optbench.history.tables import draw_trends
     from optbench.request import RequestError
 
     chosen = which.chosen(optimizer)
-    chosen["measure"] = chosen["measure"] or [*MEASURES]
+    chosen["measure"] = chosen["measure"] or [*figure.MEASURES]
     options = Options(log=log, width=points(width))
     try:
-        print(draw_trends(read_history(which.history), chosen, which.last, output, options))
+        print(figure.plot(read_history(which.history), chosen, which.last, output, options))
     except ValueError as error:
         raise RequestError(str(error)) from error

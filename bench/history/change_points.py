@@ -10,7 +10,7 @@ from jaxtyping import Float
 SHORTEST = 3
 #: Looks back over so many entries: the time grows with their square.
 LONGEST = 300
-#: The kernel exp(-GAMMA d^2), d in standard deviations, and its penalty propose places: 98.5 % of the true ones, and
+#: The kernel exp(-GAMMA d^2), d in standard deviations, and its penalty propose points: 98.5 % of the true ones, and
 #: some in 19 % of steady histories. What they gain decides; GAMMA from 0.15 to 0.3 gives the same answers.
 GAMMA, PROPOSE = 0.2, 1.4
 #: What one entry can cost, in squared deviations over 2: a spike counts as one of 3.3 standard deviations.
@@ -37,19 +37,19 @@ def change_points(values: Float[np.ndarray, " entry"]) -> list[int]:
     which proposes; Fearnhead, Rigaill, Changepoint detection in the presence of outliers, 2019: the bounded cost that
     decides.
     """
-    places = np.flatnonzero(~np.isnan(values))[-LONGEST:]
-    if len(places) < 2 * SHORTEST:
+    known = np.flatnonzero(~np.isnan(values))[-LONGEST:]
+    if len(known) < 2 * SHORTEST:
         return []
     # scipy and what else ruptures brings takes 0.7 s.
     from ruptures import KernelCPD
 
-    logs = _finite_logs(values[places])
+    logs = _finite_logs(values[known])
     # Few entries tell little of their noise: a ninth more for nine of them.
     logs /= max(noise_of(logs), LEAST_NOISE) * (1 + 1 / len(logs))
     kernel = KernelCPD(kernel="rbf", min_size=SHORTEST, params={"gamma": GAMMA})
     # The last of them is the end of the series.
     proposed = (kernel.fit_predict(logs.reshape(-1, 1), pen=PROPOSE) or [])[:-1]
-    return [int(places[end]) for end in _confirmed(logs, proposed)]
+    return [int(known[end]) for end in _confirmed(logs, proposed)]
 
 
 def noise_of(logs: Float[np.ndarray, " entry"]) -> float:
@@ -76,27 +76,27 @@ def _finite_logs(values: Float[np.ndarray, " entry"]) -> Float[np.ndarray, " ent
     return np.clip(logs, low - BEYOND, high + BEYOND)
 
 
-def _confirmed(scaled: Float[np.ndarray, " entry"], places: list[int]) -> list[int]:
-    """Drop places, alone or two neighbours at a time (a short level among others), that gain less than they must."""
+def _confirmed(scaled: Float[np.ndarray, " entry"], points: list[int]) -> list[int]:
+    """Drop change points, alone or two neighbours at a time (a short level), that gain less than they must."""
     cost = cache(lambda start, end: _cost(scaled[start:end]))
-    while places:
-        surplus, first, last = _weakest(cost, places, len(scaled))
+    while points:
+        surplus, first, last = _weakest(cost, points, len(scaled))
         if surplus >= 0:
             break
-        places = places[:first] + places[last:]
-    return places
+        points = points[:first] + points[last:]
+    return points
 
 
-def _weakest(cost: Callable[[int, int], float], places: list[int], num: int) -> tuple[float, int, int]:
-    """Find the one or two places that gain the least beyond what they must: (surplus, first, one past the last)."""
-    ends = [0, *places, num]
-    must = [GAIN_RECENT if num - place <= RECENT else GAIN for place in places]
+def _weakest(cost: Callable[[int, int], float], points: list[int], num: int) -> tuple[float, int, int]:
+    """Find the one or two change points that gain least beyond what they must: (surplus, first, one past the last)."""
+    ends = [0, *points, num]
+    must = [GAIN_RECENT if num - point <= RECENT else GAIN for point in points]
 
     def surplus(first: int, last: int) -> float:
         split = sum(cost(ends[k], ends[k + 1]) for k in range(first, last + 1))
         return cost(ends[first], ends[last + 1]) - split - sum(must[first:last])
 
-    pairs = [(k, k + many) for many in (1, 2) for k in range(len(places) - many + 1)]
+    pairs = [(k, k + many) for many in (1, 2) for k in range(len(points) - many + 1)]
     return min((surplus(*pair), *pair) for pair in pairs)
 
 

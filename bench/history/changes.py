@@ -46,10 +46,10 @@ def changes(history: History, before: Sequence[Entry], now: Sequence[Entry], mar
     # What is judged says nothing of the noise that it has to exceed.
     rows = without(history.rows.select(NEEDED), "entry", [entry.id for entry in now])
     timed = noises(rows, ("speed", "compile"), by_machine=True)
-    found = [*_quality(pairs, noises(rows, ("quality",), by_machine=False), margins)]
-    found += [*_timed(pairs, timed, margins), *_counted(pairs, margins)]
-    found += [*_lacking(*sides)]
-    return sorted(found, key=lambda row: (ORDER.index(row["verdict"]), -_size(row["ratio"])))
+    judged = [*_quality(pairs, noises(rows, ("quality",), by_machine=False), margins)]
+    judged += [*_timed(pairs, timed, margins), *_counted(pairs, margins)]
+    judged += [*_lacking(*sides)]
+    return sorted(judged, key=lambda row: (ORDER.index(row["verdict"]), -_size(row["ratio"])))
 
 
 ORDER = ("failed", "worse", "missing", "undecided", "better", "new", "not compared", "same")
@@ -60,15 +60,15 @@ def _size(ratio: float | None) -> float:
 
 
 def _by_series(rows: Sequence[Row]) -> dict[Series, list[Row]]:
-    found: dict[Series, list[Row]] = {}
+    by_series: dict[Series, list[Row]] = {}
     for row in rows:
-        found.setdefault(tuple(row[name] for name in schema.SERIES), []).append(row)
-    return found
+        by_series.setdefault(tuple(row[name] for name in schema.SERIES), []).append(row)
+    return by_series
 
 
 def _row(series: Series, before: float | None, now: float | None, verdict: str, why: str = "", **more: Any) -> Row:
-    named = dict(zip(schema.SERIES, series, strict=True))
-    return dict.fromkeys(COLUMNS) | named | {"before": before, "now": now, "verdict": verdict, "why": why} | more
+    names = dict(zip(schema.SERIES, series, strict=True))
+    return dict.fromkeys(COLUMNS) | names | {"before": before, "now": now, "verdict": verdict, "why": why} | more
 
 
 def _quality(
@@ -77,9 +77,9 @@ def _quality(
     """Judge what training came to: paired by seed, all intervals together at 95 % over the rows that changed."""
     judged = {series: pair for series, pair in pairs.items() if _kind(series) == "quality"}
     logs = {series: paired_logs(*pair) for series, pair in judged.items()}
-    changed = sum(len(found) > 0 and bool(np.any(found != 0)) for found in logs.values())
+    changed = sum(len(ratios) > 0 and bool(np.any(ratios != 0)) for ratios in logs.values())
     for series, (before, now) in judged.items():
-        values = (_middle(before), _middle(now))
+        values = (_median(before), _median(now))
         starts = [row["start"] for row in (before[-1], now[-1]) if row["start"] is not None]
         if len(starts) == 2 and abs(starts[1] - starts[0]) > SAME_START * abs(starts[0]):
             why = "the same seeds start from other losses: the problem or its data was another"
@@ -103,9 +103,9 @@ def _timed(
         earlier = [row for row in before if row["machine"] == machine]
         here = [row for row in now if row["machine"] == machine]
         if not earlier:
-            yield _row(series, _middle(before), _middle(now), "not compared", "measured on another machine")
+            yield _row(series, _median(before), _median(now), "not compared", "measured on another machine")
             continue
-        values = (_middle(earlier), _middle(here))
+        values = (_median(earlier), _median(here))
         ratio, spread = log(values[1] / values[0]), sqrt(_within(earlier) + _within(here))
         interval = (ratio, ratio - spread, ratio + spread)
         margin = log(1 + getattr(margins, _kind(series)))
@@ -124,7 +124,7 @@ def _within(rows: Sequence[Row]) -> float:
 def _counted(pairs: Mapping[Series, tuple[list[Row], list[Row]]], margins: Margins) -> Iterator[Row]:
     """Judge what has no noise: diverged trials, arithmetic, and bytes, of one machine."""
     for series, (before, now) in pairs.items():
-        values = (_middle(before), _middle(now))
+        values = (_median(before), _median(now))
         if _kind(series) == "diverged":
             moved = (values[1] - values[0]) / now[-1]["n"]
             verdict = "same" if abs(moved) <= margins.diverged else "worse" if moved > 0 else "better"
@@ -169,19 +169,19 @@ def _lacking(before: Mapping[Series, list[Row]], now: Mapping[Series, list[Row]]
             # It ran before, or it is tried for the first time: either way there is no number.
             yield _row(series, None, None, "failed", now[series][-1]["message"])
         elif series not in before:
-            yield _row(series, None, _middle(now[series]), "new")
+            yield _row(series, None, _median(now[series]), "new")
     # A failed cell doesn't know its steps, which belong to the settings.
     broken = {series[:4] for series in now if _kind(series) == "failed"}
     for series in before:
         if series not in now and _kind(series) != "failed" and series[:4] not in broken:
-            yield _row(series, _middle(before[series]), None, "missing")
+            yield _row(series, _median(before[series]), None, "missing")
 
 
 def _kind(series: Series) -> str:
     return schema.measure_of(series[-1]).kind
 
 
-def _middle(rows: Sequence[Row]) -> float:
+def _median(rows: Sequence[Row]) -> float:
     return float(median(row["value"] for row in rows))
 
 

@@ -1,4 +1,4 @@
-"""Did the newest entry get worse than what was before it?"""
+"""The check of a history: whether its newest entry got worse than those before it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,14 +9,12 @@ from optbench.history.entries import Entry, History
 from optbench.history.refs import find_entries
 from optbench.history.trends import Trend, trends
 
-#: Entries before the newest one that it is held against.
-WINDOW = 10
 #: A change of level is told for so many entries after it.
 RECENT = 20
 
 
 class Checked(NamedTuple):
-    """What a check found: the newest entries, what they are held against, all rows, and changes of level of late."""
+    """The newest entries, those they are held against, all rows that compare them, and recent changes of level."""
 
     now: tuple[Entry, ...]
     baseline: tuple[Entry, ...]
@@ -26,17 +24,17 @@ class Checked(NamedTuple):
 
     @property
     def worse(self) -> list[Row]:
-        """What got worse, or no longer runs."""
+        """Return the rows that got worse, or no longer run."""
         return [row for row in self.rows if row["verdict"] in ("worse", "failed")]
 
 
 def check(history: History, baseline: str | None, window: int, margins: Margins, newest: int = 1) -> Checked:
-    """Hold the newest entry, or several together, against so many of their suite before, or of what a baseline names.
+    """Compare the newest entry, or the `newest` ones together, with those before it of its suite, `window` at most.
 
-    Raises StoreError where there is nothing to hold them against.
+    With a `baseline`, with those that it names instead. Raises StoreError if there are none.
     """
     suite = history.entries[-1].suite
-    alike = [one for one in history.entries if one.suite == suite]
+    alike = [entry for entry in history.entries if entry.suite == suite]
     now, past = alike[-newest:], alike[:-newest]
     before = _window(past if baseline is None else _baseline(history, now, baseline), now[-1], window)
     if not before:
@@ -46,25 +44,25 @@ def check(history: History, baseline: str | None, window: int, margins: Margins,
 
 
 def _baseline(history: History, now: Sequence[Entry], ref: str) -> list[Entry]:
-    """Take the entries of the suite that a word names, but for those that are checked."""
-    named = [one for one in find_entries(history, ref) if one not in now]
-    found = [one for one in named if one.suite == now[-1].suite]
-    if not found:
-        what = "is the newest entry itself" if not named else f"has no entry of suite {now[-1].suite}"
+    """Return the entries of the suite that a word names, but for those that are checked. Raises StoreError for none."""
+    others = [entry for entry in find_entries(history, ref) if entry not in now]
+    baseline = [entry for entry in others if entry.suite == now[-1].suite]
+    if not baseline:
+        what = "is the newest entry itself" if not others else f"has no entry of suite {now[-1].suite}"
         raise StoreError(f"baseline: {ref!r} {what}; accepted: an entry of that suite before {now[0].id}")
-    return found
+    return baseline
 
 
 def _window(alike: Sequence[Entry], entry: Entry, window: int) -> list[Entry]:
-    """Take the last entries before, and as many of the same machine: speed is compared with those alone."""
-    here = [one for one in alike if one.machine == entry.machine][-window:]
-    return [one for one in alike if one in here or one in alike[-window:]]
+    """Return the last entries before, and as many of the same machine: speed is compared with those alone."""
+    here = [other for other in alike if other.machine == entry.machine][-window:]
+    return [other for other in alike if other in here or other in alike[-window:]]
 
 
 def _shifts(history: History, entries: Sequence[Entry]) -> list[tuple[Trend, Entry, float]]:
     recent = {entry.id for entry in entries[-RECENT:]}
     newest = entries[-1].id
-    found = [
+    shifts = [
         (trend, entry, ratio)
         for trend in trends(history, entries, {})
         # What no longer is measured is named as missing.
@@ -72,4 +70,4 @@ def _shifts(history: History, entries: Sequence[Entry]) -> list[tuple[Trend, Ent
         for entry, ratio in trend.changes()
         if entry.id in recent
     ]
-    return sorted(found, key=lambda shift: -shift[2])
+    return sorted(shifts, key=lambda shift: -shift[2])

@@ -45,8 +45,8 @@ class History(NamedTuple):
 
 def write_entry(place: str, about: Mapping[str, Any], rows: list[dict[str, Any]]) -> tuple[str, bool]:
     """Write an entry under the digest of what it holds: (its id, whether it is new). Raises StoreError."""
-    held = {name: value for name, value in about.items() if name != "label"}
-    digest = hashlib.sha256(json.dumps([held, rows], sort_keys=True, default=str).encode()).hexdigest()[:12]
+    content = {name: value for name, value in about.items() if name != "label"}
+    digest = hashlib.sha256(json.dumps([content, rows], sort_keys=True, default=str).encode()).hexdigest()[:12]
     path = locate(place) / f"{about['time'].replace('-', '').replace(':', '')}-{digest}.parquet"
     with as_store_error("write", path):
         if path.exists():
@@ -57,8 +57,8 @@ def write_entry(place: str, about: Mapping[str, Any], rows: list[dict[str, Any]]
 
 def _content(about: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes:
     """Make a part; what the entry says of itself stands in its footer as well, where it is read at once."""
-    told = {"schema": schema.VERSION, **{name: about.get(name) for name in schema.ENTRY}}
-    described = schema.entry_rows(about, rows).replace_schema_metadata({"optbench_history": json.dumps(told)})
+    footer = {"schema": schema.VERSION, **{name: about.get(name) for name in schema.ENTRY}}
+    described = schema.entry_rows(about, rows).replace_schema_metadata({"optbench_history": json.dumps(footer)})
     file = io.BytesIO()
     pq.write_table(described, file, compression="zstd", write_page_checksum=True)
     return file.getvalue()
@@ -68,8 +68,8 @@ def read_history(place: str) -> History:
     """Read all entries. Raises StoreError where there are none, and where a newer optbench wrote one."""
     tables, entries, torn = [], [], []
     # A part under way begins with a dot.
-    found = (path for path in children(locate(place)) if path.suffix == ".parquet" and not path.name.startswith("."))
-    for path in map(str, found):
+    paths = (path for path in children(locate(place)) if path.suffix == ".parquet" and not path.name.startswith("."))
+    for path in map(str, paths):
         try:
             about, rows = _read(path, schema.LIGHT)
             entry = _entry(path, about, rows.num_rows)
@@ -79,24 +79,24 @@ def read_history(place: str) -> History:
         tables.append(rows)
         entries.append(entry)
     if not entries:
-        said = f"; {len(torn)} parts there can't be read" if torn else ""
-        raise StoreError(f"no history in {place}{said}; begin one: optbench history add RUN")
-    order = sorted(range(len(entries)), key=lambda place: (entries[place].time, entries[place].id))
-    rows = pa.concat_tables(tables[place] for place in order)
-    return History(place, tuple(entries[place] for place in order), rows, tuple(torn))
+        damage = f"; {len(torn)} parts there can't be read" if torn else ""
+        raise StoreError(f"no history in {place}{damage}; begin one: optbench history add RUN")
+    order = sorted(range(len(entries)), key=lambda index: (entries[index].time, entries[index].id))
+    rows = pa.concat_tables(tables[index] for index in order)
+    return History(place, tuple(entries[index] for index in order), rows, tuple(torn))
 
 
 def read_samples(
     history: History, entries: Sequence[Entry], columns: Mapping[str, pa.DataType] = schema.HEAVY
 ) -> list[dict[str, Any]]:
     """Read some entries' rows with their samples. Raises StoreError for damage where no other read looks."""
-    found = []
+    samples = []
     for entry in entries:
         try:
-            found += _read(entry.path, columns)[1].to_pylist()
+            samples += _read(entry.path, columns)[1].to_pylist()
         except UNREADABLE as error:
             raise StoreError(f"{entry.path} is torn ({type(error).__name__}); delete it to go on without it") from error
-    return found
+    return samples
 
 
 def remove(history: History, entries: Sequence[Entry]) -> None:

@@ -25,11 +25,11 @@ def export(history: History, entry: Entry, format: str) -> tuple[str, list[str]]
     if format not in FORMATS:
         raise RequestError(f"format {format!r} is not accepted{nearest(format, FORMATS)}")
     rows = read_samples(history, [entry], COLUMNS)
-    kept = [row for row in rows if _is_finite(row)]
-    left = Counter(row["measure"] for row in rows if not _is_finite(row))
-    said = ", ".join(f"{count} {measure}" for measure, count in left.items())
-    notes = [f"{left.total()} of {len(rows)} rows are left out, for JSON holds finite numbers alone: {said}"]
-    return f"{json.dumps(FORMATS[format](entry, kept), indent=2, allow_nan=False)}\n", notes if left else []
+    finite = [row for row in rows if _is_finite(row)]
+    left_out = Counter(row["measure"] for row in rows if not _is_finite(row))
+    counts = ", ".join(f"{count} {measure}" for measure, count in left_out.items())
+    notes = [f"{left_out.total()} of {len(rows)} rows are left out, for JSON holds finite numbers alone: {counts}"]
+    return f"{json.dumps(FORMATS[format](entry, finite), indent=2, allow_nan=False)}\n", notes if left_out else []
 
 
 def _is_finite(row: Row) -> bool:
@@ -81,14 +81,15 @@ def _pytest_benchmark(entry: Entry, rows: Sequence[Row]) -> dict[str, Any]:
 
 def _benchmark(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
     cell = ("problem", "optimizer", "batch_size", "dtype", "settings")
-    others = [one for one in rows if one is not row and all(one[name] == row[name] for name in cell)]
+    others = [other for other in rows if other is not row and all(other[name] == row[name] for name in cell)]
     return {
         "group": f"{_name({**row, 'optimizer': ''})}: {row['measure']}",
         "name": row["optimizer"] or row["problem"],
         "fullname": _name(row, row["measure"]),
         "params": {name: row[name] for name in ("batch_size", "dtype", "settings")},
         "param": row["settings"],
-        "extra_info": {one["measure"]: one["value"] for one in others} | ({"best": row["best"]} if row["best"] else {}),
+        "extra_info": {other["measure"]: other["value"] for other in others}
+        | ({"best": row["best"]} if row["best"] else {}),
         "options": {},
         "stats": benchmark_stats(np.array(row["samples"] or [row["value"]], dtype=np.float64)),
     }
@@ -106,8 +107,8 @@ def benchmark_stats(data: Float[np.ndarray, " round"]) -> dict[str, Any]:
     stats |= {"iqr": q3 - q1, "q1": q1, "q3": q3, "total": data.sum(), "ops": 1 / mean if mean else 0.0}
     stats |= {"ld15iqr": data[data >= low].min(), "hd15iqr": data[data <= high].max()}
     counts = {"iqr_outliers": outside, "stddev_outliers": far, "outliers": f"{far};{outside}"}
-    said = {name: float(value) for name, value in stats.items()} | counts
-    return said | {"rounds": len(data), "data": data.tolist(), "iterations": 1}
+    numbers = {name: float(value) for name, value in stats.items()} | counts
+    return numbers | {"rounds": len(data), "data": data.tolist(), "iterations": 1}
 
 
 def _github_action(entry: Entry, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -115,25 +116,25 @@ def _github_action(entry: Entry, rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [
         {"name": _name(row, row["measure"]), "unit": measure_of(row["measure"]).unit, "value": row["value"]}
         | ({"range": f"[{ends[0]:.4g}, {ends[1]:.4g}]"} if (ends := _interval(row)) else {})
-        | {"extra": "\n".join(_said(entry, row))}
+        | {"extra": "\n".join(_details(entry, row))}
         for row in rows
     ]
 
 
-def _said(entry: Entry, row: Row) -> list[str]:
+def _details(entry: Entry, row: Row) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in entry.versions.items())
-    told = {"settings": row["settings"], "dtype": row["dtype"], "best": row["best"], "samples": row["n"]}
-    told |= {"machine": entry.device, "versions": versions}
-    return [f"{name}: {value}" for name, value in told.items() if value]
+    details = {"settings": row["settings"], "dtype": row["dtype"], "best": row["best"], "samples": row["n"]}
+    details |= {"machine": entry.device, "versions": versions}
+    return [f"{name}: {value}" for name, value in details.items() if value]
 
 
 def _bencher(entry: Entry, rows: Sequence[Row]) -> dict[str, Any]:
     """Make Bencher Metric Format: benchmark -> slug of a measure -> value and its bounds."""
-    found: dict[str, Any] = {}
+    benchmarks: dict[str, Any] = {}
     for row in rows:
         bounds = dict(zip(("lower_value", "upper_value"), _interval(row) or (), strict=False))
-        found.setdefault(_name(row), {})[_slug(row["measure"])] = {"value": row["value"], **bounds}
-    return found
+        benchmarks.setdefault(_name(row), {})[_slug(row["measure"])] = {"value": row["value"], **bounds}
+    return benchmarks
 
 
 def _slug(text: str) -> str:

@@ -1,12 +1,16 @@
-"""Measures of a history over its entries, with the places where their level changed."""
+"""The figure of a history: measures over its entries, and the entries at which their level changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
+from optbench.errors import RequestError
 from optbench.figures.figure import Options, look_with, spans, words
+from optbench.figures.write import write_figure
 from optbench.history.entries import Entry, History
-from optbench.history.trends import Trend
+from optbench.history.trends import Trend, fitting_trends
 
 #: More panels than that are no figure; a person has to choose.
 MOST_PANELS = 12
@@ -16,21 +20,33 @@ MOST_TICKS = 8
 MEASURES = ("gap", "train_loss", "step_seconds")
 
 
-def trend_figure(history: History, found: Sequence[Trend], options: Options) -> Any:
+def plot(history: History, chosen: Mapping[str, Sequence[str]], last: int | None, path: Path, options: Options) -> str:
+    """Write a figure of the series that fit, of the `last` entries or all, and return its caption.
+
+    Raises RequestError if no series fits or too many do, and what `write_figure` raises.
+    """
+    entries = history.entries[-last:] if last else history.entries
+    series = fitting_trends(history, entries, chosen)
+    write_figure(lambda width: trend_figure(history, series, replace(options, width=width)), path, options.width)
+    return trend_caption(history, entries)
+
+
+def trend_figure(history: History, series: Sequence[Trend], options: Options) -> Any:
     """Draw series over the entries, a panel per problem, batch size and measure, a line per optimizer.
 
-    Raises ValueError for more panels than one can look at.
+    Raises RequestError for more panels than one can look at.
     """
     from optbench.present.charts.lines import lines
 
     panels: dict[tuple[Any, ...], list[Trend]] = {}
-    for trend in found:
+    for trend in series:
         panels.setdefault(panel_of(trend), []).append(trend)
     if len(panels) > MOST_PANELS:
-        raise ValueError(f"{len(panels)} panels are too many; accepted: {MOST_PANELS}, chosen by problem and measure")
-    place = {entry.id: number for number, entry in enumerate(history.entries, 1)}
-    names = sorted({_name(trend) for trend in found}, key=lambda name: -sum(_name(one) == name for one in found))
-    return lines([_panel(key, some, place, options) for key, some in panels.items()], look_with(names, options))
+        raise RequestError(f"{len(panels)} panels are too many; accepted: {MOST_PANELS}, chosen by problem and measure")
+    numbers = {entry.id: number for number, entry in enumerate(history.entries, 1)}
+    labels = [_name(trend) for trend in series]
+    names = sorted(dict.fromkeys(labels), key=lambda name: -labels.count(name))
+    return lines([_panel(key, members, numbers, options) for key, members in panels.items()], look_with(names, options))
 
 
 def panel_of(trend: Trend) -> tuple[Any, ...]:
@@ -42,25 +58,25 @@ def _name(trend: Trend) -> str:
     return trend.series["optimizer"] or trend.series["measure"]
 
 
-def _panel(key: tuple[Any, ...], found: Sequence[Trend], place: dict[str, int], options: Options) -> Any:
+def _panel(key: tuple[Any, ...], series: Sequence[Trend], numbers: dict[str, int], options: Options) -> Any:
     from optbench.present.charts.line_panel import Line, LinePanel, Mark
 
     problem, batch_size, measure, machine, _ = key
-    drawn, points, marks = [], [], []
-    for trend in found:
-        xs = [place[entry.id] for entry in trend.entries]
-        drawn.append(Line(_name(trend), xs, trend.values.tolist(), trend.low.tolist(), trend.high.tolist()))
+    curves, points, marks = [], [], []
+    for trend in series:
+        xs = [numbers[entry.id] for entry in trend.entries]
+        curves.append(Line(_name(trend), xs, trend.values.tolist(), trend.low.tolist(), trend.high.tolist()))
         values = dict(zip(xs, trend.values.tolist(), strict=True))
-        changed = [place[entry.id] for entry, _ in trend.changes()]
-        points.append(Line(_name(trend), changed, [values[x] for x in changed]))
+        changes = [numbers[entry.id] for entry, _ in trend.changes()]
+        points.append(Line(_name(trend), changes, [values[x] for x in changes]))
         marks += [Mark(_name(trend), x, y, "no number") for x, y in values.items() if not isfinite(y)]
-    values = [y for line in drawn for y in line.y if isfinite(y)]
+    values = [y for line in curves for y in line.y if isfinite(y)]
     log = options.log if options.log is not None else spans(values) and min(values) > 0
     where = [f"batch size {batch_size}" if batch_size else "", f"on {machine}" if machine else ""]
-    numbers = sorted({x for line in drawn for x in line.x})
-    ticks = numbers[:: -(-len(numbers) // MOST_TICKS)]
+    shown = sorted({x for line in curves for x in line.x})
+    ticks = shown[:: -(-len(shown) // MOST_TICKS)]
     more = {"points": points, "log_y": bool(log), "dotted": True, "x_ticks": ticks}
-    return LinePanel(problem, ", ".join(filter(None, where)), "entry", words(measure), drawn, marks, **more)
+    return LinePanel(problem, ", ".join(filter(None, where)), "entry", words(measure), curves, marks, **more)
 
 
 def trend_caption(history: History, entries: Sequence[Entry]) -> str:

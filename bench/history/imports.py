@@ -24,8 +24,10 @@ def read_benchmarks(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     except OSError as error:
         raise StoreError(f"can't read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise StoreError(f"{path} is no JSON of pytest-benchmark ({said}); make one: --benchmark-json FILE") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StoreError(
+            f"{path} is no JSON of pytest-benchmark ({reason}); make one: --benchmark-json FILE"
+        ) from error
     if not rows:
         raise StoreError(f"{path} holds no benchmark")
     return about, rows
@@ -51,8 +53,8 @@ def _about(document: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _time(text: str) -> str:
     """Bring a time to UTC in seconds; one without a zone is in UTC."""
-    told = datetime.fromisoformat(text)
-    aware = told if told.tzinfo else told.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(text)
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -61,17 +63,17 @@ def _row(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     stats = benchmark["stats"]
     # Of what isn't JSON the file holds a repr, whose address differs from session to session.
     params = {k: v for k, v in (benchmark.get("params") or {}).items() if not str(v).startswith("UNSERIALIZABLE")}
-    named = {"problem": benchmark["fullname"], "optimizer": "", "batch_size": "", "dtype": ""}
-    named |= {"settings": " ".join(f"{name}={value}" for name, value in params.items()), "measure": "seconds"}
+    row = {"problem": benchmark["fullname"], "optimizer": "", "batch_size": "", "dtype": ""}
+    row |= {"settings": " ".join(f"{name}={value}" for name, value in params.items()), "measure": "seconds"}
     value, low, high = (float(stats[name]) for name in ("median", "q1", "q3"))
     if not stats.get("data"):
-        return named | {"value": value, "low": low, "high": high, "n": int(stats["rounds"])}
+        return row | {"value": value, "low": low, "high": high, "n": int(stats["rounds"])}
     samples = _thinned(np.array(stats["data"], dtype=np.float64))
     _, low, high = median_rank_interval(samples)
-    return named | {"value": value, "low": low, "high": high, "n": len(samples), "samples": samples.tolist()}
+    return row | {"value": value, "low": low, "high": high, "n": len(samples), "samples": samples.tolist()}
 
 
 def _thinned(samples: np.ndarray) -> np.ndarray:
     """Keep so many samples, evenly along the time in which they were taken."""
-    places = np.linspace(0, len(samples) - 1, min(len(samples), MOST_SAMPLES))
-    return samples[np.round(places).astype(int)]
+    indices = np.linspace(0, len(samples) - 1, min(len(samples), MOST_SAMPLES))
+    return samples[np.round(indices).astype(int)]

@@ -56,17 +56,17 @@ def noises(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> dict[Key, 
     ss, freedom = (np.asarray(groups[name], dtype=float) for name in ("ss", "freedom"))
     series = [tuple(row[name] for name in _NAMES) for row in groups.select(_NAMES).to_pylist()]
     own, pooled = _sums(series, ss, freedom), _sums([(key[0], key[-1]) for key in series], ss, freedom)
-    found: dict[Key, Noise] = {}
+    noise: dict[Key, Noise] = {}
     for key, (total, count) in own.items():
         alike = (key[0], key[-1])
         average = np.divide(*pooled[alike]) if by_machine else 0.0
         prior = PRIOR if by_machine else 0.0
         # No more degrees of freedom than repeats: what slowed down one series of an entry slowed down them all.
-        found[key] = Noise(sqrt((total + prior * average) / (count + prior)), count)
-        if by_machine and count > found.get(alike, NONE).freedom:
+        noise[key] = Noise(sqrt((total + prior * average) / (count + prior)), count)
+        if by_machine and count > noise.get(alike, NONE).freedom:
             # A series without repeats of its own has the noise of the average one.
-            found[alike] = Noise(sqrt(average), count)
-    return found
+            noise[alike] = Noise(sqrt(average), count)
+    return noise
 
 
 _NAMES = ["machine", *schema.SERIES]
@@ -93,8 +93,8 @@ def _repeats(rows: pa.Table, kinds: Iterable[str], by_machine: bool) -> pa.Table
 
 
 def _sums(keys: list[Key], ss: np.ndarray, freedom: np.ndarray) -> dict[Key, tuple[float, float]]:
-    found: dict[Key, tuple[float, float]] = {}
-    for key, one, degrees in zip(keys, ss.tolist(), freedom.tolist(), strict=True):
-        total, count = found.get(key, (0.0, 0.0))
-        found[key] = (total + one, count + degrees)
-    return found
+    sums: dict[Key, tuple[float, float]] = {}
+    for key, squares, degrees in zip(keys, ss.tolist(), freedom.tolist(), strict=True):
+        total, count = sums.get(key, (0.0, 0.0))
+        sums[key] = (total + squares, count + degrees)
+    return sums

@@ -15,7 +15,7 @@ LEAST_ERROR = 1e-3
 
 
 def paired_logs(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, " seed"]:
-    """Take the logarithm of now over before by seed, each the median of its entries.
+    """Return the logarithm [seed] of now over before, each the median of its entries.
 
     What diverged counts as what had not begun, or as the worst beside it. Of losses that may be below zero, which have
     no logarithm, the difference as a share of the typical loss before.
@@ -37,19 +37,19 @@ def paired_logs(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
 def _by_seed(rows: Sequence[Mapping[str, Any]]) -> dict[int, float]:
     seeds = rows[0]["seeds"] or []
     if all((row["seeds"] or []) == seeds for row in rows):
-        middle = (
+        medians = (
             np.median([row["samples"] or [] for row in rows], axis=0) if len(rows) > 1 else rows[0]["samples"] or []
         )
-        return dict(zip(seeds, map(float, middle), strict=True))
-    found: dict[int, list[float]] = {}
+        return dict(zip(seeds, map(float, medians), strict=True))
+    by_seed: dict[int, list[float]] = {}
     for row in rows:
         for seed, value in zip(row["seeds"] or (), row["samples"] or (), strict=True):
-            found.setdefault(seed, []).append(value)
-    return {seed: median(values) for seed, values in found.items()}
+            by_seed.setdefault(seed, []).append(value)
+    return {seed: median(values) for seed, values in by_seed.items()}
 
 
 def t_interval(logs: Float[np.ndarray, " seed"], rows: int) -> tuple[float, float, float]:
-    """Compute the mean and its interval by Student's t, which holds together with those of so many rows at 95 %."""
+    """Return the mean over seeds and its interval by Student's t, which holds with those of so many rows at 95 %."""
     from scipy.special import stdtrit
 
     mean, num = float(np.mean(logs)), len(logs)

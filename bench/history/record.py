@@ -56,31 +56,31 @@ def machine_facts(device: Mapping[str, Any]) -> dict[str, Any]:
     facts = {name: device.get(name) for name in ("device", "driver", "cpu", "cpu_count")}
     # In whole GiB: what a kernel keeps for itself differs from start to start.
     facts["memory_gib"] = None if memory is None else round(memory / 2**30)
-    told = json.dumps([facts, device.get("devices", 1)], sort_keys=True)
-    return facts | {"machine": hashlib.sha256(told.encode()).hexdigest()[:8]}
+    text = json.dumps([facts, device.get("devices", 1)], sort_keys=True)
+    return facts | {"machine": hashlib.sha256(text.encode()).hexdigest()[:8]}
 
 
 def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Timing | None) -> Iterator[dict[str, Any]]:
     """Make a cell's rows: how far its tuned optimizer came, by seed, and what a step cost."""
-    named = {name: str(value) for name, value in part.record.names.items()}
-    named |= {"dtype": suite.get("dtype"), "settings": _settings(part.record, suite), "key": part.path.stem}
+    names = {name: str(value) for name, value in part.record.names.items()}
+    names |= {"dtype": suite.get("dtype"), "settings": _settings(part.record, suite), "key": part.path.stem}
     if part.outcome == "failed":
-        yield named | {"measure": "failed", "message": part.record.message}
+        yield names | {"measure": "failed", "message": part.record.message}
         return
-    named["best"] = " ".join(f"{name}={_short(value)}" for name, value in part.results.best.items())
+    names["best"] = " ".join(f"{name}={_short(value)}" for name, value in part.results.best.items())
     for row in (
         *_quality_rows(part),
         *(_timing_rows(timing.optimizer, timing.times) if timing and timing.times else ()),
     ):
-        yield named | row
+        yield names | row
 
 
 def _settings(record: CellRecord, suite: Mapping[str, Any]) -> str:
     """Say what was asked of a cell, as far as its numbers depend on it."""
-    asked = {"steps": record.results and record.results.steps, "points": record.num_points}
-    asked |= {"seeds": f"{record.seeds}+{record.report_seeds}"}
-    asked |= {"seed": suite.get("seed") or 0, "decay": suite.get("decay")}
-    return " ".join(f"{name}={value}" for name, value in asked.items() if value is not None)
+    settings = {"steps": record.results and record.results.steps, "points": record.num_points}
+    settings |= {"seeds": f"{record.seeds}+{record.report_seeds}"}
+    settings |= {"seed": suite.get("seed") or 0, "decay": suite.get("decay")}
+    return " ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 
 def _short(value: Any) -> str:
@@ -94,11 +94,11 @@ def _quality_rows(part: Part) -> Iterator[dict[str, Any]]:
         if has_metric(part, metric, WHOLE, None):
             costs = costs_of(part, metric, WHOLE, None, None)
             yield _row(measure, costs.cost, costs.seeds) | {"start": costs.start, "least": costs.least}
-    found = tuned(part, WHOLE)
+    trials = tuned(part, WHOLE)
     for metric in own_metrics(part):
         # What has no bound that it could be taken from is no cost.
-        if metric in found.ends and not is_higher_better(metric, part.results):
-            yield _row(metric, found.ends[metric][:, 0], found.seeds)
+        if metric in trials.ends and not is_higher_better(metric, part.results):
+            yield _row(metric, trials.ends[metric][:, 0], trials.seeds)
     try:
         tried = outcomes(part, "select", WHOLE).diverged
     except ValueError:
@@ -109,8 +109,8 @@ def _quality_rows(part: Part) -> Iterator[dict[str, Any]]:
 
 def _row(measure: str, cost: np.ndarray, seeds: np.ndarray) -> dict[str, Any]:
     value, low, high = median_interval(cost)
-    kept = {"seeds": seeds.tolist(), "samples": cost.tolist()}
-    return {"measure": measure, "value": value, "low": low, "high": high, "n": len(cost), **kept}
+    samples = {"seeds": seeds.tolist(), "samples": cost.tolist()}
+    return {"measure": measure, "value": value, "low": low, "high": high, "n": len(cost), **samples}
 
 
 def _timing_rows(optimizer: str, times: StepTimes) -> Iterator[dict[str, Any]]:
@@ -132,5 +132,5 @@ def _timing_rows(optimizer: str, times: StepTimes) -> Iterator[dict[str, Any]]:
 
 def _timed(measure: str, samples: np.ndarray) -> dict[str, Any]:
     value, low, high = median_rank_interval(samples)
-    kept = {"n": len(samples), "samples": samples.tolist()}
-    return {"measure": measure, "value": value, "low": low, "high": high, **kept}
+    row = {"measure": measure, "value": value, "low": low, "high": high}
+    return row | {"n": len(samples), "samples": samples.tolist()}

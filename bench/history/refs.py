@@ -18,12 +18,12 @@ def find_entries(history: History, ref: str) -> list[Entry]:
     if back and int(back[1] or 0) < len(entries):
         return [entries[-1 - int(back[1] or 0)]]
     package, _, version = ref.partition("==")
-    found = [one for one in entries if one.versions.get(package) == version] if version else []
-    found = found or [one for one in entries if one.label == ref]
-    if not found and len(ref) >= FEWEST_DIGITS:
-        found = [one for one in entries if one.id.startswith(ref) or (one.commit or "").startswith(ref)]
-    if found:
-        return found
+    matches = [entry for entry in entries if entry.versions.get(package) == version] if version else []
+    matches = matches or [entry for entry in entries if entry.label == ref]
+    if not matches and len(ref) >= FEWEST_DIGITS:
+        matches = [entry for entry in entries if entry.id.startswith(ref) or (entry.commit or "").startswith(ref)]
+    if matches:
+        return matches
     raise StoreError(
         f"no entry {ref!r} in {history.place}{_nearest(ref, entries)}; accepted: latest, latest~N, an id, a label, a "
         f"commit, or PACKAGE==VERSION (see: optbench history list)"
@@ -31,7 +31,7 @@ def find_entries(history: History, ref: str) -> list[Entry]:
 
 
 def _nearest(ref: str, entries: Sequence[Entry]) -> str:
-    known = [name for one in entries for name in (one.label, one.id, (one.commit or "")[:10]) if name]
-    known += [f"{package}=={version}" for one in entries for package, version in one.versions.items()]
-    close = difflib.get_close_matches(ref, dict.fromkeys(known), n=1, cutoff=0.5)
+    names = [name for entry in entries for name in (entry.label, entry.id, (entry.commit or "")[:10]) if name]
+    names += [f"{package}=={version}" for entry in entries for package, version in entry.versions.items()]
+    close = difflib.get_close_matches(ref, dict.fromkeys(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

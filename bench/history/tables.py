@@ -1,19 +1,14 @@
-"""What a history says, as tables and text: its entries, its series over time, and what changed."""
+"""The tables of a history: its entries, its series over time, and what changed between entries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from optbench.figures import Options
-from optbench.figures.write import write_figure
 from optbench.history.changes import COLUMNS, ORDER, Margins, Row, changes
 from optbench.history.entries import Entry, History
-from optbench.history.figure import trend_caption, trend_figure
 from optbench.history.filters import where
 from optbench.history.sparkline import sparkline
-from optbench.history.trends import Trend, trends
+from optbench.history.trends import Trend, fitting_trends
 from optbench.present.table import Table
 
 TREND_NOTE = (
@@ -65,41 +60,22 @@ def name_entry(entry: Entry) -> str:
 
 
 def show(history: History, chosen: Mapping[str, Sequence[str]], last: int | None) -> list[Table]:
-    """Tabulate the series that fit over time; where it is one alone, its values as well.
+    """Tabulate the series that fit, over the `last` entries or all; where it is one alone, its values as well.
 
-    Raises ValueError where none fits.
+    Raises RequestError if none fits.
     """
-    found = trends(history, history.entries[-last:] if last else history.entries, chosen)
-    if not found:
-        raise ValueError(_nothing(history, chosen))
-    several = len({trend.series["machine"] for trend in found} - {""}) > 1
+    series = fitting_trends(history, history.entries[-last:] if last else history.entries, chosen)
+    several = len({trend.series["machine"] for trend in series} - {""}) > 1
     columns = ("problem", "optimizer", "batch_size", "measure", *(("machine",) if several else ()))
     columns += ("entries", "lowest", "highest", "latest", "ratio", "trend", "changed", "dtype", "settings")
-    rows = [trend_row(trend) for trend in found]
+    rows = [trend_row(trend) for trend in series]
     notes = (TREND_NOTE, *torn_notes(history))
-    unshown = ("dtype", "settings") if len({_asked(trend) for trend in found}) == 1 else ()
-    table = Table(f"{history.place}: {len(found)} series over time", columns, rows, notes, unshown=unshown)
-    return [table, _values(found[0])] if len(found) == 1 else [table]
+    unshown = ("dtype", "settings") if len({_settings(trend) for trend in series}) == 1 else ()
+    table = Table(f"{history.place}: {len(series)} series over time", columns, rows, notes, unshown=unshown)
+    return [table, _values(series[0])] if len(series) == 1 else [table]
 
 
-def draw_trends(
-    history: History, chosen: Mapping[str, Sequence[str]], last: int | None, path: Path, options: Options
-) -> str:
-    """Write a figure of the series that fit, and return its caption. Raises ValueError and StoreError as `draw`."""
-    entries = history.entries[-last:] if last else history.entries
-    found = trends(history, entries, chosen)
-    if not found:
-        raise ValueError(_nothing(history, chosen))
-    write_figure(lambda width: trend_figure(history, found, replace(options, width=width)), path, options.width)
-    return trend_caption(history, entries)
-
-
-def _nothing(history: History, chosen: Mapping[str, Sequence[str]]) -> str:
-    asked = ", ".join(f"{name} {' or '.join(words)}" for name, words in chosen.items() if words)
-    return f"nothing in {history.place} fits {asked}"
-
-
-def _asked(trend: Trend) -> tuple[str, str]:
+def _settings(trend: Trend) -> tuple[str, str]:
     return trend.series["dtype"], trend.series["settings"]
 
 
@@ -127,18 +103,18 @@ def _values(trend: Trend) -> Table:
         | {"machine": entry.machine, "value": value, "value_low": low, "value_high": high}
         for entry, value, low, high in zip(trend.entries, trend.values, trend.low, trend.high, strict=True)
     ]
-    named = trend.series
-    return Table(f"{named['measure']} of {named['optimizer']} on {named['problem']}", columns, rows)
+    names = trend.series
+    return Table(f"{names['measure']} of {names['optimizer']} on {names['problem']}", columns, rows)
 
 
-def compared(
+def compare(
     history: History, before: Sequence[Entry], now: Sequence[Entry], margins: Margins, only: Sequence[str] | None = None
 ) -> Table:
     """Tabulate two sides of a history side by side, those of some verdicts or all."""
     rows = changes(history, before, now, margins)
-    kept = [row for row in rows if only is None or row["verdict"] in only]
+    shown = [row for row in rows if only is None or row["verdict"] in only]
     title = f"{_side(before)} against {_side(now)}: {count_verdicts(rows)}"
-    return Table(title, COLUMNS, kept, (*notes_of(rows), *torn_notes(history)), unshown=("dtype", "settings"))
+    return Table(title, COLUMNS, shown, (*notes_of(rows), *torn_notes(history)), unshown=("dtype", "settings"))
 
 
 def _side(entries: Sequence[Entry]) -> str:
@@ -147,17 +123,17 @@ def _side(entries: Sequence[Entry]) -> str:
 
 def count_verdicts(rows: Sequence[Row]) -> str:
     """Say how many rows have each verdict."""
-    counted = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ORDER}
-    return ", ".join(f"{number} {verdict}" for verdict, number in counted.items() if number) or "no rows"
+    counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ORDER}
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "no rows"
 
 
 def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     """Say how rows were judged."""
-    said = (
+    notes = (
         "ratio: now over before, lower is better; of quality the geometric mean over seeds, paired, with Student's "
         "intervals that hold together at 95 % over all rows that changed; of seconds the medians, with those of a run",
         "noise: what repeated entries of one version come to by chance on this machine, at 99 % over all rows; "
         "unknown before one version has four entries, or several have two; worse or better: the whole interval is "
         "beyond the margin, and the ratio beyond the noise",
     )
-    return said if rows else ()
+    return notes if rows else ()

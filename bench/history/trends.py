@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from optbench.errors import RequestError
 from optbench.history import schema
 from optbench.history.change_points import change_points
 from optbench.history.entries import Entry, History
@@ -27,12 +28,12 @@ class Trend(NamedTuple):
     high: Float[np.ndarray, " entry"]
 
     def changes(self) -> list[tuple[Entry, float]]:
-        """Find where the level changed: the first entry after each change, and the ratio of the levels."""
-        places = change_points(self.values)
-        edges = [0, *places, len(self.values)]
+        """Return where the level changed: the first entry after each change, and the ratio of the levels."""
+        changes = change_points(self.values)
+        edges = [0, *changes, len(self.values)]
         levels = [float(np.median(self.values[a:b])) for a, b in pairwise(edges)]
         ratios = [after / before if before else np.inf for before, after in pairwise(levels)]
-        return [(self.entries[place], ratio) for place, ratio in zip(places, ratios, strict=True)]
+        return [(self.entries[index], ratio) for index, ratio in zip(changes, ratios, strict=True)]
 
 
 def trends(history: History, entries: Sequence[Entry], chosen: Mapping[str, Sequence[str]]) -> list[Trend]:
@@ -51,17 +52,30 @@ def trends(history: History, entries: Sequence[Entry], chosen: Mapping[str, Sequ
     return [trend for part, names in parts for trend in _trends(part, (*schema.SERIES, *names), by_id)]
 
 
+def fitting_trends(history: History, entries: Sequence[Entry], chosen: Mapping[str, Sequence[str]]) -> list[Trend]:
+    """Return the series of some entries whose names fit, as `trends` does. Raises RequestError if there are none."""
+    series = trends(history, entries, chosen)
+    if not series:
+        wanted = ", ".join(f"{name} {' or '.join(words)}" for name, words in chosen.items() if words)
+        raise RequestError(f"nothing in {history.place} fits {wanted}")
+    return series
+
+
 def _trends(rows: pa.Table, names: Sequence[str], by_id: Mapping[str, Entry]) -> list[Trend]:
     groups = grouped(rows, names)
-    first = rows.select([*names]).take(pa.array([places[0] for places in groups], pa.int64())).to_pylist()
+    first = rows.select([*names]).take(pa.array([indices[0] for indices in groups], pa.int64())).to_pylist()
     columns, ids = [numbers(rows, name) for name in ("value", "low", "high")], rows["entry"].to_pylist()
     return [
-        Trend({"machine": ""} | name, tuple(by_id[ids[place]] for place in places), *(one[places] for one in columns))
-        for name, places in zip(first, groups, strict=True)
+        Trend(
+            {"machine": ""} | name,
+            tuple(by_id[ids[index]] for index in indices),
+            *(column[indices] for column in columns),
+        )
+        for name, indices in zip(first, groups, strict=True)
     ]
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
-    """Fit a whole label, its family, or a pattern; brackets are not special in it."""
+    """Return whether a label, its family or a pattern of those given fits; brackets are not special in a pattern."""
     escaped = (pattern.replace("[", "[[]") for pattern in patterns)
     return any(fnmatch.fnmatchcase(text, pattern) for pattern in escaped for text in (name, name.partition("[")[0]))

@@ -1,4 +1,4 @@
-"""What a check of a history found, in words: for a terminal, and for a comment on a change."""
+"""The outcome of a check in words: for a terminal, and for a comment on a change."""
 
 from collections.abc import Sequence
 
@@ -26,23 +26,23 @@ MOST_SHOWN = 30
 def sentence(checked: Checked) -> str:
     """Say in one line what a check found."""
     worse = len(checked.worse)
-    found = f"{worse} of {len(checked.rows)} rows got worse" if worse else f"none of {len(checked.rows)} rows got worse"
+    outcome = f"{worse or 'none'} of {len(checked.rows)} rows got worse"
     entry, more = checked.now[-1], len(checked.now) - 1
     several = f", with {more} before" if more else ""
-    return f"{name_entry(entry)} ({entry.id}{several}): {found}; {count_verdicts(checked.rows)}"
+    return f"{name_entry(entry)} ({entry.id}{several}): {outcome}; {count_verdicts(checked.rows)}"
 
 
 def verdict(history: History, checked: Checked, format: str) -> str:
     """Write what a check found: "plain" for a terminal, "github" for a comment."""
     tables = [_group(name, title, checked.rows) for name, title in GROUPS.items()]
     shown = [table for table in (*tables, _shifts(checked)) if table.rows]
-    said = [
+    head = [
         f"### optbench: {sentence(checked)}" if format == "github" else sentence(checked),
         _against(history, checked),
     ]
     body = [_section(table, format) for table in shown]
     notes = [*(notes_of(checked.rows) if shown else ()), *torn_notes(history)]
-    return "\n\n".join([*said, *body, *notes])
+    return "\n\n".join([*head, *body, *notes])
 
 
 def _section(table: Table, format: str) -> str:
@@ -56,12 +56,12 @@ def _section(table: Table, format: str) -> str:
 
 def _group(name: str, title: str, rows: Sequence[Row]) -> Table:
     """Tabulate the rows of one verdict, but not hundreds of them."""
-    found = [row for row in rows if row["verdict"] == name]
-    left = len(found) - MOST_SHOWN
+    members = [row for row in rows if row["verdict"] == name]
+    left = len(members) - MOST_SHOWN
     notes = (f"and {left} more: optbench history compare",) if left > 0 else ()
     why = () if name in ("worse", "better", "missing", "new") else ("why",)
     noise = ("noise",) if name in ("worse", "better", "undecided") else ()
-    return Table(f"{title} ({len(found)})", (*COLUMNS, *noise, *why), found[:MOST_SHOWN], notes)
+    return Table(f"{title} ({len(members)})", (*COLUMNS, *noise, *why), members[:MOST_SHOWN], notes)
 
 
 def _shifts(checked: Checked) -> Table:
@@ -78,8 +78,8 @@ def _shifts(checked: Checked) -> Table:
 def _against(history: History, checked: Checked) -> str:
     """Say what it was held against, on which machine."""
     entry = checked.now[-1]
-    here = sum(one.machine == entry.machine for one in checked.baseline)
+    here = sum(other.machine == entry.machine for other in checked.baseline)
     entries = "entry" if len(checked.baseline) == 1 else "entries"
-    said = f"held against {len(checked.baseline)} {entries}, {name_entry(checked.baseline[0])}"
-    said += f" to {name_entry(checked.baseline[-1])}" if len(checked.baseline) > 1 else ""
-    return f"{said}; {here} on this machine ({entry.machine}: {entry.device})"
+    text = f"held against {len(checked.baseline)} {entries}, {name_entry(checked.baseline[0])}"
+    text += f" to {name_entry(checked.baseline[-1])}" if len(checked.baseline) > 1 else ""
+    return f"{text}; {here} on this machine ({entry.machine}: {entry.device})"

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,13 @@ def test_an_unwritable_place_is_one_line(optbench, handmade, tmp_path):
 def test_the_readme_holds_the_workflow_of_this_project():
     root = Path(__file__).parents[3]
     assert (root / ".github" / "workflows" / "benchmarks.yml").read_text() in (root / "README.md").read_text()
+
+
+def test_checking_draws_nothing(several):
+    """What draws takes a second to load, and a check runs on every change."""
+    drawing = ("altair", "vl_convert", "optbench.figures", "optbench.history.figure", "optbench.present.charts")
+    loaded = f"[name for name in sys.modules if name.startswith({drawing})]"
+    for words in (["check"], ["list"], ["compare", "v1"], ["show"], ["prune", "--keep", "v0"]):
+        code = f"import sys\nfrom optbench.cli import main\nmain({['history', *words]!r})\nprint('loaded:', {loaded})"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout.rpartition("loaded: ")[2] == "[]\n", (words, done.stdout, done.stderr)

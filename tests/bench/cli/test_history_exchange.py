@@ -5,7 +5,7 @@ import json
 import pytest
 
 from optbench.history import backfill as filling
-from optbench.history.backfill import Filled
+from optbench.history.backfill import VersionResult
 from optbench.history.entries import read_history, write_entry
 from optbench.history.record import summarise
 from optbench.results import load
@@ -24,7 +24,7 @@ def heard(monkeypatch):
 
     def backfill(*given, **_):
         asked.append(given[:2])
-        return [Filled("0.2.6", "added", "9 rows", 3.2), Filled("0.2.7", "failed", "no tree", 1.0)][: len(given[1])]
+        return [VersionResult("0.2.6", "added", "9 rows", 3.2), VersionResult("0.2.7", "failed", "no tree", 1.0)][: len(given[1])]
 
     monkeypatch.setattr(filling, "backfill", backfill)
     return asked

@@ -13,7 +13,7 @@ import pytest
 import optbench.problems
 from optbench.errors import StoreError
 from optbench.history import environments
-from optbench.history.backfill import DESCRIBE, Asked, backfill
+from optbench.history.backfill import DESCRIBE, Request, backfill
 from optbench.history.entries import read_history, read_samples
 from optbench.history.environments import VersionError, environment, make_environment, run_command
 from optbench.request import RequestError
@@ -28,7 +28,7 @@ SAID = json.dumps(HERE)
 
 @pytest.fixture
 def asked(tmp_path, place):
-    return Asked("optax", "smoke", tmp_path / "results", place, ("--no-throughput",))
+    return Request("optax", "smoke", tmp_path / "results", place, ("--no-throughput",))
 
 
 def install(environment, package, version):
@@ -141,7 +141,7 @@ def test_what_is_there_already_is_not_added_again(asked, fake):
 
 
 def test_a_jaxlib_is_not_said_to_be_that_of_another_jax(asked, fake):
-    other = Asked("jax", "smoke", asked.results, asked.history)
+    other = Request("jax", "smoke", asked.results, asked.history)
     backfill(other, ["0.10.0"], call=fake(run=(3, ["no"])))
     ((entry, _),) = entries(asked.history)
     assert entry.versions == {"optax": "0.2.8", "jax": "0.10.0", "python": "3.11"}
@@ -181,7 +181,7 @@ def test_a_machine_that_can_run_nothing_is_no_fault_of_a_version(asked, fake):
 def test_what_cannot_be_asked_is_refused_before_any_work(asked, fake, package, versions, said):
     call = fake()
     with pytest.raises(RequestError, match=said):
-        backfill(Asked(package, "smoke", asked.results, asked.history), versions, call=call)
+        backfill(Request(package, "smoke", asked.results, asked.history), versions, call=call)
     assert call.commands == []
 
 
