@@ -1,9 +1,11 @@
 """Hold the arrows between the packages, and what starts without jax."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,68 @@ def test_speaking_is_seen():
 @pytest.mark.parametrize("module", [name for name in FILES if not within(name, ("optbench.cli",))])
 def test_only_the_command_line_prints_or_exits(module):
     assert ends_or_prints(FILES[module].read_text()) == set()
+
+
+#: Definitions that nothing in optbench names, each with who does.
+NAMED_ELSEWHERE = {
+    "model_config": "pydantic reads it",
+    "create_module": "import calls it",
+    "exec_module": "import calls it",
+    "dask_setup": "dask calls it in a worker",
+    "to_pandas": "users call it",
+    "to_arrow": "users call it",
+    "NOT_DIGESTED": "a test compares the keys' sources with it",
+    "TrialStatus": "its texts stand where trials' statuses are set",
+}
+
+
+def definitions(body: list[ast.stmt]) -> Iterator[str]:
+    """Name what a module or a class defines, and what its classes do; an enum's members go with it."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+        elif isinstance(node, ast.ClassDef):
+            yield node.name
+            enum = any(ast.unparse(base).endswith("Enum") for base in node.bases)
+            yield from () if enum else definitions(node.body)
+
+
+def mentions(text: str) -> Iterator[str]:
+    """Name what a module reads, passes by keyword or has in a string without spaces, such as "optbench.cli.run:run"."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield node.arg
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            yield from re.findall(r"\w+", node.value)
+
+
+def test_a_definition_that_nothing_names_is_seen():
+    text = "A = 1\ndef used(): pass\ndef unused(): used()\nclass C:\n    b: int\n    def m(self): return C(b=1)"
+    assert {*definitions(ast.parse(text).body)} - {*mentions(text)} == {"A", "unused", "m"}
+
+
+def test_nothing_is_defined_that_nothing_names():
+    """Neither what tests alone name, nor what is left of a change. A name that two things share hides one of them."""
+    texts = {name: path.read_text() for name, path in FILES.items()}
+    named = {name for text in texts.values() for name in mentions(text)}
+    ours = {
+        name: text for name, text in texts.items() if not within(name, ("optbench.problems", "optbench.optimizers"))
+    }
+    unnamed = {
+        f"{module}.{name}"
+        for module, text in ours.items()
+        for name in definitions(ast.parse(text).body)
+        if name not in named and not name.startswith("__")
+    }
+    assert {name for name in unnamed if name.rpartition(".")[2] not in NAMED_ELSEWHERE} == set()
 
 
 #: What takes longer to import than a command that computes nothing may.

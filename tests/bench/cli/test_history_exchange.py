@@ -24,7 +24,9 @@ def heard(monkeypatch):
 
     def backfill(*given, **_):
         asked.append(given[:2])
-        return [VersionResult("0.2.6", "added", "9 rows", 3.2), VersionResult("0.2.7", "failed", "no tree", 1.0)][: len(given[1])]
+        return [VersionResult("0.2.6", "added", "9 rows", 3.2), VersionResult("0.2.7", "failed", "no tree", 1.0)][
+            : len(given[1])
+        ]
 
     monkeypatch.setattr(filling, "backfill", backfill)
     return asked

@@ -1,10 +1,10 @@
-"""What cells cost, and their order: every number can be checked by hand."""
+"""What cells cost: every number can be checked by hand."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from optbench.planning.cost import Cost, compile_seconds, cost_of_cell, group_of, longest_first, run_seconds, seconds
+from optbench.planning.cost import Cost, compile_seconds, cost_of_cell, group_of, run_seconds, seconds
 
 SECONDS = {"trace_seconds": 0.5, "compile_seconds": 1.5, "select_seconds": 2.0, "report_seconds": 0.6}
 
@@ -31,29 +31,7 @@ def test_seconds_are_of_compiling_and_of_running():
     assert seconds(job("bowl", 10, 200), cost) == pytest.approx(4)
 
 
-class TestOrder:
-    def ordered(self, jobs, costs):
-        return [one.cell.problem for one in longest_first(jobs, costs)]
-
-    def test_longest_first_and_unknown_before(self):
-        jobs = [job("short", 1, 10), job("long", 1, 10), job("unknown", 1, 10)]
-        costs = {group_of(jobs[0]): Cost(1.0, 0.1), group_of(jobs[1]): Cost(1.0, 0.2)}
-        assert self.ordered(jobs, costs) == ["unknown", "long", "short"]
-
-    def test_compiling_counts(self):
-        jobs = [job("short", 1, 10), job("long", 1, 10)]
-        costs = {group_of(jobs[0]): Cost(1.0, 0.2), group_of(jobs[1]): Cost(9.0, 0.1)}
-        assert self.ordered(jobs, costs) == ["long", "short"]
-
-    def test_the_longest_cell_speaks_for_its_group_which_stays_together_and_in_order(self):
-        jobs = [job("a", 1, 10), job("b", 1, 50), job("a", 1, 90), job("a", 1, 20)]
-        ordered = longest_first(jobs, {group_of(one): Cost(0.0, 1.0) for one in jobs})
-        assert [(one.cell.problem, one.steps) for one in ordered] == [("a", 10), ("a", 90), ("a", 20), ("b", 50)]
-
-    def test_batch_sizes_and_dtypes_are_groups_of_their_own(self):
-        jobs = [job("a", batch_size=4), job("a", batch_size=8), job("a", batch_size=4, dtype="float64")]
-        costs = {group_of(one): Cost(0.0, rate) for one, rate in zip(jobs, (1.0, 3.0, 2.0), strict=True)}
-        assert longest_first(jobs, costs) == [jobs[1], jobs[2], jobs[0]]
-
-    def test_equal_and_unknown_groups_stay_in_order(self):
-        assert self.ordered([job("b"), job("a"), job("c")], {}) == ["b", "a", "c"]
+def test_cells_share_a_cost_by_problem_batch_size_and_dtype():
+    jobs = [job("a", batch_size=4), job("a", batch_size=8), job("a", batch_size=4, dtype="float64"), job("b")]
+    assert len({group_of(one) for one in jobs}) == 4
+    assert group_of(jobs[0]) == group_of(job("a", 7, 30, batch_size=4))
