@@ -1,6 +1,7 @@
 """`optbench compare`."""
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -9,6 +10,9 @@ from optbench.cli.options import Count, ResultsFolder, Text, View
 from optbench.present.table import Format
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from optbench.compare.compare import Compared
     from optbench.request import Suite
     from optbench.store.run import StoredRun
@@ -57,20 +61,18 @@ def compare(
     if not margin >= 0:
         raise refused("margin", margin, ">= 0")
     rules = Rules(metric, Slice(**view.words()), budget, margin)
-    compared = compare_optimizers(
-        optimizers, rules, results=results, runner=lambda suite, timed: _run(suite, timed, results), anyway=anyway
-    )
+    compared = compare_optimizers(optimizers, rules, results=results, runner=partial(_run, results), anyway=anyway)
     print(_shown(compared, "json" if json else format))
     return 1 if fail_if_worse and compared.worse else 0
 
 
-def _run(suite: "Suite", timed: bool, results: str) -> "StoredRun":
+def _run(results: str, suite: "Suite", timed: bool, folders: "Sequence[Path]") -> "StoredRun":
     from optbench.cli.progress import Reporter
     from optbench.runner.run import run
 
     with Reporter() as reporter:
         hear = {"on_plan": reporter.plan, "on_progress": reporter.progress, "say": reporter.say}
-        stored = run(suite, results=results, throughput=timed, **hear).stored
+        stored = run(suite, results=results, throughput=timed, reuse=folders, **hear).stored
     print(f"kept in {stored.folder}", file=sys.stderr)
     return stored
 

@@ -87,6 +87,9 @@ def run(
         print("\n" + format_table(done.throughput()))
     if not json:
         print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best{_comparison(done)}")
+    if options.name and (others := len(done.stored.others)):
+        cells = "1 cell" if others == 1 else f"{others} cells"
+        say(f"{options.name} also holds {cells} of other requests or code, kept on disk and in none of its tables")
     if done.missing:
         say(f"{done.missing} of {len(done.manifest['cells'])} cells are left; the same command goes on from there")
     return 1 if done.failed or done.missing else 0

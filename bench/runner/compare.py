@@ -20,7 +20,7 @@ def compare_optimizers(
     unless `anyway`.
     """
 
-    def train(suite: Suite, timed: bool) -> StoredRun:
-        return run(suite, results=results, throughput=timed).stored
+    def train(suite: Suite, timed: bool, folders: Sequence[Path]) -> StoredRun:
+        return run(suite, results=results, throughput=timed, reuse=folders).stored
 
     return compare.compare_optimizers(words, rules, results=results, runner=train, anyway=anyway)

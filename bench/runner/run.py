@@ -12,7 +12,7 @@ from optbench.results import Run
 from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
 from optbench.runner.trace import traced
 from optbench.store.manifest import write_manifest
-from optbench.store.parts import TornPart, set_aside
+from optbench.store.parts import TornPart, adopt_parts, set_aside
 from optbench.store.run import assemble
 from optbench.store.runs import check_writable, now, remove_stale
 from optbench.store.scan import packing, scan
@@ -35,6 +35,7 @@ def run(
     force: bool = False,
     compile_cache: bool = True,
     throughput: bool = True,
+    reuse: Sequence[Path] = (),
     trace: str | Path | None = None,
     on_progress: OnProgress = lambda progress: None,
     on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
@@ -46,8 +47,9 @@ def run(
     `overrides` are a suite's own words (problems, optimizers, learning_rate, steps, seeds, ...), as on the command
     line. Raises RequestError for what can't be asked, StoreError for what can't be written. A cell that fails is
     kept as failed, with its message, and tried again by the next run. The points of a cell are shared out over
-    `devices`. With `throughput`, cells that are not timed yet are timed at the end, on the first device. With `trace`,
-    what the training does is kept in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
+    `devices`. Cells that are finished in the folders of `reuse`, under the same key, are copied. With `throughput`,
+    cells that are not timed yet are timed at the end, on the first device. With `trace`, what the training does is kept
+    in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
     `cluster` hands the cells to workers, as `cluster.executor.open_crew` says; `workers_must_match` refuses those of
     other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
@@ -65,6 +67,9 @@ def run(
         opened = _open_crew(cluster, asked, folder, device, compile_cache, workers_must_match, cell_timeout, force, say)
     with opened as crew:
         jobs = plan_jobs(asked, crew.kind)
+        if reuse:
+            check_writable(folder)
+            adopt_parts(folder, [job.key for job in jobs], reuse)
         told = {"on_progress": on_progress, "on_plan": on_plan, "say": say}
         return run_jobs(
             asked, jobs, folder, crew, force=force, throughput=throughput, trace=trace, deadline=deadline, **told

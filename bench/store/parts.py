@@ -3,7 +3,7 @@
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -75,6 +75,18 @@ def write_part(folder: Path, key: str, rows: pa.Table, record: CellRecord) -> No
     write_run_file(
         folder, part_path(folder, key), lambda file: _write_rows(file, rows.replace_schema_metadata(described))
     )
+
+
+def adopt_parts(folder: Path, keys: Iterable[str], others: Sequence[Path]) -> None:
+    """Copy finished parts that a run lacks from other runs: a key stands for one set of numbers. Raises StoreError."""
+    lacking = (key for key in keys if others and not part_path(folder, key).is_file())
+    for key in lacking:
+        for path in (part_path(other, key) for other in others):
+            part = read_part(path)
+            if part is not None and part.outcome == Outcome.FINISHED:
+                content = read_bytes(path)
+                write_run_file(folder, part_path(folder, key), lambda file, content=content: file.write(content))
+                break
 
 
 def footer_text(key: str, record: CellRecord) -> str:

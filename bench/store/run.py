@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from optbench.errors import check_name
-from optbench.store.locations import locate
+from optbench.store.locations import children, locate
 from optbench.store.manifest import read_manifest
 from optbench.store.parts import Part, TornPart
 from optbench.store.runs import find_run
@@ -33,6 +33,13 @@ class StoredRun:
         """Return what timing single trials gave, of the cells that were timed."""
         keys = [cell["key"] for cell in self.manifest["cells"]]
         return tuple(read_timings(self.folder, keys).values())
+
+    @property
+    def others(self) -> list[Path]:
+        """List the parts in the run's folder that its manifest doesn't name: those of earlier requests."""
+        keys = {cell["key"] for cell in self.manifest["cells"]}
+        parts = [path for path in children(self.folder / "parts") if path.suffix == ".parquet"]
+        return [path for path in parts if path.stem not in keys]
 
     @property
     def failed(self) -> tuple[Part, ...]:

@@ -51,6 +51,15 @@ def test_second_run_keeps_and_says_so(optbench, words):
     assert forced.out == first.out
 
 
+def test_another_request_under_the_same_name_is_told(optbench, words):
+    command = ["run", *words, "--learning-rate", "0.1", "--name", "study"]
+    assert "other requests" not in optbench(*command, "-o", "sgd").err
+    said = optbench(*command, "-o", "adam").err.splitlines()[-1]
+    assert said == "study also holds 1 cell of other requests or code, kept on disk and in none of its tables"
+    # Together they are one request again.
+    assert "other requests" not in optbench(*command, "-o", "adam", "-o", "sgd").err
+
+
 @pytest.mark.parametrize("rates", ["0.1,0.5", "3"], ids=["fine", "diverged"])
 def test_json_is_all_there_is(optbench, words, rates):
     said = optbench("run", *words, "-o", "sgd", "-o", "adam", "--learning-rate", rates, "--json")

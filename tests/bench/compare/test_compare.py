@@ -8,6 +8,7 @@ import pytest
 from optbench.analyse.comparison import Rules
 from optbench.compare.operands import find_operands, plugin_suite
 from optbench.request import RequestError, Suite
+from optbench.runner import executor
 from optbench.runner.compare import compare_optimizers
 
 
@@ -73,6 +74,30 @@ class TestOperands:
     )
     def test_are_found(self, named, words, expected):
         assert named(*words) == expected
+
+    def test_a_run_without_finished_cells_is_passed_over(self, store, results):
+        """Such as one that was only timed, or failed."""
+        store("done", sgd=[1], adam=[2])
+        store("timed", sgd=[1], adam=[2])
+        store("half", sgd=[1], adam=[2])
+        for path in (results / "timed" / "parts").glob("*.parquet"):
+            path.unlink()
+        (results / "half" / "parts" / "bowl-adam-4.parquet").unlink()
+        assert [one.run.folder.name for one in find_operands(["sgd", "adam"], results)] == ["done", "done"]
+        assert [one.run.folder.name for one in find_operands(["sgd", "half:sgd"], results)] == ["half", "half"]
+
+    def test_a_plugin_is_always_to_run(self, store, results, tmp_path, monkeypatch):
+        """What is stored of it may be of other code; what is stored of a named run is asked for by its name."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "mine.py").write_text("def make(learning_rate): pass\n")
+        store("both", **{"sgd": [1], "./mine.py:make": [2], "mine:make": [3]})
+        store("newer", sgd=[1])
+        for word in ("./mine.py:make", "mine:make"):
+            mine, sgd = find_operands([word, "sgd"], results)
+            assert (mine.run, [folder.name for folder in mine.folders]) == (None, ["both"])
+            assert sgd.run.folder.name == "both"
+            (named,) = find_operands([f"both:{word}"], results)
+            assert named.run.folder.name == "both" and named.optimizer == word
 
     def test_by_a_path(self, named, results):
         assert named(f"{results}/old:adam", f"{results}/new") == [("old", "adam"), ("new", None)]
@@ -265,6 +290,28 @@ class TestPlugin:
         assert not compared.worse
         again = compare_optimizers([text, "sgd"], results=tmp_path / "results")
         assert again.per_problem.to_records() == [row]
+
+    def test_an_edited_one_is_run_anew(self, tiny, plugin, tmp_path):
+        tiny("baseline", report_seeds=6)
+        code = "import optax, steps\ndef make(learning_rate): return optax.sgd(steps.SCALE * learning_rate)"
+        (tmp_path / "steps.py").write_text("SCALE = 1.0\n")
+        words = [plugin(code), "sgd"]
+        compared = [compare_optimizers(words, results=tmp_path / "results").per_problem.to_records()[0]]
+        for scale in (0.5, 1.0):
+            (tmp_path / "steps.py").write_text(f"SCALE = {scale}\n")
+            compared += compare_optimizers(words, results=tmp_path / "results").per_problem.to_records()
+        assert compared[0]["difference"] == 0 != compared[1]["difference"]
+        assert compared[2] == compared[0]
+
+    def test_finished_cells_of_any_run_are_kept(self, tiny, plugin, tmp_path, monkeypatch):
+        text = plugin("import optax\ndef make(learning_rate): return optax.sgd(learning_rate)")
+        tiny("both", optimizers=["sgd", text], report_seeds=6)
+        monkeypatch.setattr(executor, "compile_job", None)
+        (row,) = compare_optimizers([text, "sgd"], results=tmp_path / "results").per_problem.to_records()
+        assert row["difference"] == 0
+        # Of two plug-ins the run that names them says what is asked.
+        (row,) = compare_optimizers([text, "both:sgd"], results=tmp_path / "results").per_problem.to_records()
+        assert row["difference"] == 0
 
 
 def test_worse_anywhere_is_told(store, compare):
