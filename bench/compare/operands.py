@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from optbench.errors import StoreError
 from optbench.request import RequestError, Suite, nearest, parse_spec, parse_suite
 from optbench.store.manifest import read_manifest
-from optbench.store.parts import part_path, read_part
 from optbench.store.run import StoredRun, load_stored
 from optbench.store.runs import find_run, list_runs
+from optbench.store.scan import scan
 from optbench.store.status import Outcome
 
 #: Runs what a plug-in needs: (suite, time single trials, folders that may hold finished cells of it) -> the run.
@@ -86,9 +86,10 @@ def _home(word: str, together: Set[str], named: Set[str], manifests: Mapping[Pat
 
 def _has_finished(folder: Path, manifest: Mapping[str, Any], optimizer: str) -> bool:
     """Say whether any cell of an optimizer is finished: timings alone are none."""
-    keys = (cell["key"] for cell in manifest["cells"] if cell["optimizer"] == optimizer)
-    parts = (read_part(part_path(folder, key)) for key in keys)
-    return any(part is not None and part.outcome == Outcome.FINISHED for part in parts)
+    keys = [cell["key"] for cell in manifest["cells"] if cell["optimizer"] == optimizer]
+    # By a few, since the first of them is finished as a rule.
+    batches = (scan(folder, keys[first : first + 64]) for first in range(0, len(keys), 64))
+    return any(part.outcome == Outcome.FINISHED for batch in batches for part in batch.values())
 
 
 def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> Operand:
