@@ -1,4 +1,4 @@
-"""What is asked: names and numbers only, without jax."""
+"""Requests: suites, their grammar and their cells, as names and numbers only, without jax."""
 
 from optbench.errors import RequestError, nearest, one_line
 from optbench.request.amounts import check_repeats, parse_counts, parse_seconds

@@ -1,4 +1,4 @@
-"""What may be asked for, as plain data, and what a spec means in it."""
+"""The catalogue of problems and optimizers as plain data, and the entries that a spec matches."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _KINDS: dict[type, str] = {bool: "true or false", int: "an integer", float: "a n
 
 
 class OptimizerInfo(NamedTuple):
-    """What a request needs to know of an optimizer; `open` accepts any further keyword."""
+    """Learning rates and hyperparameters of an optimizer; with `open` it accepts any further keyword."""
 
     learning_rates: tuple[float, float]
     hyperparameters: Mapping[str, Any]
@@ -32,7 +32,7 @@ class Catalogue(NamedTuple):
 
 @dataclass(frozen=True)
 class OptimizerMatch:
-    """One optimizer that a spec names; `traced` values share a program, `static` ones need their own."""
+    """An optimizer that a spec matches; `traced` values share a program, `static` ones need their own."""
 
     name: str
     traced: dict[str, tuple[Any, ...]]
@@ -42,16 +42,22 @@ class OptimizerMatch:
 def match_problems(
     spec: Spec, problems: Mapping[str, Mapping[str, Any]]
 ) -> list[tuple[str, dict[str, tuple[Value, ...]]]]:
-    """Find the families that a spec names, with its values in the types of their defaults."""
-    found = []
+    """Return the families that a spec matches, with its values in the types of their defaults.
+
+    Raises RequestError for a name, a parameter or a value that no family accepts.
+    """
+    matches = []
     for name in _names(spec, "problem", problems, lambda name: problems[name]):
         defaults = problems[name]
-        found.append((name, {key: _typed(name, key, spec, defaults[key]) for key in spec.parameters}))
-    return found
+        matches.append((name, {key: _typed(name, key, spec, defaults[key]) for key in spec.parameters}))
+    return matches
 
 
 def match_optimizers(spec: Spec, optimizers: Mapping[str, OptimizerInfo]) -> list[OptimizerMatch]:
-    """Find the optimizers that a spec names, with its values split into traced and static ones."""
+    """Return the optimizers that a spec matches, with its values split into traced and static ones.
+
+    Raises RequestError for a name, a parameter or a value that no optimizer accepts.
+    """
 
     def accepted(name: str) -> Iterable[str]:
         info = optimizers[name]
@@ -69,7 +75,7 @@ def _match_optimizer(name: str, spec: Spec, info: OptimizerInfo) -> OptimizerMat
             traced[key] = check_rates(values, key)
             continue
         default = info.hyperparameters.get(key)
-        # Without a default to tell: a float is traced; an integer may be a shape, but not where we know nothing.
+        # Without a default to decide: a float is traced; an integer may be a shape, except of an unknown keyword.
         numbers = default is None and all(map(is_number, values))
         if numbers and (key not in info.hyperparameters or any(isinstance(value, float) for value in values)):
             default = 0.0
@@ -78,7 +84,10 @@ def _match_optimizer(name: str, spec: Spec, info: OptimizerInfo) -> OptimizerMat
 
 
 def _names(spec: Spec, noun: str, known: Iterable[str], accepted: Callable[[str], Iterable[str]]) -> list[str]:
-    """Find what an exact name or a shell pattern stands for, where it has the parameters."""
+    """Return the names that an exact name or a shell pattern matches, of entries that have the spec's parameters.
+
+    Raises RequestError if there are none.
+    """
     known = list(known)
     if spec.name in known:
         for key in spec.parameters:
@@ -89,17 +98,21 @@ def _names(spec: Spec, noun: str, known: Iterable[str], accepted: Callable[[str]
         raise RequestError(f"{quote(spec.name)} names a file; accepted: what it holds, as in {spec.name}:make")
     if "*" not in spec.name and "?" not in spec.name:
         raise RequestError(f"unknown {noun} {quote(spec.name)}{nearest(spec.name, known)}")
-    # A plug-in is asked for by its own text: '*' means what optbench comes with.
+    # A plug-in needs a pattern with a colon: '*' matches the entries that optbench comes with.
     names = [name for name in known if fnmatchcase(name, spec.name) and (":" not in name or ":" in spec.name)]
     if not names:
         raise RequestError(f"no {noun} matches {quote(spec.name)}{nearest(spec.name, known)}")
-    having = [name for name in names if set(spec.parameters) <= set(accepted(name))]
-    if not having:
-        every = {key for name in names for key in accepted(name)}
-        lone = next((key for key in spec.parameters if key not in every), "")
-        what = f"parameter {quote(lone)}{nearest(lone, every)}" if lone else f"all of {', '.join(spec.parameters)}"
-        raise RequestError(f"no {noun} that matches {quote(spec.name)} has {what}")
-    return having
+    matches = [name for name in names if set(spec.parameters) <= set(accepted(name))]
+    if not matches:
+        parameters = {key for name in names for key in accepted(name)}
+        unknown = next((key for key in spec.parameters if key not in parameters), "")
+        missing = (
+            f"parameter {quote(unknown)}{nearest(unknown, parameters)}"
+            if unknown
+            else f"all of {', '.join(spec.parameters)}"
+        )
+        raise RequestError(f"no {noun} that matches {quote(spec.name)} has {missing}")
+    return matches
 
 
 def _typed(owner: str, key: str, spec: Spec, default: Any) -> tuple[Value, ...]:

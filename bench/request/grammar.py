@@ -1,6 +1,6 @@
 """The one grammar of names, parameters and values; nothing in it is evaluated.
 
-values  0,1e-4:1e-1:4    numbers, and start:stop:count, which is geometric and holds both ends
+values  0,1e-4:1e-1:4    numbers, and start:stop:count, which is geometric and includes both ends
         true,relu,"a,b"  text needs quotes where it holds one of , : = [ ] "
         default:8        the optimizer's own learning-rate range in 8 values
 spec    adamw[b1=0.8:0.95:3,weight_decay=0,0.1]
@@ -31,26 +31,29 @@ _LARGEST_COUNT = 10_000
 
 @dataclass(frozen=True)
 class DefaultRange:
-    """Stand for the optimizer's own learning-rate range, in `count` geometric values."""
+    """The optimizer's own learning-rate range, in `count` geometric values."""
 
     count: int
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A name (or pattern, or plug-in) and the values asked of its parameters."""
+    """A name (or pattern, or plug-in) and the requested values of its parameters."""
 
     name: str
     parameters: dict[str, tuple[Value | DefaultRange, ...]]
 
 
 def parse_values(text: str) -> tuple[Value | DefaultRange, ...]:
-    """Read a comma list of numbers, ranges, true/false and text."""
+    """Return the values of a comma list of numbers, ranges, true/false and text. Raises RequestError for other text."""
     return tuple(value for item in split(text) for value in _parse_item(item))
 
 
 def parse_spec(text: str) -> Spec:
-    """Read `name` or `name[key=values,...]`; an item without `=` continues the key before it."""
+    """Return the spec of `name` or `name[key=values,...]`; an item without `=` continues the key before it.
+
+    Raises RequestError for other text.
+    """
     try:
         mask = _mask(text)
         end = mask.find("[")
@@ -69,7 +72,7 @@ def parse_spec(text: str) -> Spec:
 
 
 def split(text: str) -> list[str]:
-    """Cut text at the commas outside quotes and brackets."""
+    """Return the items between the commas outside quotes and brackets. Raises RequestError for an empty item."""
     depth, cuts = 0, [-1]
     for position, mark in enumerate(_mask(text)):
         depth += (mark == "[") - (mark == "]")
@@ -82,7 +85,7 @@ def split(text: str) -> list[str]:
 
 
 def geometric(start: float, stop: float, count: int) -> tuple[float, ...]:
-    """Space `count` values evenly in the logarithm, with both ends exact; one value is the start."""
+    """Return `count` values spaced evenly in the logarithm, with both ends exact; a single value is the start."""
     if count == 1:
         return (float(start),)
     shares = [index / (count - 1) for index in range(1, count - 1)]
@@ -92,19 +95,19 @@ def geometric(start: float, stop: float, count: int) -> tuple[float, ...]:
 
 
 def format_spec(name: str, parameters: Mapping[str, Any]) -> str:
-    """Write the canonical text of a spec: sorted keys, shortest numbers; it parses back to the same."""
+    """Return the canonical text of a spec: sorted keys, shortest numbers; it parses back to the same spec."""
     if not parameters:
         return name
     return f"{name}[{','.join(f'{key}={format_values(parameters[key])}' for key in sorted(parameters))}]"
 
 
 def format_values(values: Any) -> str:
-    """Write one value, or a comma list of several."""
+    """Return the text of one value, or the comma list of several."""
     return ",".join(map(format_value, values)) if isinstance(values, tuple | list) else format_value(values)
 
 
 def format_value(value: Value | DefaultRange) -> str:
-    """Write one value so that it parses back to itself, type included."""
+    """Return the text of one value, which parses back to itself, type included."""
     if isinstance(value, DefaultRange):
         return f"default:{value.count}"
     if isinstance(value, bool):
@@ -126,10 +129,13 @@ def _format_float(value: float) -> str:
 
 
 def _mask(text: str) -> str:
-    """Blank out what is quoted, so that the commas and brackets that are left are structure."""
+    """Return text with its quoted parts blanked out, so that the remaining commas and brackets are structure.
+
+    Raises RequestError for a character that can't be printed and for an open quotation.
+    """
     if not text.isprintable():
         raise RequestError(f"{quote(text)} holds a character that cannot be printed")
-    mask = _QUOTED.sub(lambda found: "_" * len(found[0]), text)
+    mask = _QUOTED.sub(lambda match: "_" * len(match[0]), text)
     if '"' in mask:
         raise RequestError(f"{quote(text)}: a quotation mark is not closed")
     return mask

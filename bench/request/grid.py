@@ -1,4 +1,4 @@
-"""Grids: a name -> values; one combination is a point."""
+"""Grids, name -> values, and their points: one combination of values each."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,10 @@ MAX_POINTS = 1_000_000
 
 
 def points(grid: Mapping[str, Sequence[Value]]) -> tuple[dict[str, Value], ...]:
-    """Combine every value with every other, the last name fastest, without duplicates."""
+    """Return the points of a grid, the last name fastest, without duplicates.
+
+    Raises RequestError for more than MAX_POINTS.
+    """
     columns = {name: unique(values) for name, values in grid.items()}
     count = math.prod(map(len, columns.values()))
     if count > MAX_POINTS:
@@ -21,35 +24,38 @@ def points(grid: Mapping[str, Sequence[Value]]) -> tuple[dict[str, Value], ...]:
 
 
 def unique(values: Iterable[Value]) -> tuple[Value, ...]:
-    """Drop repeated values, in order; beside a float every number is a float, so 1 and 1.0 are one."""
-    listed = list(values)
-    if any(isinstance(value, float) for value in listed):
+    """Return values without repetitions, in order; beside a float every number is a float, so 1 equals 1.0."""
+    items = list(values)
+    if any(isinstance(value, float) for value in items):
         # Adding zero turns -0.0 into 0.0, which is the same number in another spelling.
-        listed = [float(value) + 0.0 if is_number(value) else value for value in listed]
-    return tuple({(type(value), value): value for value in listed}.values())
+        items = [float(value) + 0.0 if is_number(value) else value for value in items]
+    return tuple({(type(value), value): value for value in items}.values())
 
 
 def is_number(value: object) -> bool:
-    """Tell numbers from truth values and text."""
+    """Return whether a value is a number, and no truth value or text."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_rates(values: Iterable[Value | DefaultRange], name: str) -> tuple[float | DefaultRange, ...]:
-    """Check the values of `learning_rate` or `weight_decay`: numbers that are not negative."""
-    checked: list[float | DefaultRange] = []
+    """Return the values of `learning_rate` or `weight_decay` as floats, and default ranges of the former.
+
+    Raises RequestError for negative numbers, text and truth values.
+    """
+    rates: list[float | DefaultRange] = []
     for value in values:
         if isinstance(value, DefaultRange) and name == "learning_rate":
-            checked.append(value)
+            rates.append(value)
         elif isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            checked.append(float(value) + 0.0)
+            rates.append(float(value) + 0.0)
         else:
             accepted = "numbers >= 0, start:stop:count" + (", default:count" if name == "learning_rate" else "")
             raise RequestError(f"{name}: {_show(value)} is not accepted; accepted: {accepted}")
-    return tuple(checked)
+    return tuple(rates)
 
 
 def parse_batch_sizes(text: str) -> tuple[int | str, ...]:
-    """Read batch sizes: positive integers, or `full`."""
+    """Return the batch sizes of a comma list: positive integers, or `full`. Raises RequestError for others."""
     sizes: list[Value] = []
     for value in parse_values(text):
         if value == "full":

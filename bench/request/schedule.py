@@ -10,24 +10,24 @@ SCHEDULES = ("constant", "cosine", "linear", "wsd")
 
 
 class Schedule(NamedTuple):
-    """A shape, and the fraction of the steps that climb to it."""
+    """The name of a schedule, and its warm-up as a fraction of the steps."""
 
     name: str
     warmup: float
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Read one schedule with at most one value of `warmup`."""
-    found = _schedules(text)
-    if len(found) != 1:
+    """Return one schedule, with at most one value of `warmup`. Raises RequestError for none or several."""
+    schedules = _schedules(text)
+    if len(schedules) != 1:
         raise RequestError(f"{quote(text)}: one schedule is accepted here")
-    return found[0]
+    return schedules[0]
 
 
 def parse_schedules(text: str) -> tuple[str, ...]:
-    """Read a comma list of schedules as their canonical texts."""
-    found = [schedule for item in split(text) for schedule in _schedules(item)]
-    texts = (format_spec(name, {"warmup": warmup} if warmup else {}) for name, warmup in found)
+    """Return a comma list of schedules as their canonical texts. Raises RequestError for unknown ones."""
+    schedules = [schedule for item in split(text) for schedule in _schedules(item)]
+    texts = (format_spec(name, {"warmup": warmup} if warmup else {}) for name, warmup in schedules)
     return unique(texts)  # pyright: ignore[reportReturnType]
 
 
@@ -38,9 +38,9 @@ def _schedules(text: str) -> list[Schedule]:
     for key in spec.parameters:
         if key != "warmup":
             raise RequestError(f"{spec.name}: unknown parameter {quote(key)}{nearest(key, ['warmup'])}")
-    found = []
+    schedules = []
     for warmup in spec.parameters.get("warmup", (0.0,)):
         if not isinstance(warmup, int | float) or isinstance(warmup, bool) or not 0 <= warmup < 1:
             raise RequestError(f"{quote(text)}: warmup is a fraction of the steps, from 0 to below 1")
-        found.append(Schedule(spec.name, float(warmup) + 0.0))
-    return found
+        schedules.append(Schedule(spec.name, float(warmup) + 0.0))
+    return schedules

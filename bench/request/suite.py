@@ -18,7 +18,7 @@ _RIVALS = {"steps": "epochs", "epochs": "steps", "records": "record_every", "rec
 
 
 def _text(value: Any) -> str:
-    """Bring a number, a text or a list of them to the one text that the grammar reads."""
+    """Return a number, a text or a list of them as the text that the grammar reads. Raises RequestError for others."""
     items = value if isinstance(value, list | tuple) else [value]
     if not items or not all(isinstance(item, str | int | float | DefaultRange) for item in items):
         raise RequestError("takes a number, a text, or a list of them")
@@ -44,7 +44,7 @@ def _entries(value: Any) -> Any:
 
 def _problem(text: str, info: ValidationInfo) -> str:
     spec = parse_spec(text)
-    # Plug-ins (they have a colon) are loaded only once the suite is known.
+    # Plug-ins (they have a colon) are loaded only after the suite is read.
     if isinstance(info.context, Catalogue) and ":" not in spec.name:
         match_problems(spec, info.context.problems)
     return text.strip()
@@ -74,7 +74,7 @@ _BatchSizes = Annotated[str, BeforeValidator(_text), AfterValidator(_batch_sizes
 
 
 class ProblemEntry(BaseModel):
-    """One problem, and what it overrides of its suite."""
+    """One problem, and the settings that it overrides of its suite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +85,7 @@ class ProblemEntry(BaseModel):
 
 
 class OptimizerEntry(BaseModel):
-    """One optimizer, and what it overrides of its suite."""
+    """One optimizer, and the settings that it overrides of its suite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -112,7 +112,7 @@ class Suite(BaseModel):
     epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
     seeds: _Count = 3
     report_seeds: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 10
-    #: How many records a run makes; 50 unless `record_every` says after how many steps one comes.
+    #: The number of records of a run; 50 unless `record_every` sets the steps between two.
     records: _Count | None = None
     record_every: Annotated[_Count | None, AfterValidator(_excludes("records"))] = None
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
@@ -121,7 +121,10 @@ class Suite(BaseModel):
 
 
 def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogue | None = None) -> Suite:
-    """Validate a suite; with a catalogue, unknown names are among the faults that one RequestError lists."""
+    """Return a suite of validated values; with a catalogue, unknown names are faults too.
+
+    Raises RequestError that lists all faults.
+    """
     try:
         return Suite.model_validate(dict(values), context=catalogue)
     except ValidationError as error:
@@ -130,7 +133,10 @@ def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogu
 
 
 def load_suite(name_or_path: str | Path, catalogue: Catalogue | None = None) -> Suite:
-    """Read a packaged suite by name, or a TOML file by its path."""
+    """Return a packaged suite by its name, or that of a TOML file by its path.
+
+    Raises RequestError for an unknown name, an unreadable file and invalid values.
+    """
     text = str(name_or_path)
     packaged = {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
     is_path = text.endswith(".toml") or "/" in text or "\\" in text
@@ -146,18 +152,21 @@ def load_suite(name_or_path: str | Path, catalogue: Catalogue | None = None) -> 
     return parse_suite({"name": path.stem} | values, f"suite {quote(text)}", catalogue)
 
 
-def override(suite: Suite, catalogue: Catalogue | None = None, **given: Any) -> Suite:
-    """Apply what the command line gives (None and empty lists are not given), also over the entries' tables."""
-    given = {key: value for key, value in given.items() if value is not None and value not in ((), [])}
-    dropped = set(given) | {_RIVALS[key] for key in given if key in _RIVALS}
-    values = {key: value for key, value in suite.model_dump(exclude_none=True).items() if key not in dropped}
+def override(suite: Suite, catalogue: Catalogue | None = None, **changes: Any) -> Suite:
+    """Return a suite with values of the command line in place of its own and of its entries'.
+
+    None and empty lists change nothing. Raises RequestError for invalid values.
+    """
+    changes = {key: value for key, value in changes.items() if value is not None and value not in ((), [])}
+    replaced = set(changes) | {_RIVALS[key] for key in changes if key in _RIVALS}
+    values = {key: value for key, value in suite.model_dump(exclude_none=True).items() if key not in replaced}
     for kind in {"problems", "optimizers"} & set(values):
-        values[kind] = [{key: entry[key] for key in entry if key not in dropped} for entry in values[kind]]
-    return parse_suite(values | given, catalogue=catalogue)
+        values[kind] = [{key: entry[key] for key in entry if key not in replaced} for entry in values[kind]]
+    return parse_suite(values | changes, catalogue=catalogue)
 
 
 def list_suites() -> list[Suite]:
-    """Read every packaged suite, by name."""
+    """Return every packaged suite, sorted by name."""
     return [load_suite(path.stem) for path in sorted(_FOLDER.glob("*.toml"))]
 
 
