@@ -23,15 +23,15 @@ _TABLES = tuple(
 
 
 def catalogue() -> dict[str, Optimizer]:
-    """Return all entries sorted by name."""
+    """Return all optimizers by name, sorted."""
     return merge(_TABLES)
 
 
 def merge(tables: Iterable[Mapping[str, Optimizer]]) -> dict[str, Optimizer]:
-    """Merge tables, sorted by name; a name given twice raises ValueError."""
+    """Return the entries of tables, sorted by name. Raises ValueError for a name in two tables."""
     entries: dict[str, Optimizer] = {}
     for table in tables:
-        if twice := entries.keys() & table.keys():
-            raise ValueError(f"optimizers given twice: {', '.join(sorted(twice))}")
+        if duplicates := entries.keys() & table.keys():
+            raise ValueError(f"optimizers given twice: {', '.join(sorted(duplicates))}")
         entries |= table
     return dict(sorted(entries.items()))

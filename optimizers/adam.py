@@ -9,6 +9,7 @@ from optbench.optimizers.optimizer import Optimizer
 
 
 def nadam(learning_rate, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, eps_root: float = 0.0):
+    """Return Adam with Nesterov momentum."""
     return optax.nadam(learning_rate, b1, b2, eps, eps_root)
 
 
@@ -20,6 +21,7 @@ def nadamw(
     eps: float = 1e-8,
     eps_root: float = 0.0,
 ):
+    """Return Adam with Nesterov momentum and decoupled weight decay."""
     return optax.nadamw(learning_rate, b1, b2, eps, eps_root, weight_decay=weight_decay)
 
 
@@ -33,6 +35,7 @@ def optimistic_adam_v2(
     eps_root: float = 0.0,
     nesterov: bool = True,
 ):
+    """Return optimistic Adam, in optax's second form."""
     # Looked up when it is built: optax 0.2.5 doesn't have it, and lacks this one entry.
     return optax.optimistic_adam_v2(
         learning_rate, alpha=alpha, beta=beta, b1=b1, b2=b2, eps=eps, eps_root=eps_root, nesterov=nesterov

@@ -15,6 +15,7 @@ def adafactor(
     eps: float = 1e-30,
     multiply_by_parameter_scale: bool = True,
 ):
+    """Return Adafactor, without its own weight decay."""
     # Leaves out weight_decay_rate, which would be a second decay, unscaled by the rate.
     return optax.adafactor(
         learning_rate,
@@ -28,6 +29,7 @@ def adafactor(
 
 
 def madgrad(learning_rate, momentum: float = 0.9, eps: float = 1e-6):
+    """Return MADGRAD."""
     # Looked up when it is built, as optimistic_adam_v2.
     return optax.contrib.madgrad(learning_rate, momentum, eps=eps)
 

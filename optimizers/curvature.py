@@ -11,6 +11,7 @@ _HESSIAN_EVERY = 10
 
 
 def lbfgs(learning_rate, memory_size: int = 10, scale_init_precond: bool = True, max_linesearch_steps: int = 20):
+    """Return L-BFGS with a zoom line search from a step of 1, times the learning rate."""
     linesearch = optax.scale_by_zoom_linesearch(max_linesearch_steps, initial_guess_strategy="one")
     return optax.lbfgs(learning_rate, memory_size, scale_init_precond, linesearch)
 
@@ -25,6 +26,7 @@ def sophia(
     gamma: float = 0.01,
     clip_threshold: float = 1.0,
 ):
+    """Return Sophia, with a Hessian estimate every so many steps."""
     return optax.contrib.sophia(
         learning_rate,
         b1,

@@ -1,4 +1,4 @@
-"""What optax offers as an optimizer, and which of it the catalogue leaves out on purpose."""
+"""The public optimizers of optax, and those that the catalogue leaves out on purpose."""
 
 import inspect
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ EXCLUSIONS: Mapping[str, str] = {
 
 
 def public_optimizers() -> frozenset[str]:
-    """Name every public optimizer of `optax` and `optax.contrib`, as "module.name".
+    """Return the public optimizers of `optax` and `optax.contrib`, as "module.name".
 
-    That is what returns a transformation, or doesn't say, and takes a rate or an optimizer to act on. Parts of an
-    optimizer, named `scale_by_*`, are none.
+    These are functions that return a transformation, or have no annotation, and take a rate or an optimizer to act on.
+    Parts of an optimizer, named `scale_by_*`, are left out.
     """
     return frozenset(
         f"{module.__name__}.{name}"

@@ -10,27 +10,33 @@ from optbench.optimizers.optimizer import Optimizer
 
 
 def sgd(learning_rate):
+    """Return plain gradient descent."""
     return optax.sgd(learning_rate)
 
 
 def sgd_momentum(learning_rate, momentum: float = 0.9):
+    """Return gradient descent with heavy-ball momentum."""
     return optax.sgd(learning_rate, momentum)
 
 
 def sgd_nesterov(learning_rate, momentum: float = 0.9):
+    """Return gradient descent with Nesterov momentum."""
     return optax.sgd(learning_rate, momentum, nesterov=True)
 
 
 def signum(learning_rate, beta: float = 0.9):
+    """Return descent by the sign of the momentum."""
     # Looked up when it is built, as optimistic_adam_v2.
     return optax.signum(learning_rate, beta)
 
 
 def noisy_sgd(learning_rate, seed=0, eta: float = 0.01, gamma: float = 0.55):
+    """Return gradient descent with Gaussian noise of falling variance in its gradient."""
     return optax.noisy_sgd(learning_rate, eta, gamma, key=jax.random.key(seed))
 
 
 def dpsgd(learning_rate, seed=0, l2_norm_clip: float = 1.0, noise_multiplier: float = 1.0, momentum: float = 0.0):
+    """Return differentially private gradient descent: per-example gradients clipped, their mean with noise."""
     # optax.contrib.dpsgd takes its seed only by an argument that warns of deprecation.
     return optax.chain(
         optax.contrib.differentially_private_aggregate(l2_norm_clip, noise_multiplier, key=jax.random.key(seed)),
@@ -40,6 +46,7 @@ def dpsgd(learning_rate, seed=0, l2_norm_clip: float = 1.0, noise_multiplier: fl
 
 
 def sam(learning_rate, rho: float = 0.05, momentum: float = 0.9):
+    """Return sharpness-aware minimisation, with gradient descent with momentum as its outer optimizer."""
     # Not optax.contrib.normalize: it divides by zero at a stationary point.
     ascent = optax.chain(optax.normalize_by_update_norm(eps=1e-12), optax.sgd(rho))
     return optax.contrib.sam(optax.sgd(learning_rate, momentum), ascent, opaque_mode=True)

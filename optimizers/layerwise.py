@@ -20,6 +20,7 @@ def muon(
     adam_b2: float = 0.999,
     consistent_rms: float | None = None,
 ):
+    """Return Muon for matrices, with nadamw for all other parameters."""
     # Older optax, which a history may be filled with, knows no consistent_rms.
     scaled: dict[str, Any] = {} if consistent_rms is None else {"consistent_rms": consistent_rms}
     # Matrices by muon, all else by nadamw at the same rate; decay reaches both.
@@ -48,6 +49,7 @@ def galore(
     b2: float = 0.999,
     eps: float = 1e-8,
 ):
+    """Return Adam on gradients projected to a low rank, GaLore."""
     return optax.contrib.galore(
         learning_rate,
         rank=rank,

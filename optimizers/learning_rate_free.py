@@ -7,10 +7,12 @@ from optbench.optimizers.optimizer import Optimizer
 
 
 def polyak_sgd(learning_rate, f_min: float = 0.0, eps: float = 0.0, variant: str = "sps"):
+    """Return gradient descent with the Polyak step size, capped by the learning rate."""
     return optax.polyak_sgd(learning_rate, f_min=f_min, eps=eps, variant=variant)
 
 
 def dadapt_adamw(learning_rate, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, estim_lr0: float = 1e-6):
+    """Return AdamW with D-Adaptation."""
     return optax.contrib.dadapt_adamw(learning_rate, (b1, b2), eps, estim_lr0)
 
 
@@ -24,12 +26,14 @@ def prodigy(
     estim_lr_coef: float = 1.0,
     safeguard_warmup: bool = False,
 ):
+    """Return Prodigy."""
     return optax.contrib.prodigy(
         learning_rate, (b1, b2), beta3, eps, estim_lr0, estim_lr_coef, safeguard_warmup=safeguard_warmup
     )
 
 
 def dog(learning_rate, init_step: float = 1e-6, eps: float = 1e-8):
+    """Return DoG, distance over gradients, from a heuristic first step."""
     return optax.contrib.dog(learning_rate, ("heuristic", init_step), eps)
 
 
@@ -41,7 +45,10 @@ def mechanize(
     s_init: float = 1e-6,
     num_betas: int = 6,
 ):
-    """Tune the scale of `inner` ("adam" or "sgd"); `tuner_decay` acts on the tuner, not on the parameters."""
+    """Return `inner` ("adam" or "sgd") with a tuned scale; `tuner_decay` acts on the tuner, not on the parameters.
+
+    Raises ValueError for another `inner`.
+    """
     inners = {"adam": optax.adam, "sgd": optax.sgd}
     if inner not in inners:
         raise ValueError(f"inner is {inner!r}; accepted: {', '.join(inners)}")

@@ -1,4 +1,4 @@
-"""The contract of an optimizer: how it is built, what it may be tuned over, what its update takes."""
+"""The contract of an optimizer: how it is built, its range of learning rates, the arguments of its update."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import optax
 
-#: What an update may ask for, beyond the gradient, the state and the parameters.
+#: Arguments that an update may need, beyond the gradient, the state and the parameters.
 #: - value: the batch loss; grad: the gradient again (line searches take it by name)
 #: - value_fn, obj_fn: the batch loss as a function of parameters
 #: - grad_fn: its gradient as a function of (parameters, inner step)
@@ -18,7 +18,7 @@ NEEDS = frozenset({"value", "grad", "value_fn", "obj_fn", "grad_fn", "per_exampl
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Describe one optimizer as one entry of a table.
+    """One optimizer, an entry of a table.
 
     `build(learning_rate, **hyperparameters)` returns the transformation. The sweep calls it inside the
     compiled step with traced scalars: `learning_rate` is already multiplied by the schedule.
@@ -27,23 +27,23 @@ class Optimizer:
     build: Callable[..., optax.GradientTransformation]
     #: Lowest and highest learning rate worth trying; grids are geometric between them.
     learning_rates: tuple[float, float]
-    #: Author, title, year; and why the range is what it is.
+    #: Author, title, year; and the reason for the range.
     source: str
     needs: frozenset[str] = frozenset()
-    #: How decoupled weight decay reaches it. "native": `build` takes `weight_decay` with exactly that
+    #: How decoupled weight decay is applied. "native": `build` takes `weight_decay` with exactly that
     #: meaning. "wrapped": subtracted beside the update. "anchored": the same for optimizers that rebuild
     #: their iterate from the initial parameters, and would undo a decay they don't know of.
     decay: Literal["native", "wrapped", "anchored"] = "wrapped"
-    #: The parameters to evaluate, where they differ from those the gradient is taken at.
+    #: The parameters to evaluate, if they differ from those the gradient is taken at.
     evaluation_params: Callable[[optax.OptState, optax.Params], optax.Params] | None = None
-    #: Gradient evaluations that the step which led to this state has cost.
+    #: Gradient evaluations of the step that led to this state.
     gradient_evaluations: Callable[[optax.OptState], Any] = lambda state: 1
-    #: Steps after which its work repeats, given its hyperparameters: what is done every so often is timed whole.
+    #: Steps after which its work repeats, from its hyperparameters: a timed call covers whole periods.
     period: Callable[[Mapping[str, Any]], int] = lambda hyperparameters: 1
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
-        """Name what can be set, with its default: floats are traced, anything else is fixed per cell."""
+        """Hyperparameters and their defaults: floats are traced, anything else is fixed per cell."""
         own = {"learning_rate", "weight_decay", "seed"}
         parameters = inspect.signature(self.build).parameters.values()
         return {p.name: p.default for p in parameters if p.name not in own and _is_settable(p)}

@@ -6,6 +6,7 @@ from optbench.optimizers.optimizer import Optimizer
 
 
 def schedule_free_sgd(learning_rate, weight_decay: float = 0.0, b1: float = 0.9, weight_lr_power: float = 2.0):
+    """Return schedule-free gradient descent."""
     return optax.contrib.schedule_free_sgd(
         learning_rate, b1=b1, weight_decay=weight_decay, weight_lr_power=weight_lr_power
     )
@@ -19,6 +20,7 @@ def schedule_free_adamw(
     eps: float = 1e-8,
     weight_lr_power: float = 2.0,
 ):
+    """Return schedule-free AdamW."""
     return optax.contrib.schedule_free_adamw(
         learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, weight_lr_power=weight_lr_power
     )

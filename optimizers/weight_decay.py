@@ -10,7 +10,7 @@ from optbench.optimizers.optimizer import Optimizer
 
 
 class AnchoredState(NamedTuple):
-    """Hold what an optimizer knows of itself: its state and the parameters it would have without decay."""
+    """The state of an optimizer without decay: its own, and the parameters it would have."""
 
     inner: optax.OptState
     own_params: optax.Params
