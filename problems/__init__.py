@@ -9,32 +9,32 @@ from typing import Any
 
 
 def families() -> dict[str, str]:
-    """Map each family's name to the module that holds it, without importing any."""
+    """Return the module of each family, by the family's name, without importing any."""
     paths = sorted(Path(__file__).parent.glob("*/[!_]*.py"), key=lambda path: path.stem)
     return {path.stem: f"{__name__}.{path.parent.name}.{path.stem}" for path in paths}
 
 
 def factory(name: str) -> Callable[..., Any]:
-    """Import the factory of a family; raise KeyError where there is none."""
+    """Return the factory of a family, from its module. Raises KeyError for an unknown name."""
     return getattr(import_module(families()[name]), name)
 
 
 def parameters(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Name what a factory can be given, with its defaults."""
+    """Return the parameters of a factory, with their defaults."""
     return {name: parameter.default for name, parameter in inspect.signature(factory).parameters.items()}
 
 
 def rungs(name: str) -> tuple[dict[str, Any], ...]:
-    """Read a family's ladder: the parameters that make it easy, medium and hard."""
+    """Return a family's ladder: the parameters that make it easy, medium and hard. Raises KeyError if unknown."""
     return import_module(families()[name]).RUNGS
 
 
 def section(factory: Callable[..., Any], title: str) -> str:
-    """Read the paragraph that begins with `Title:` off a factory's docstring, on one line; "" where there is none.
+    """Return the paragraph of a factory's docstring that begins with `Title:`, on one line; "" if there is none.
 
-    It ends at an empty line, or where the next section begins.
+    It ends at an empty line or before the next section.
     """
-    found = re.search(
+    match = re.search(
         rf"^{title}:(.*?)(?=^\s*$|^[A-Z][a-z]+: |\Z)", inspect.getdoc(factory) or "", re.DOTALL | re.MULTILINE
     )
-    return " ".join(found[1].split()) if found else ""
+    return " ".join(match[1].split()) if match else ""

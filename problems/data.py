@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from optbench.problems.data_files import READERS, Table, is_data, read
 from optbench.problems.data_idx import NAMES
 
-#: Sets that scikit-learn carries with it, and whether their target is a class.
+#: Data sets of scikit-learn, and whether their target is a class.
 BUNDLED = {"breast_cancer": True, "diabetes": False, "digits": True, "iris": True, "wine": True}
 
 Rows = tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"] | Int[np.ndarray, " row"]]
@@ -19,22 +19,23 @@ Rows = tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"] | Int[n
 
 @dataclass(frozen=True)
 class Split:
-    """Hold training and test rows; `num_classes` is 0 where the target is a number."""
+    """Training and test rows; `num_classes` is 0 if the target is a number."""
 
     train: Rows
     test: Rows | None
     num_classes: int = 0
-    #: Height and width, where the features are an image's pixels.
+    #: Height and width, if the features are an image's pixels.
     image: tuple[int, int] | None = None
-    #: A row's features are (raw - mean) / spread, and 0 where the spread is 0.
+    #: A row's features are (raw - mean) / spread, and 0 if the spread is 0.
     mean: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
     spread: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
 
 
 def load(data: str, also: tuple[str, ...] = ()) -> Table:
-    """Load a bundled set or a file; `also` are names that the caller accepts itself. Raise ValueError.
+    """Return the table of a bundled set or a file; `also` are names that the caller accepts itself.
 
     The pixels of digits are divided by 16; the other sets come in their raw units.
+    Raises ValueError for an unknown name and for a file that can't be read.
     """
     data = str(data)
     if data in BUNDLED:
@@ -50,7 +51,7 @@ def load(data: str, also: tuple[str, ...] = ()) -> Table:
 
 
 def regression(table: Table, *, standardize: bool, standardize_target: bool, test_fraction: float) -> Split:
-    """Split rows with a number as target; raise ValueError where one isn't."""
+    """Return training and test rows with a number as target. Raises ValueError for words and for an empty side."""
     if table.y.dtype.kind != "f":
         raise table.fault(0, f"expected a number as target, found {str(table.y[0])!r}")
     train, test = _split(table, test_fraction)
@@ -60,31 +61,35 @@ def regression(table: Table, *, standardize: bool, standardize_target: bool, tes
 
 
 def classification(table: Table, *, standardize: bool, test_fraction: float, label_noise: float = 0.0) -> Split:
-    """Split rows with a class as target, mapped to 0..k-1 in sorted order; raise ValueError where one isn't.
+    """Return training and test rows with a class as target, mapped to 0..k-1 in sorted order.
 
     `label_noise` is the share of training rows whose label becomes another class, drawn uniformly.
+    Raises ValueError for targets that are no classes, for a single class, and for an empty side.
     """
     y, num_classes = _classes(table)
     train, test = _split(table, test_fraction)
     x = _standardize(table.x, train) if standardize else table.x
     mean, spread = _moments(table.x, train) if standardize else (0 * table.x[0], 0 * table.x[0] + 1)
     labels = _flip(y[train], label_noise, num_classes)
-    tested = (x[test], y[test]) if len(test) else None
-    return Split((x[train], labels), tested, num_classes, table.image, mean, spread)
+    test_rows = (x[test], y[test]) if len(test) else None
+    return Split((x[train], labels), test_rows, num_classes, table.image, mean, spread)
 
 
 def _bundled(name: str) -> Table:
     from sklearn import datasets
 
-    # diabetes comes scaled over all its rows unless told otherwise, test rows included
-    loaded: Any = datasets.load_diabetes(scaled=False) if name == "diabetes" else getattr(datasets, f"load_{name}")()
-    x = loaded.data / 16 if name == "digits" else loaded.data
+    # by default diabetes is scaled over all its rows, test rows included
+    bunch: Any = datasets.load_diabetes(scaled=False) if name == "diabetes" else getattr(datasets, f"load_{name}")()
+    x = bunch.data / 16 if name == "digits" else bunch.data
     image = (8, 8) if name == "digits" else None
-    return Table(name, x.astype(np.float64), loaded.target.astype(np.float64), np.arange(len(x)) + 1, image)
+    return Table(name, x.astype(np.float64), bunch.target.astype(np.float64), np.arange(len(x)) + 1, image)
 
 
 def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw training and test rows; RandomState because its stream is frozen across numpy releases."""
+    """Return the indices of training and of test rows, shuffled. Raises ValueError if one side is empty.
+
+    RandomState, because its stream is frozen across numpy releases.
+    """
     num_rows = len(table.x)
     num_test = round(num_rows * test_fraction)
     if num_test == num_rows or (test_fraction > 0) != (num_test > 0):
@@ -94,14 +99,14 @@ def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _standardize(values: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Give each column mean 0 and population standard deviation 1 over the training rows; constants become 0."""
+    """Return columns with mean 0 and population standard deviation 1 over the training rows; constants become 0."""
     mean, spread = _moments(values, train)
     constant = spread == 0
     return (values - mean) * np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
 
 
 def _moments(values: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take the mean and standard deviation of each column over the training rows; constants have 0."""
+    """Return the mean and standard deviation of each column over the training rows; constants have 0."""
     rows = values[train]
     # the range, as a constant's standard deviation is rounding and not always 0
     return rows.mean(axis=0), np.where(np.ptp(rows, axis=0) == 0, 0.0, rows.std(axis=0))
@@ -122,7 +127,7 @@ def _classes(table: Table) -> tuple[Int[np.ndarray, " row"], int]:
 
 def _flip(y: Int[np.ndarray, " row"], share: float, num_classes: int) -> Int[np.ndarray, " row"]:
     random = np.random.RandomState(1)
-    flipped = random.permutation(len(y))[: round(share * len(y))]
+    indices = random.permutation(len(y))[: round(share * len(y))]
     noisy = y.copy()
-    noisy[flipped] = (y[flipped] + random.randint(1, num_classes, size=len(flipped))) % num_classes
+    noisy[indices] = (y[indices] + random.randint(1, num_classes, size=len(indices))) % num_classes
     return noisy

@@ -1,4 +1,4 @@
-"""Read features and targets from a file; a fault is one ValueError line that names the file and the row."""
+"""Files of features and targets; a fault raises a ValueError of one line, with the file and the row."""
 
 import csv
 import zipfile
@@ -11,39 +11,43 @@ from jaxtyping import Float, Int, Shaped
 
 from optbench.problems import data_idx
 
-#: What scikit-learn's `dump_svmlight_file` writes on top where it is given a comment.
+#: The line that scikit-learn's `dump_svmlight_file` writes on top of its files with a comment.
 ZERO_BASED_COMMENT = "column indices are zero-based"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Hold a data set as it was read: the targets may be numbers or strings."""
+    """The features and targets of a file; targets are numbers or strings."""
 
     name: str
     x: Float[np.ndarray, "row feature"]
     y: Shaped[np.ndarray, " row"]
-    #: Where each row stands in its file, from 1.
+    #: The line of each row in its file, from 1.
     rows: Int[np.ndarray, " row"]
-    #: Height and width, where the features are an image's pixels, row by row.
+    #: Height and width, if the features are an image's pixels, row by row.
     image: tuple[int, int] | None = None
 
     def fault(self, index: int, message: str) -> ValueError:
+        """Return the error of a row, with the file and the row's line."""
         return ValueError(f"{self.name}, row {self.rows[index]}: {message}")
 
 
 def is_data(path: Path) -> bool:
-    """Tell by its name whether a file is of a kind that can be read."""
+    """Return whether a file's name is that of a known kind of data."""
     return path.suffix.lower() in READERS or data_idx.is_idx(path)
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """List the files that are read where this one is asked for: itself, and the labels beside images."""
-    beside = data_idx.labels_of(path) if data_idx.is_idx(path) and "images" in path.name else path
-    return tuple(file for file in dict.fromkeys((path, beside)) if file.is_file())
+    """Return the files that are read for a path: itself, and the labels of images."""
+    labels = data_idx.labels_of(path) if data_idx.is_idx(path) and "images" in path.name else path
+    return tuple(file for file in dict.fromkeys((path, labels)) if file.is_file())
 
 
 def read(path: Path) -> Table:
-    """Read a file by its name and check that it holds a finite row at least; raise ValueError."""
+    """Return the table of a file, whose kind its name tells.
+
+    Raises ValueError for a missing file, other contents, no rows and numbers that aren't finite.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'nothing'}")
     table = READERS.get(path.suffix.lower(), _read_idx)(path)
@@ -62,7 +66,7 @@ def read(path: Path) -> Table:
 def _read_npz(path: Path) -> Table:
     try:
         # opened here, as np.load leaves a torn file open
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: expected an .npz file of arrays x and y, found another kind") from error
@@ -70,8 +74,8 @@ def _read_npz(path: Path) -> Table:
         raise ValueError(f"{path}: expected arrays x and y, found {', '.join(sorted(arrays)) or 'none'}")
     x, y = arrays["x"], arrays["y"]
     if x.ndim != 2 or x.dtype.kind not in "biuf" or y.ndim != 1 or y.dtype.kind not in "biufU":
-        found = f"x {x.dtype}{list(x.shape)} and y {y.dtype}{list(y.shape)}"
-        raise ValueError(f"{path}: expected numbers x[row, feature] and y[row], found {found}")
+        shapes = f"x {x.dtype}{list(x.shape)} and y {y.dtype}{list(y.shape)}"
+        raise ValueError(f"{path}: expected numbers x[row, feature] and y[row], found {shapes}")
     if len(x) != len(y):
         row = min(len(x), len(y)) + 1
         raise ValueError(f"{path}, row {row}: expected as many rows as targets, found x of {len(x)}, y of {len(y)}")
@@ -107,7 +111,7 @@ def _read_csv(path: Path) -> Table:
 
 
 def _is_header(lines: list[list[str]]) -> bool:
-    """Take the first line for a header where it has no number, or where only its target isn't one."""
+    """Return whether the first line is a header: it has no number, or only its target isn't one, unlike the rest."""
     first, *rest = lines
     if not any(map(_is_number, first)):
         return True
@@ -123,7 +127,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _read_libsvm(path: Path) -> Table:
-    """Read LIBSVM text: indices count from 1, unless a 0 occurs or scikit-learn's comment says otherwise.
+    """Return the table of LIBSVM text: indices count from 1, unless a 0 occurs or scikit-learn's comment is there.
 
     A file can't tell how wide its data was: features that are zero in every row after the last index are lost.
     """
@@ -149,7 +153,7 @@ def _libsvm_lines(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _libsvm_fault(path: Path, text: str) -> ValueError:
-    """Find the first row that isn't `target index:value ...` with rising indices."""
+    """Return the error of the first row that isn't `target index:value ...` with rising indices."""
     for row, (target, *pairs) in _libsvm_lines(text):
         if not _is_number(target):
             return ValueError(f"{path}, row {row}: expected a number as target, found {target!r}")

@@ -1,4 +1,4 @@
-"""The contract of a problem: what is minimised, written for one training run."""
+"""The contract of a problem: its parameters, loss, data and optimum, written for one training run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Params = PyTree[Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """Describe one objective; pure functions of one training run, with no seed or point axis.
+    """One objective: pure functions of one training run, with no seed or point axis.
 
     A problem is of one of three kinds:
 
@@ -38,27 +38,27 @@ class Problem:
     train: Batch | None = None
     test: Batch | None = None
     sample: Callable[[jax.Array, int, jax.Array], Batch] | None = None
-    #: Updates a run makes unless it is told otherwise.
+    #: Updates of a run by default.
     steps: int = 200
     batch_size: int | Literal["full"] = "full"
-    #: Find the smallest reachable train loss in float64, or None where it is unknown. Called when needed.
+    #: The smallest reachable train loss in float64, or None if it is unknown. Called when needed.
     optimum: Callable[[], float | None] = lambda: None
-    #: Parameters in float64 at which the optimum is taken, where they are known. Called when needed.
+    #: Parameters in float64 at which the loss is the optimum, if they are known. Called when needed.
     minimiser: Callable[[], Params] | None = None
-    #: Metric name, with its split -> the value that counts as reached; the first is the one that tables show.
+    #: Metric name, with its split -> the value that counts as reached; tables show the first.
     targets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    #: Metrics, without their split, of which more is better; of all others less is.
+    #: Metrics, without their split, of which more is better; of all others less is better.
     higher_is_better: frozenset[str] = frozenset({"accuracy"})
     #: Map parameters back into the feasible set after each update.
     project: Callable[[Params], Params] | None = None
-    #: True where `loss` keeps its reductions in float32 when parameters and inputs arrive in bfloat16.
+    #: True if `loss` keeps its reductions in float32 when parameters and inputs arrive in bfloat16.
     mixed_precision: bool = False
-    #: True where `loss` on the whole training set differs from `metrics(...)["loss"]` (dropout, noise).
+    #: True if `loss` on the whole training set differs from `metrics(...)["loss"]` (dropout, noise).
     noisy_loss: bool = False
 
     @property
     def num_rows(self) -> int:
-        """Count the training examples: 1 for deterministic problems, 0 for streams (no end)."""
+        """Number of training examples: 1 for deterministic problems, 0 for streams (no end)."""
         if self.sample is not None:
             return 0
         leaves = jax.tree.leaves(self.train)

@@ -1,10 +1,10 @@
-"""Find the smallest regularised cross-entropy of a linear classifier, in float64."""
+"""The smallest regularised cross-entropy of a linear classifier, in float64."""
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import log_softmax
 
-#: Beyond it the Hessian takes longer than its answer is worth: 650 parameters take a second, 7850 minutes.
+#: Beyond it the Hessian takes too long: 650 parameters take a second, 7850 minutes.
 MAX_PARAMETERS = 2000
 MAX_ITERATIONS = 100
 GRADIENT_NORM = 1e-10
@@ -13,12 +13,12 @@ GRADIENT_NORM = 1e-10
 def smallest_loss(
     x: Float[np.ndarray, "row feature"], y: Int[np.ndarray, " row"], num_classes: int, l2: float
 ) -> float | None:
-    """Run damped Newton from 0 until the gradient's norm is below 1e-10; None where that isn't reached.
+    """Return the loss at which damped Newton from 0 has a gradient norm below 1e-10, or None if it doesn't get there.
 
     Two classes have one free column of weights, as class 0 scores 0; more have one column each.
     """
     num_rows = len(x)
-    x = x[:, x.any(axis=0)]  # pixels that are always 0 leave the Hessian singular where l2=0, and change no loss
+    x = x[:, x.any(axis=0)]  # pixels that are always 0 leave the Hessian singular with l2=0, and change no loss
     design = np.c_[x, np.ones(num_rows)]
     free = 1 if num_classes == 2 else num_classes
     if design.shape[1] * free > MAX_PARAMETERS:
@@ -53,7 +53,7 @@ def smallest_loss(
 
 
 def _hessian(design: np.ndarray, p: Float[np.ndarray, "row free"], penalty: np.ndarray) -> np.ndarray:
-    """Build the Hessian over (class, feature).
+    """Return the Hessian over (class, feature) pairs.
 
     Adding the same to every class's weights changes no probability, so softmax leaves that direction flat. Newton's
     steps don't use it: 1 is added there to make the system regular.

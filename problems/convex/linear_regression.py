@@ -88,7 +88,7 @@ def linear_regression(
 
 
 def _least_squares(x: Float[np.ndarray, "row feature"], y: Float[np.ndarray, " row"], l2: float) -> float:
-    """Find the smallest loss as one least-squares system, which squares no condition number."""
+    """Return the smallest loss, from one least-squares system, which squares no condition number."""
     num_rows, dim = x.shape
     design = np.c_[x, np.ones(num_rows)] / np.sqrt(num_rows)
     penalty = np.sqrt(l2) * np.eye(dim, dim + 1)

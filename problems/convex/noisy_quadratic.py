@@ -67,20 +67,23 @@ def noisy_quadratic(
 
 
 def expected_loss_of_sgd(
-    steps: Float[np.ndarray, " record"], learning_rate: float, batch_size: int, **given: Any
+    steps: Float[np.ndarray, " record"], learning_rate: float, batch_size: int, **settings: Any
 ) -> Float[np.ndarray, " record"]:
-    """Return the expected loss of `noisy_quadratic(**given)` after so many steps of stochastic gradient descent.
+    """Return the expected loss of `noisy_quadratic(**settings)` after so many steps of stochastic gradient descent.
 
     Axes don't mix: a distance d_i becomes (1 - r h_i) d_i plus noise of variance r^2 c_i / batch_size, step by step,
     where r is the learning rate and c_i the variance of one example's gradient. So E d_i^2 is a geometric sum.
     """
-    eigenvalues, variance, minimiser = _parts(**(parameters(noisy_quadratic) | given))
-    kept = (1 - learning_rate * eigenvalues) ** 2
-    power = kept ** np.asarray(steps, float)[:, None]
-    added = np.divide(
-        1 - power, 1 - kept, out=np.broadcast_to(np.asarray(steps, float)[:, None], power.shape).copy(), where=kept != 1
+    eigenvalues, variance, minimiser = _parts(**(parameters(noisy_quadratic) | settings))
+    decay = (1 - learning_rate * eigenvalues) ** 2
+    power = decay ** np.asarray(steps, float)[:, None]
+    noise_sums = np.divide(
+        1 - power,
+        1 - decay,
+        out=np.broadcast_to(np.asarray(steps, float)[:, None], power.shape).copy(),
+        where=decay != 1,
     )
-    moments = power * minimiser**2 + learning_rate**2 * variance / batch_size * added
+    moments = power * minimiser**2 + learning_rate**2 * variance / batch_size * noise_sums
     return moments @ eigenvalues / 2
 
 

@@ -57,8 +57,8 @@ def online_regression(
         return 0.5 * jnp.mean((x @ w - y) ** 2)
 
     def metrics(w: Float[Array, " dim"], data: Any) -> dict[str, Float[Array, ""]]:
-        away = w - jnp.asarray(aims[0], w.dtype)
-        return {"loss": 0.5 * jnp.sum(jnp.asarray(variance, w.dtype) * away**2) + floor}
+        error = w - jnp.asarray(aims[0], w.dtype)
+        return {"loss": 0.5 * jnp.sum(jnp.asarray(variance, w.dtype) * error**2) + floor}
 
     return Problem(
         init=lambda key: jnp.zeros(dim),
@@ -76,33 +76,33 @@ def online_regression(
 
 
 def expected_losses_of_sgd(
-    num_steps: int, learning_rate: float, batch_size: int, **given: Any
+    num_steps: int, learning_rate: float, batch_size: int, **settings: Any
 ) -> Float[np.ndarray, " step"]:
-    """Return the expected metric of `online_regression(**given)` after 0 to `num_steps` steps of gradient descent.
+    """Return the expected metric of `online_regression(**settings)` after 0 to `num_steps` steps of gradient descent.
 
     With S the covariance of x, an average A over a batch of x x' has E A M A = S M S + (S M S + S tr(S M)) / batch_size
     for any symmetric M: the mean and the second moment of w - w*_t each follow a recursion of their own.
     """
-    given = parameters(online_regression) | given
-    variance, aims = _parts(given["dim"], given["condition"], given["seed"])
-    angle = given["drift"] * np.maximum(_JOURNEY - np.arange(num_steps + 1), 0)
+    settings = parameters(online_regression) | settings
+    variance, aims = _parts(settings["dim"], settings["condition"], settings["seed"])
+    angle = settings["drift"] * np.maximum(_JOURNEY - np.arange(num_steps + 1), 0)
     targets = np.cos(angle)[:, None] * aims[0] + np.sin(angle)[:, None] * aims[1]
-    kept = 1 - learning_rate * variance
+    decay = 1 - learning_rate * variance
     mean = -targets[0]
     second = np.outer(mean, mean)
     losses = np.empty(num_steps + 1)
     for step in range(num_steps + 1):
-        # w - w* is w - w*_t plus what the target still has to go
+        # w - w* is w - w*_t plus the remaining way of the target
         rest = targets[step] - aims[0]
-        losses[step] = variance @ (np.diag(second) + 2 * mean * rest + rest**2) / 2 + given["noise"] ** 2 / 2
+        losses[step] = variance @ (np.diag(second) + 2 * mean * rest + rest**2) / 2 + settings["noise"] ** 2 / 2
         if step < num_steps:
             spread = np.outer(variance, variance) * second
-            spread += np.diag(variance) * (variance @ np.diag(second) + given["noise"] ** 2)
-            second = np.outer(kept, kept) * second + learning_rate**2 / batch_size * spread
-            mean = kept * mean
-            moved = targets[step] - targets[step + 1]
-            second += np.outer(mean, moved) + np.outer(moved, mean) + np.outer(moved, moved)
-            mean = mean + moved
+            spread += np.diag(variance) * (variance @ np.diag(second) + settings["noise"] ** 2)
+            second = np.outer(decay, decay) * second + learning_rate**2 / batch_size * spread
+            mean = decay * mean
+            shift = targets[step] - targets[step + 1]
+            second += np.outer(mean, shift) + np.outer(shift, mean) + np.outer(shift, shift)
+            mean = mean + shift
     return losses
 
 
@@ -110,7 +110,7 @@ def _parts(dim: int, condition: float, seed: int) -> tuple[Float[np.ndarray, " d
     """Return the variances of the features, and w* with the target a quarter of a turn before it."""
     variance = np.geomspace(1, 1 / condition, dim)
     first, second = np.random.RandomState(seed).standard_normal((2, dim))
-    # at a right angle in the metric of the loss, so that turning leaves the loss of w = 0 as it is
+    # at a right angle in the metric of the loss, so that turning doesn't change the loss of w = 0
     second -= first * (variance @ (first * second)) / (variance @ first**2)
     aims = np.stack([first, second])
     return variance, aims * np.sqrt(2 / (aims**2 @ variance))[:, None]

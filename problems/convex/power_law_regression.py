@@ -49,8 +49,8 @@ def power_law_regression(
         root, minimiser = axes * root, axes @ minimiser
 
     def errors(w: Float[Array, " dim"]) -> Float[Array, " eigenvector"]:
-        away, scale = w - jnp.asarray(minimiser, w.dtype), jnp.asarray(root, w.dtype)
-        return away @ scale if rotated else away * scale
+        difference, scale = w - jnp.asarray(minimiser, w.dtype), jnp.asarray(root, w.dtype)
+        return difference @ scale if rotated else difference * scale
 
     # a batch holds each x as root^-1 x, whose entries are independent
     def loss(w: Float[Array, " dim"], batch: Batch, key: jax.Array) -> Float[Array, ""]:

@@ -64,15 +64,15 @@ def quadratic(
         return spread * jax.random.normal(key, (dim,))
 
     # asarray, as a jitted function that met a bare numpy array in float32 fails when it is called again in float64
-    def away(x: Float[Array, " dim"]) -> Float[Array, " dim"]:
+    def from_minimiser(x: Float[Array, " dim"]) -> Float[Array, " dim"]:
         return x - jnp.asarray(minimiser, x.dtype)
 
     def value(x: Float[Array, " dim"]) -> Float[Array, ""]:
         scale = jnp.asarray(root, x.dtype)
-        return 0.5 * jnp.sum((away(x) @ scale if rotated else away(x) * scale) ** 2)
+        return 0.5 * jnp.sum((from_minimiser(x) @ scale if rotated else from_minimiser(x) * scale) ** 2)
 
     def loss(x: Float[Array, " dim"], batch: Batch, key: jax.Array) -> Float[Array, ""]:
-        return value(x) + jnp.mean(batch, axis=0) @ away(x) if noise else value(x)
+        return value(x) + jnp.mean(batch, axis=0) @ from_minimiser(x) if noise else value(x)
 
     def sample(key: jax.Array, batch_size: int, step: jax.Array) -> Float[Array, "example dim"]:
         return noise * jax.random.normal(key, (batch_size, dim))

@@ -37,7 +37,7 @@ def quadratic_deep(outlier_scale: float = 1.0) -> Problem:
     optimum = float(np.sum((rows - rows.mean(axis=0)) ** 2) / (2 * NUM_ROWS))
 
     def loss(theta: Float[Array, " dim"], batch: Batch, key: jax.Array) -> Float[Array, ""]:
-        # apart from what the rows' spread adds: that is the same for all trials that share a batch
+        # apart from the rows' spread, which is the same for all trials that share a batch
         centre = jnp.mean(batch, axis=0)
         spread = jnp.mean(jnp.sum((batch - centre[None, :]) ** 2, axis=1))
         return (jnp.sum((theta @ jnp.asarray(root, theta.dtype) - centre) ** 2) + spread) / 2
@@ -58,13 +58,13 @@ def quadratic_deep(outlier_scale: float = 1.0) -> Problem:
 
 
 def _points(seed: int) -> Float[np.ndarray, "row dim"]:
-    """Draw rows around the origin, rounded to float32 as they were published."""
-    drawn = np.random.RandomState(seed).normal(0.0, NOISE, (NUM_ROWS, DIM))
-    return drawn.astype(np.float32).astype(np.float64)
+    """Return rows drawn around the origin, rounded to float32 as they were published."""
+    points = np.random.RandomState(seed).normal(0.0, NOISE, (NUM_ROWS, DIM))
+    return points.astype(np.float32).astype(np.float64)
 
 
 def _root(outlier_scale: float) -> Float[np.ndarray, "dim dim"]:
-    """Draw Q's eigenvalues and rotation R, in this order, and return R' sqrt(eigenvalues): Q = root root'."""
+    """Return R' sqrt(eigenvalues), Q's root, with the eigenvalues and the rotation R drawn in this order."""
     random = np.random.RandomState(42)
     flat = random.uniform(0.0, 1.0, DIM - NUM_OUTLIERS)
     steep = random.uniform(30.0, 60.0, NUM_OUTLIERS) * outlier_scale
@@ -72,9 +72,9 @@ def _root(outlier_scale: float) -> Float[np.ndarray, "dim dim"]:
 
 
 def _rotation(random: np.random.RandomState) -> Float[np.ndarray, "dim dim"]:
-    """Draw a rotation uniformly by the subgroup algorithm of Diaconis and Shahshahani (1987).
+    """Return a uniformly drawn rotation, by the subgroup algorithm of Diaconis and Shahshahani (1987).
 
-    From a plane's, each turn puts the last into one dimension more, and reflects its new axis onto a random direction.
+    From a plane's rotation, each turn embeds the last one in one more dimension, reflecting its axis onto a random one.
     """
     angle = 2 * np.pi * random.uniform()
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -70,7 +70,7 @@ def separable(rows: int = 200, dim: int = 20, margin: float = 0.1, seed: int = 0
 
 
 def largest_margin(z: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, " dim"]:
-    """Find the unit vector w of largest min z'w, for rows z that some vector has all on one side.
+    """Return the unit vector w of largest min z'w, for rows z that lie on one side of some plane through 0.
 
     The shortest w with z w >= 1 is the residual of a least-squares problem with multipliers that aren't negative: C. L.
     Lawson, R. J. Hanson, Solving Least Squares Problems, 1974, chapter 23.

@@ -1,4 +1,4 @@
-"""What an instance of a BBOB function is made of: where its optimum lies, its rotations, its peaks."""
+"""Instances of BBOB functions: optimum, rotations and peaks."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ Value = Float[Array, ""]
 
 #: Functions that share the seeds of an earlier one.
 SEED_OF = {4: 3, 18: 17}
-#: Where Schwefel's z sin(sqrt(z)) is largest, in hundreds.
+#: The z at which Schwefel's z sin(sqrt(z)) is largest, in hundreds.
 SCHWEFEL = 4.2096874637
 
 
@@ -29,7 +29,7 @@ class Instance(NamedTuple):
 
 
 def instance(function: int, dim: int, number: int) -> Instance:
-    """Draw instance `number` of a function."""
+    """Return instance `number` of a function, drawn from its own seeds."""
     seed = SEED_OF.get(function, function) + 10000 * number
     R, Q = draw.rotation(seed + 1_000_000, dim), draw.rotation(seed, dim)
     peaks = (
@@ -41,19 +41,19 @@ def instance(function: int, dim: int, number: int) -> Instance:
 
 
 def stretch(dim: int) -> float:
-    """Widen Rosenbrock's valley where there are more than 64 dimensions."""
+    """Return the factor that widens Rosenbrock's valley in more than 64 dimensions."""
     return max(1.0, dim**0.5 / 8)
 
 
 def _x_opt(function: int, dim: int, seed: int, Q: np.ndarray) -> np.ndarray:
-    drawn = draw.location(seed, dim)
+    location = draw.location(seed, dim)
     match function:
         case 4:  # the first, third, ... are positive
-            return np.where(np.arange(dim) % 2 == 0, abs(drawn), drawn)
+            return np.where(np.arange(dim) % 2 == 0, abs(location), location)
         case 5:  # a corner
-            return np.where(drawn < 0, -5.0, 5.0)
+            return np.where(location < 0, -5.0, 5.0)
         case 8:  # nearer to the origin, so that the valley lies in the box
-            return 0.75 * drawn
+            return 0.75 * location
         case 9 | 19:  # where stretch * Q x + 1/2 is 1 in each coordinate
             return Q.T @ np.full(dim, 0.5) / stretch(dim)
         case 12:
@@ -62,11 +62,11 @@ def _x_opt(function: int, dim: int, seed: int, Q: np.ndarray) -> np.ndarray:
             return np.where(draw.uniform(seed, dim) < 0.5, -0.5, 0.5) * SCHWEFEL
         case 24:
             return np.where(draw.normal(seed, dim) < 0, -1.25, 1.25)
-    return drawn
+    return location
 
 
 def _peaks(function: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw centres[peak dim], widths[peak dim] and heights[peak] of Gallagher's peaks; the first is the highest."""
+    """Return centres[peak dim], widths[peak dim] and heights[peak] of Gallagher's peaks; the first is the highest."""
     count, span, first_condition = (101, 10.0, 1000**0.5) if function == 21 else (21, 9.8, 1000.0)
     ranks = np.argsort(draw.uniform(seed, count - 1))
     conditions = np.append(first_condition, 1000.0 ** (ranks / (count - 2)))

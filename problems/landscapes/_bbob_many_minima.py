@@ -21,11 +21,13 @@ from optbench.problems.landscapes._bbob_transforms import (
 
 
 def rastrigin_rotated(x: Point, at: Instance) -> Value:
+    """Return f15, Rastrigin's function, rotated."""
     z = twice_rotated(asymmetric(oscillate(at.R @ (x - at.x_opt)), 0.2), at, 10**0.5)
     return waves(z) + jnp.sum(z**2)
 
 
 def weierstrass(x: Point, at: Instance) -> Value:
+    """Return f16, the Weierstrass function."""
     z = twice_rotated(oscillate(at.R @ (x - at.x_opt)), at, 0.1)
     # cos(2 pi 3^k (z + 1/2)) is -cos(2 pi 3^k z), as 3^k is odd
     turns = jnp.asarray(3.0 ** np.arange(12), x.dtype)[:, None] * z[None, :]
@@ -34,6 +36,7 @@ def weierstrass(x: Point, at: Instance) -> Value:
 
 
 def schaffers(x: Point, at: Instance, condition: float = 10.0) -> Value:
+    """Return f17, Schaffer's function, or f18 with a condition of 1000."""
     z = scales(x, condition**0.5) * (at.Q @ asymmetric(at.R @ (x - at.x_opt), 0.5))
     squares = z[:-1] ** 2 + z[1:] ** 2
     rings = powered(squares, 0.25) * (1 + jnp.sin(50 * powered(squares, 0.1)) ** 2)
@@ -41,15 +44,18 @@ def schaffers(x: Point, at: Instance, condition: float = 10.0) -> Value:
 
 
 def schaffers_ill_conditioned(x: Point, at: Instance) -> Value:
+    """Return f18, Schaffer's function, ill-conditioned."""
     return schaffers(x, at, condition=1000.0)
 
 
 def griewank_rosenbrock(x: Point, at: Instance) -> Value:
+    """Return f19, Griewank and Rosenbrock's function."""
     slopes = valley(stretch(x.size) * (at.Q @ x) + 0.5)
     return 10 * jnp.mean(slopes / 4000 + (1 - jnp.cos(slopes)))
 
 
 def schwefel(x: Point, at: Instance) -> Value:
+    """Return f20, Schwefel's function."""
     near = 2 * jnp.sign(at.x_opt) * x - SCHWEFEL
     near = jnp.concatenate([near[:1], near[1:] + 0.25 * near[:-1]])
     z = 100 * (scales(x, 10**0.5) * near + SCHWEFEL)
@@ -58,12 +64,14 @@ def schwefel(x: Point, at: Instance) -> Value:
 
 
 def gallagher(x: Point, at: Instance) -> Value:
-    away = (at.Q @ x)[None, :] - at.centres
-    peaks = at.heights * jnp.exp(-0.5 / x.size * jnp.sum(at.widths * away**2, axis=1))
+    """Return f21 or f22, Gallagher's 101 or 21 peaks."""
+    difference = (at.Q @ x)[None, :] - at.centres
+    peaks = at.heights * jnp.exp(-0.5 / x.size * jnp.sum(at.widths * difference**2, axis=1))
     return oscillate(10 - jnp.max(peaks)) ** 2 + outside(x)
 
 
 def katsuura(x: Point, at: Instance) -> Value:
+    """Return f23, Katsuura's function."""
     z = twice_rotated(x - at.x_opt, at, 10)
     finer = jnp.asarray(2.0 ** np.arange(1, 33), x.dtype)
     teeth = finer[:, None] * z[None, :]
@@ -73,6 +81,7 @@ def katsuura(x: Point, at: Instance) -> Value:
 
 
 def lunacek_bi_rastrigin(x: Point, at: Instance) -> Value:
+    """Return f24, Lunacek's bi-Rastrigin function."""
     near, shrink = 2.5, 1 - 0.5 / ((x.size + 20) ** 0.5 - 4.1)
     far = -(((near**2 - 1) / shrink) ** 0.5)
     mirrored = 2 * jnp.sign(at.x_opt) * x

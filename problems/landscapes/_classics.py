@@ -18,70 +18,76 @@ Value = Float[Array, ""]
 
 @dataclass(frozen=True)
 class Function:
-    """Describe a function of one block of coordinates, or of any number of such blocks where it `extends`.
+    """A function of one block of coordinates, or of any number of such blocks if it `extends`.
 
     Start and minimiser are of one block and repeat over the others; `optimum` is of one block and adds up.
     """
 
     formula: Callable[[Point], Value]
     minimiser: tuple[float, ...]
-    #: Where runs start: a point, or half the width of the box around 0 in which the trial's key draws one.
+    #: The start of runs: a point, or half the width of the box around 0 in which the trial's key draws one.
     start: tuple[float, ...] | float
     source: str
     #: The gap to the optimum that counts as solved.
     gap: float
     optimum: float = 0.0
     extends: bool = False
-    #: Blocks where no dimension is asked for.
+    #: Blocks by default.
     blocks: int = 1
 
     @property
     def block(self) -> int:
+        """Number of coordinates of a block."""
         return len(self.minimiser)
 
 
 def safe_sqrt(square: Float[Array, ""]) -> Float[Array, ""]:
-    """Take a root whose derivative at 0 is 0 and not infinite."""
+    """Return a root whose derivative at 0 is 0 and not infinite."""
     positive = square > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)
 
 
 def rosenbrock(x: Point) -> Value:
+    """Return Rosenbrock's function, a block for each pair of coordinates."""
     x1, x2 = x[0::2], x[1::2]
     return jnp.sum(100 * (x2 - x1**2) ** 2 + (1 - x1) ** 2)
 
 
 def beale(x: Point) -> Value:
+    """Return Beale's function."""
     powers = jnp.stack([x[1], x[1] ** 2, x[1] ** 3])
     return jnp.sum((jnp.asarray((1.5, 2.25, 2.625), x.dtype) - x[0] * (1 - powers)) ** 2)
 
 
 def branin(x: Point) -> Value:
-    """Keep the square and the cosine apart from the minimum of 5/(4 pi), so that neither can round to below it."""
+    """Return Branin's function, a sum of a square, a squared cosine and the minimum, which can't round to below it."""
     valley = x[1] - 5.1 / (4 * math.pi**2) * x[0] ** 2 + 5 / math.pi * x[0] - 6
     return valley**2 + 20 * (1 - 1 / (8 * math.pi)) * jnp.cos(x[0] / 2) ** 2 + 5 / (4 * math.pi)
 
 
 def himmelblau(x: Point) -> Value:
+    """Return Himmelblau's function."""
     return (x[0] ** 2 + x[1] - 11) ** 2 + (x[0] + x[1] ** 2 - 7) ** 2
 
 
 def rastrigin(x: Point) -> Value:
-    """Write 1 - cos(2 a) as 2 sin(a)^2, which can't round to below 0."""
+    """Return Rastrigin's function, with 2 sin(a)^2 for 1 - cos(2 a), which can't round to below 0."""
     return jnp.sum(x**2 + 20 * jnp.sin(math.pi * x) ** 2)
 
 
 def ackley(x: Point) -> Value:
-    """Measure both exponentials from where they end, at 0; the gradient at the kink there is taken as 0."""
+    """Return Ackley's function, by exponentials less their value at the minimum; the gradient at its kink is 0."""
     distance = safe_sqrt(jnp.mean(x**2))
     return -20 * jnp.expm1(-0.2 * distance) - math.e * jnp.expm1(-2 * jnp.mean(jnp.sin(math.pi * x) ** 2))
 
 
 def styblinski_tang(x: Point) -> Value:
+    """Return Styblinski and Tang's function."""
     return jnp.sum(x**4 - 16 * x**2 + 5 * x) / 2
 
 
 def levy(x: Point) -> Value:
+    """Return Levy's function."""
     w = 1 + (x - 1) / 4
     inner = jnp.sum((w[:-1] - 1) ** 2 * (1 + 10 * jnp.sin(math.pi * w[:-1] + 1) ** 2))
     last = (w[-1] - 1) ** 2 * (1 + jnp.sin(2 * math.pi * w[-1]) ** 2)
@@ -89,18 +95,20 @@ def levy(x: Point) -> Value:
 
 
 def powell_singular(x: Point) -> Value:
+    """Return Powell's singular function, a block for each four coordinates."""
     x1, x2, x3, x4 = (x[i::4] for i in range(4))
     return jnp.sum((x1 + 10 * x2) ** 2 + 5 * (x3 - x4) ** 2 + (x2 - 2 * x3) ** 4 + 10 * (x1 - x4) ** 4)
 
 
 def wood(x: Point) -> Value:
+    """Return Wood's function."""
     x1, x2, x3, x4 = x
     squares = 100 * (x2 - x1**2) ** 2 + (1 - x1) ** 2 + 90 * (x4 - x3**2) ** 2 + (1 - x3) ** 2
     return squares + 10 * (x2 + x4 - 2) ** 2 + (x2 - x4) ** 2 / 10
 
 
 def helical_valley(x: Point) -> Value:
-    """Turn the angle from -1/4 to 3/4 of a circle, as published; on the axis it is taken as 0."""
+    """Return the helical valley, with an angle from -1/4 to 3/4 of a circle, as published; on the axis it is 0."""
     x1, x2, x3 = x
     on_axis = x1**2 + x2**2 == 0
     angle = jnp.arctan2(jnp.where(on_axis, 0.0, x2), jnp.where(on_axis, 1.0, x1)) / (2 * math.pi)
@@ -109,11 +117,13 @@ def helical_valley(x: Point) -> Value:
 
 
 def freudenstein_roth(x: Point) -> Value:
+    """Return Freudenstein and Roth's function."""
     x1, x2 = x
     return (-13 + x1 + ((5 - x2) * x2 - 2) * x2) ** 2 + (-29 + x1 + ((x2 + 1) * x2 - 14) * x2) ** 2
 
 
 def brown_dennis(x: Point) -> Value:
+    """Return Brown and Dennis's function."""
     t = np.arange(1, 21) / 5
     times, exponential, sine, cosine = (jnp.asarray(a, x.dtype) for a in (t, np.exp(t), np.sin(t), np.cos(t)))
     return jnp.sum(((x[0] + times * x[1] - exponential) ** 2 + (x[2] + sine * x[3] - cosine) ** 2) ** 2)

@@ -50,7 +50,7 @@ def adversarial_sequence(period: int = 200, spike: float = 220.0, shuffled: bool
     return Problem(
         init=lambda key: jnp.zeros(()),
         loss=loss,
-        # projected, as some optimizers are judged by an average that isn't
+        # projected, as some optimizers are evaluated at an average of iterates that isn't
         metrics=lambda x, data: {"loss": project(x) + 1},
         source=section(adversarial_sequence, "Source"),
         sample=sample,

@@ -43,14 +43,14 @@ def bbob(function: int = 8, dim: int = 5, instance: int = 1) -> Problem:
     accept.whole("dim", dim, low=2)
     accept.whole("instance", instance)
 
-    drawn = draw_instance(function, dim, instance)
+    constants = draw_instance(function, dim, instance)
     above_optimum = FUNCTIONS[function - 1]
 
     def init(key: jax.Array) -> Float[Array, " dim"]:
         return jax.random.uniform(key, (dim,), minval=-4, maxval=4)
 
     def value(x: Float[Array, " dim"]) -> Float[Array, ""]:
-        at = jax.tree.map(lambda array: jnp.asarray(array, x.dtype), drawn)
+        at = jax.tree.map(lambda array: jnp.asarray(array, x.dtype), constants)
         return above_optimum(x, at) + at.f_opt
 
     def loss(x: Float[Array, " dim"], batch: Batch, key: jax.Array) -> Float[Array, ""]:
@@ -62,7 +62,7 @@ def bbob(function: int = 8, dim: int = 5, instance: int = 1) -> Problem:
         metrics=lambda x, data: {"loss": value(x)},
         source=section(bbob, "Source"),
         steps=500,
-        optimum=lambda: drawn.f_opt,
-        minimiser=None if function in KINKED else lambda: drawn.x_opt,
-        targets={"train_loss": drawn.f_opt + 0.1},
+        optimum=lambda: constants.f_opt,
+        minimiser=None if function in KINKED else lambda: constants.x_opt,
+        targets={"train_loss": constants.f_opt + 0.1},
     )

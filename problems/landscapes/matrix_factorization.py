@@ -53,11 +53,11 @@ def matrix_factorization(
     accept.positive("imbalance", imbalance)
     accept.whole("seed", seed, low=0)
 
-    kept = np.geomspace(1, 1 / condition, rank)
+    leading = np.geomspace(1, 1 / condition, rank)
     omitted = np.full(min(rows, columns) - rank, tail / condition)
     random = np.random.RandomState(seed)
     left, right = (np.linalg.qr(random.standard_normal((size, min(rows, columns))))[0] for size in (rows, columns))
-    matrix = left * np.concatenate([kept, omitted]) @ right.T
+    matrix = left * np.concatenate([leading, omitted]) @ right.T
     floor = float(0.5 * np.sum(omitted**2))
 
     def init(key: jax.Array) -> Factors:
@@ -82,6 +82,6 @@ def matrix_factorization(
         source=section(matrix_factorization, "Source"),
         steps=500,
         optimum=lambda: floor,
-        minimiser=lambda: {"left": left[:, :rank] * kept**0.5, "right": right[:, :rank] * kept**0.5},
+        minimiser=lambda: {"left": left[:, :rank] * leading**0.5, "right": right[:, :rank] * leading**0.5},
         targets={"train_loss": floor + 0.01 / 2 * condition**-2},
     )

@@ -105,6 +105,6 @@ def _synthetic(
 
 
 def _spectrum(rows: Float[np.ndarray, "row dim"]) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "dim dim"]]:
-    """Find the eigenvalues of the covariance, largest first, and its eigenvectors as columns."""
+    """Return the eigenvalues of the covariance, largest first, and its eigenvectors as columns."""
     eigenvalues, basis = np.linalg.eigh(np.cov(rows.T, bias=True))
     return np.maximum(eigenvalues[::-1], 0), basis[:, ::-1]

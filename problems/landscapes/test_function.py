@@ -100,7 +100,7 @@ def test_function(name: Name = "rosenbrock", dim: int = 0, noise: float = 0.0) -
 
 
 def _distance(function: Function, blocks: int) -> float:
-    """Measure the way from the start to the minimiser; from anywhere in a box, its root mean square to the middle."""
+    """Return the distance from the start to the minimiser; for starts in a box, its root mean square to the middle."""
     if isinstance(function.start, tuple):
         return math.sqrt(blocks) * math.dist(function.start, function.minimiser)
     return function.start * math.sqrt(blocks * function.block / 3)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 
 def next_token_table(symbols: int, order: int, seed: int) -> Float[np.ndarray, "state token"]:
-    """Draw the law of the next token for each state, which is the last `order` tokens as digits, oldest first.
+    """Return drawn laws of the next token for each state: the last `order` tokens as digits, oldest first.
 
     Laws are Dirichlet with parameter 0.3, so that two or three of eight tokens are likely in each state. A share of
     1 % is uniform, so that the chain can go anywhere and no law holds a zero.
@@ -15,7 +15,7 @@ def next_token_table(symbols: int, order: int, seed: int) -> Float[np.ndarray, "
 
 
 def stationary(table: Float[np.ndarray, "state token"]) -> Float[np.ndarray, " state"]:
-    """Solve for the law of the state that a step leaves as it is."""
+    """Return the law of the state that a step doesn't change."""
     num_states, symbols = table.shape
     step = np.zeros((num_states, num_states))
     states = np.arange(num_states)[:, None]
@@ -27,5 +27,5 @@ def stationary(table: Float[np.ndarray, "state token"]) -> Float[np.ndarray, " s
 
 
 def entropy(law: Float[np.ndarray, "*axes token"]) -> Float[np.ndarray, "*axes"]:
-    """Compute -sum p log p over the last axis, of laws without zeros."""
+    """Return -sum p log p over the last axis, of laws without zeros."""
     return -np.sum(law * np.log(law), axis=-1)

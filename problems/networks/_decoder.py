@@ -17,19 +17,19 @@ def _linear(inputs: int, outputs: int, rngs: nnx.Rngs) -> nnx.Linear:
 
 
 def randomised(params: PyTree[Array], key: Array) -> PyTree[Array]:
-    """Multiply every matrix by normal numbers: a new decoder's hold their standard deviations.
+    """Return parameters with every matrix times normal numbers: a new decoder's matrices hold standard deviations.
 
     All are drawn at once, as a draw for each matrix takes seconds to compile.
     """
     leaves, tree = jax.tree.flatten(params)
     ends = np.cumsum([leaf.size if leaf.ndim == 2 else 0 for leaf in leaves])
-    drawn = jnp.split(jax.random.normal(key, (int(ends[-1]),)), ends[:-1])
-    pairs = zip(leaves, drawn, strict=True)
-    return tree.unflatten([leaf * part.reshape(leaf.shape) if leaf.ndim == 2 else leaf for leaf, part in pairs])
+    draws = jnp.split(jax.random.normal(key, (int(ends[-1]),)), ends[:-1])
+    pairs = zip(leaves, draws, strict=True)
+    return tree.unflatten([leaf * normals.reshape(leaf.shape) if leaf.ndim == 2 else leaf for leaf, normals in pairs])
 
 
 class Decoder(nnx.Module):
-    """Put out logits at each position of a row of tokens, each a function of the tokens up to there."""
+    """Map a row of tokens to logits at each position, each a function of the tokens up to it."""
 
     def __init__(
         self, tokens: int, context: int, layers: int, heads: int, width: int, norm: Norm, tied: bool, rngs: nnx.Rngs
@@ -52,11 +52,11 @@ class Decoder(nnx.Module):
 
 
 class Layer(nnx.Module):
-    """Attend to earlier positions, then transform each by itself; both are added to what comes in."""
+    """Attend to earlier positions, then transform each by itself; both are added to their input."""
 
     def __init__(self, heads: int, width: int, norm: Norm, rngs: nnx.Rngs):
         dtype = jnp.result_type(float)
-        # one matrix each, as some optimizers take a matrix for what it is
+        # separate matrices, as some optimizers treat each matrix as a whole
         self.query, self.key, self.value, self.mix = [_linear(width, width, rngs) for _ in range(4)]
         self.wide, self.narrow = _linear(width, 2 * width, rngs), _linear(2 * width, width, rngs)
         self.norms = nnx.List([nnx.LayerNorm(width, param_dtype=dtype, rngs=rngs) for _ in range(2)])
@@ -68,9 +68,10 @@ class Layer(nnx.Module):
         return x
 
     def attend(self, x: Float[Array, "row position width"]) -> Float[Array, "row position width"]:
+        """Return the attention of each position to those up to it, mixed over heads."""
         rows, positions, width = x.shape
         # three matrices, but one product: a fifth off the time of a step
-        kernels = jnp.concatenate([part.kernel[...] for part in (self.query, self.key, self.value)], axis=1)
+        kernels = jnp.concatenate([layer.kernel[...] for layer in (self.query, self.key, self.value)], axis=1)
         parts = (x @ kernels).reshape(rows, positions, 3, self.heads, width // self.heads)
         query, key, value = parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
         scores = jnp.einsum("rihw,rjhw->rhij", query, key) / query.shape[-1] ** 0.5
@@ -81,4 +82,5 @@ class Layer(nnx.Module):
         return self.mix(jnp.einsum("rhij,rjhw->rihw", shares, value).reshape(x.shape))
 
     def transform(self, x: Float[Array, "row position width"]) -> Float[Array, "row position width"]:
+        """Return the hidden layer of each position, mapped back to the width."""
         return self.narrow(jax.nn.relu(self.wide(x)))

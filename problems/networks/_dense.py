@@ -11,16 +11,16 @@ Layers = list[dict[str, Float[Array, "..."]]]
 
 
 def draw_layers(key: jax.Array, sizes: list[int]) -> Layers:
-    """Draw weights as normals with variance 1/fan-in, and biases at 0."""
+    """Return layers with normal weights of variance 1/fan-in, and biases at 0."""
     pairs = list(itertools.pairwise(sizes))
     return [
-        {"weights": jax.random.normal(each, pair) / np.sqrt(pair[0]), "bias": jnp.zeros(pair[1])}
-        for each, pair in zip(jax.random.split(key, len(pairs)), pairs, strict=True)
+        {"weights": jax.random.normal(layer_key, pair) / np.sqrt(pair[0]), "bias": jnp.zeros(pair[1])}
+        for layer_key, pair in zip(jax.random.split(key, len(pairs)), pairs, strict=True)
     ]
 
 
 def apply_layers(layers: Layers, x: Float[Array, "row feature"]) -> Float[Array, "row output"]:
-    """Run rows through the layers, with tanh between them."""
+    """Return the outputs of rows after all layers, with tanh between them."""
     *hidden, last = layers
     for layer in hidden:
         x = jnp.tanh(x @ layer["weights"] + layer["bias"][None])

@@ -1,7 +1,7 @@
 """Discharge a lithium-ion cell with a porous positive electrode, by published relations in closed form.
 
 The cell is a positive electrode of spheres in a pore-filling electrolyte, a separator, and a lithium foil that never
-limits. Every relation below is published, and named with its source; how they are put together is not: the reaction
+limits. Every relation below is published, and named with its source; their combination is not: the reaction
 zone that the electrolyte can feed takes the whole current, and the particles in it fill until their surface is full.
 
 Sources, by the tags used below:
@@ -45,7 +45,7 @@ NUM_ROOTS = 200
 
 @dataclass(frozen=True)
 class Cells:
-    """Hold what a cell is made of and how fast it is discharged, one entry a cell."""
+    """Properties and C-rates of lithium-ion cells, one entry for each cell."""
 
     conductivity_s_per_m: Values
     porosity: Values
@@ -57,11 +57,12 @@ class Cells:
 
     @property
     def active_fraction(self) -> Values:
+        """Volume share of the active particles."""
         return 1 - INERT_FRACTION - self.porosity
 
     @property
     def loading_mah_per_cm2(self) -> Values:
-        """Compute the stoichiometric capacity, F c_s (1 - inert - porosity) L: Faraday's law [NT04]."""
+        """Stoichiometric capacity, F c_s (1 - inert - porosity) L: Faraday's law [NT04]."""
         charge_c_per_m2 = (
             FARADAY_C_PER_MOL * USABLE_LITHIUM_MOL_PER_M3 * self.active_fraction * self.thickness_um * 1e-6
         )
@@ -69,62 +70,64 @@ class Cells:
 
     @property
     def current_a_per_m2(self) -> Values:
+        """Current per area, the C-rate times the loading."""
         return self.c_rate_per_hour * self.loading_mah_per_cm2 / MAH_PER_CM2_PER_AH_PER_M2
 
     @property
     def tortuosity(self) -> Values:
-        """Compute porosity^-1/2, which makes porosity / tortuosity the 3/2 power of porosity [B35]."""
+        """porosity^-1/2, which makes porosity / tortuosity the 3/2 power of porosity [B35]."""
         return self.porosity**-0.5
 
     @property
     def effective_conductivity_s_per_m(self) -> Values:
-        """Compute kappa porosity^3/2 [B35, NT04]."""
+        """kappa porosity^3/2 [B35, NT04]."""
         return self.conductivity_s_per_m * self.porosity / self.tortuosity
 
     @property
     def penetration_depth_um(self) -> Values:
-        """Compute L_d = (porosity / tortuosity) D c F / ((1 - t+) I), beyond which the salt has run out [G16]."""
+        """L_d = (porosity / tortuosity) D c F / ((1 - t+) I), beyond which the salt has run out [G16]."""
         diffusivity_m2_per_s = self.electrolyte_diffusivity_m2_per_s * self.porosity / self.tortuosity
         reach = diffusivity_m2_per_s * SALT_MOL_PER_M3 * FARADAY_C_PER_MOL / (1 - TRANSFERENCE_NUMBER)
         return reach / self.current_a_per_m2 * 1e6
 
     @property
     def reaction_zone_um(self) -> Values:
-        """Compute min(L, L_d): what lies deeper takes no part [G16]."""
+        """min(L, L_d): deeper parts don't react [G16]."""
         return np.minimum(self.thickness_um, self.penetration_depth_um)
 
     @property
     def diffusion_time_s(self) -> Values:
-        """Compute R^2 / D of the particles [DN97]."""
+        """R^2 / D of the particles [DN97]."""
         return (self.particle_radius_um * 1e-6) ** 2 / self.particle_diffusivity_m2_per_s
 
 
 def capacity_mah_per_cm2(cells: Cells) -> Values:
-    """Compute what is delivered: the loading, times the zone's share, times how full its particles get."""
+    """Return the delivered capacity: the loading, times the zone's share, times the filling of its particles."""
     zone_share = cells.reaction_zone_um / cells.thickness_um
     seconds_to_fill = SECONDS_PER_HOUR / cells.c_rate_per_hour * zone_share
     return cells.loading_mah_per_cm2 * zone_share * utilisation(cells.diffusion_time_s / seconds_to_fill)
 
 
 def utilisation(slowness: Values) -> Values:
-    """Find how full a sphere is when its surface is, by bisection; slowness = (R^2 / D) / time to fill at this flux.
+    """Return the mean filling of a sphere whose surface is full, by bisection.
 
+    slowness S = (R^2 / D) / time to fill at this flux.
     The surface's filling at mean filling u is u + S/15 - (2 S/3) sum exp(-x_n^2 u / S) / x_n^2, tan x_n = x_n [C75];
-    where S is small that is u + S/15, the parabolic profile.
+    for small S that is u + S/15, the parabolic profile.
     """
     squares = roots_of_tan_x_is_x(NUM_ROOTS) ** 2
     low, high = np.zeros_like(slowness), np.ones_like(slowness)
     for _ in range(50):
         middle = (low + high) / 2
         decay = np.exp(-squares[:, None] * middle / slowness) / squares[:, None]
-        # sum of 1/x_n^2 is 1/10: what the roots left out hold decays at once
+        # the sum of 1/x_n^2 is 1/10: the terms of further roots decay at once
         surface = middle + slowness / 15 - 2 * slowness / 3 * decay.sum(axis=0)
         low, high = np.where(surface < 1, middle, low), np.where(surface < 1, high, middle)
     return (low + high) / 2
 
 
 def roots_of_tan_x_is_x(count: int) -> Float[np.ndarray, " root"]:
-    """Find the first positive roots as zeros of sin x - x cos x."""
+    """Return the first positive roots as zeros of sin x - x cos x."""
     centre = (np.arange(1, count + 1) + 0.5) * np.pi
     x = centre - 1 / centre
     for _ in range(5):
@@ -133,7 +136,7 @@ def roots_of_tan_x_is_x(count: int) -> Float[np.ndarray, " root"]:
 
 
 def overpotential_v(cells: Cells) -> Values:
-    """Compute what current costs in voltage: ohmic in separator and electrode, and kinetic."""
+    """Return the voltage that the current costs: ohmic in separator and electrode, and kinetic."""
     zone_m, current = cells.reaction_zone_um * 1e-6, cells.current_a_per_m2
     # a uniform reaction sees a third of the electrode's resistance [NT04, M19]
     electrode = zone_m / (3 * cells.effective_conductivity_s_per_m)
@@ -146,10 +149,10 @@ def overpotential_v(cells: Cells) -> Values:
 
 
 def energy_mwh_per_cm2(cells: Cells) -> Values:
-    """Integrate the voltage over the charge; that at rest falls in a line as the cell empties, as is assumed here."""
+    """Return the voltage integrated over the charge; that at rest is assumed to fall linearly as the cell empties."""
     capacity = capacity_mah_per_cm2(cells)
-    emptied = capacity / cells.loading_mah_per_cm2
-    rest_v = FULL_VOLTAGE_V - (FULL_VOLTAGE_V - EMPTY_VOLTAGE_V) * emptied / 2
+    depth_of_discharge = capacity / cells.loading_mah_per_cm2
+    rest_v = FULL_VOLTAGE_V - (FULL_VOLTAGE_V - EMPTY_VOLTAGE_V) * depth_of_discharge / 2
     return capacity * (rest_v - overpotential_v(cells))
 
 
@@ -174,5 +177,5 @@ DERIVED = (
 
 
 def draw(count: int, random: np.random.RandomState) -> Cells:
-    """Draw cells with every property log-uniform in its range."""
+    """Return cells with every property drawn log-uniformly from its range."""
     return Cells(**{name: np.exp(random.uniform(*np.log(bounds), size=count)) for name, bounds in RANGES.items()})

@@ -19,24 +19,25 @@ from optbench.problems.networks._task import Rows, Task
 #: Symbols that `copy` has to remember, and the letters they are drawn from.
 NUM_COPIED, NUM_LETTERS = 10, 8
 LN_2 = math.log(2)
-#: What may be left of the error of adding for it to be learned: at length 20 muon left 0.1, nine others 0.3 to 0.9.
+#: Remaining share of the error of adding at which it counts as learned: at length 20 muon left 0.1, the others
+#: 0.3 to 0.9.
 ADDING_SHARE = 0.2
-#: How near to its floor a chain's loss counts as reached, as a share of what there is to learn.
+#: Remaining share of the learnable nats at which a chain's loss counts as reached.
 MARKOV_SHARE = 0.03
 
 
 def adding(length: int, seed: int) -> Task:
-    """Add the two numbers that are marked, one in each half, among `length` in [0, 1]; the answer is due at the end."""
+    """Return the task of adding two marked numbers, one in each half, of `length` in [0, 1], at the last position."""
     accept.whole("length", length, low=2)
     half = length // 2
 
     def build(u: Any) -> Rows:
         xp = u.__array_namespace__()
         values, first, second = u[:, :length], u[:, length] * half, half + u[:, length + 1] * (length - half)
-        where = xp.arange(length)[None, :]
-        marks = [xp.floor(place)[:, None].astype(where.dtype) == where for place in (first, second)]
-        marked = (marks[0] | marks[1]).astype(u.dtype)
-        return xp.stack([values, marked], axis=-1), xp.sum(values * marked, axis=1)[:, None]
+        positions = xp.arange(length)[None, :]
+        marks = [xp.floor(index)[:, None].astype(positions.dtype) == positions for index in (first, second)]
+        is_marked = (marks[0] | marks[1]).astype(u.dtype)
+        return xp.stack([values, is_marked], axis=-1), xp.sum(values * is_marked, axis=1)[:, None]
 
     # two uniform numbers: the variance of their sum is 1/6
     fields = {"num_inputs": 2, "num_outputs": 1, "scored": slice(-1, None), "squared": True}
@@ -45,7 +46,7 @@ def adding(length: int, seed: int) -> Task:
 
 
 def copy(length: int, seed: int) -> Task:
-    """Give ten letters of eight back after `length` steps; blanks (8) elsewhere, and a mark (9) where they are due."""
+    """Return the task of copying ten of eight letters after `length` blanks (8), of which the last is a mark (9)."""
     accept.whole("length", length)
 
     def build(u: Any) -> Rows:
@@ -62,7 +63,7 @@ def copy(length: int, seed: int) -> Task:
 
 
 def parity(length: int, seed: int) -> Task:
-    """Say at each bit after the first whether the ones so far are odd in number: no one bit tells anything."""
+    """Return the task of the parity of the bits so far, at each bit after the first: no single bit tells it."""
     accept.whole("length", length, low=2)
 
     def build(u: Any) -> Rows:
@@ -74,7 +75,7 @@ def parity(length: int, seed: int) -> Task:
 
 
 def recall(context: int, symbols: int, seed: int) -> Task:
-    """Give the value that came with each key, when the keys come a second time, in another order.
+    """Return the task of recalling the value of each key, when the keys come a second time, in another order.
 
     Keys are the tokens below context/4, each followed by one of `symbols` values; all are drawn anew for every row.
     """
@@ -85,21 +86,21 @@ def recall(context: int, symbols: int, seed: int) -> Task:
 
     def build(u: Any) -> Rows:
         xp = u.__array_namespace__()
-        orders = [xp.argsort(part, axis=1) for part in (u[:, :keys], u[:, keys : 2 * keys])]
-        asked = xp.concat(orders, axis=1)
+        orders = [xp.argsort(uniforms, axis=1) for uniforms in (u[:, :keys], u[:, keys : 2 * keys])]
+        queries = xp.concat(orders, axis=1)
         values = xp.floor(u[:, 2 * keys :] * symbols).astype(xp.int32)
-        given = keys + xp.take_along_axis(values, asked, axis=1)
-        inputs = xp.stack([asked.astype(xp.int32), given], axis=-1).reshape(u.shape[0], context)
-        return inputs, given[:, keys:]
+        answers = keys + xp.take_along_axis(values, queries, axis=1)
+        inputs = xp.stack([queries.astype(xp.int32), answers], axis=-1).reshape(u.shape[0], context)
+        return inputs, answers[:, keys:]
 
     fields = {"num_inputs": keys + symbols, "num_outputs": keys + symbols, "scored": slice(2 * keys, None, 2)}
     return _stream(build, 3 * keys, 64, seed, baseline=float(np.log(symbols)), **fields)
 
 
 def markov(length: int, symbols: int, order: int, seed: int) -> Task:
-    """Predict the next token of a chain whose law depends on the last `order`, from its stationary law on.
+    """Return the task of the next token of a chain whose law depends on the last `order`, from its stationary law on.
 
-    Only positions that have seen so many tokens count: there the law is known, and its entropy is the floor.
+    Only positions after so many tokens count: there the law is known, and its entropy is the floor.
     """
     accept.whole("length", length)
     accept.whole("symbols", symbols, low=2)
@@ -139,7 +140,7 @@ def markov(length: int, symbols: int, order: int, seed: int) -> Task:
 def _stream(
     build: Callable[[Any], Rows], num_uniforms: int, rows: int, seed: int, baseline: float, **fields: Any
 ) -> Task:
-    """Fill in the rows that measure a task, and a tenth of its baseline as its target."""
+    """Return a task with rows for its evaluation, and a tenth of its baseline as its target."""
     # not the seed itself, which drew the laws of a chain
     evaluation = build(np.random.RandomState(seed + 1).random_sample((rows, num_uniforms)))
     fields = {"floor": 0.0, "target": baseline / 10, "baseline": baseline} | fields
@@ -147,11 +148,11 @@ def _stream(
 
 
 def _scan(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, draws: Any) -> Any:
-    """Stack what steps put out: compiled as a loop for jax, run as one for numpy."""
+    """Return the stacked outputs of steps: by a compiled loop for jax, by a plain one for numpy."""
     if not isinstance(draws, np.ndarray):
         return jax.lax.scan(step, carry, draws)[1]
-    out = []
+    outputs = []
     for draw in draws:
-        carry, each = step(carry, draw)
-        out.append(each)
-    return np.stack(out)
+        carry, output = step(carry, draw)
+        outputs.append(output)
+    return np.stack(outputs)

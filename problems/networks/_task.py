@@ -1,4 +1,4 @@
-"""What a task on sequences is to a network: rows, the positions that count, and what is known about the loss."""
+"""Tasks on sequences: rows, the positions that count, and the known values of the loss."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ Rows = tuple[Shaped[Any, "row position ..."], Shaped[Any, "row scored ..."]]
 
 @dataclass(frozen=True)
 class Task:
-    """Hold one task: rows are (inputs, targets), the targets those of the positions in `scored` alone."""
+    """One task: rows are (inputs, targets), the targets those of the positions in `scored` alone."""
 
-    #: Tokens where `inputs` are whole numbers, else features of a position.
+    #: Number of tokens if `inputs` are whole numbers, else of features of a position.
     num_inputs: int
     num_outputs: int
     scored: slice
-    #: Smallest loss on the rows that measure it; None where it is unknown.
+    #: Smallest loss on the rows that measure it; None if it is unknown.
     floor: float | None
     #: Loss of the best answer that ignores what has to be remembered.
     baseline: float
     #: Train loss that counts as reached.
     target: float
-    #: Rows of a stream's evaluation: targets are the true probabilities where the next token is not determined.
+    #: Rows of a stream's evaluation: targets are the true probabilities if the next token is not determined.
     evaluation: Rows | None = None
     #: (uniforms [row, num_uniforms]) -> rows
     build: Callable[[Any], Rows] | None = None
@@ -37,7 +37,7 @@ class Task:
 
 
 def contract(task: Task, outputs: Callable[[PyTree[Array], Array], Float[Array, "row position output"]]) -> dict:
-    """Write the parts of a Problem that follow from its task and from what a network puts out at each position."""
+    """Return the parts of a Problem that follow from its task and from a network's outputs at each position."""
 
     def metrics(params: PyTree[Array], data: Any) -> Mapping[str, Float[Array, ""]]:
         inputs, targets = jax.tree.map(jnp.asarray, data or task.evaluation)
@@ -62,7 +62,7 @@ def contract(task: Task, outputs: Callable[[PyTree[Array], Array], Float[Array, 
 
 
 def score(task: Task, outputs: Float[Array, "row scored output"], targets: Array) -> dict[str, Float[Array, ""]]:
-    """Average the error over rows and scored positions; also the accuracy where targets are tokens."""
+    """Return the mean error over rows and scored positions, and the accuracy if targets are tokens."""
     dtype = jnp.promote_types(outputs.dtype, jnp.float32)
     outputs = outputs.astype(dtype)
     if task.squared:

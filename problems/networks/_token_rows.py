@@ -14,7 +14,10 @@ MAX_WINDOWS = 500
 
 
 def modular_addition(modulus: int, test_fraction: float, seed: int) -> Task:
-    """Give (a + b) mod `modulus` after the tokens a, b and =; a share of all pairs is held out."""
+    """Return the task of (a + b) mod `modulus` after the tokens a, b and =; a share of all pairs is held out.
+
+    Raises ValueError for a modulus below 2, and without a pair to train on.
+    """
     accept.whole("symbols", modulus, low=2)
     pairs = np.stack(np.divmod(np.random.RandomState(seed).permutation(modulus**2), modulus), axis=1)
     inputs = np.c_[pairs, np.full(len(pairs), modulus)].astype(np.int32)
@@ -38,7 +41,10 @@ def modular_addition(modulus: int, test_fraction: float, seed: int) -> Task:
 
 
 def text(data: str, context: int, test_fraction: float) -> Task:
-    """Predict each byte of a file from those before it in its window; the last part of the file is held out."""
+    """Return the task of each byte of a file after those before it in its window; the end of the file is held out.
+
+    Raises ValueError for a missing file, and for one that is too short.
+    """
     path = Path(data).expanduser()
     if not data or not path.is_file():
         raise accept.refuse("data", data, "the path of a file for text")
@@ -63,14 +69,14 @@ def text(data: str, context: int, test_fraction: float) -> Task:
 
 
 def _windows(part: UInt8[np.ndarray, " byte"], size: int) -> Rows:
-    """Cut windows that don't overlap, evenly spread over a part of the file."""
+    """Return windows that don't overlap, evenly spread over a part of the file."""
     starts = np.linspace(0, len(part) - size, min(MAX_WINDOWS, len(part) // size)).astype(int)
     rows = part[starts[:, None] + np.arange(size)].astype(np.int32)
     return rows[:, :-1], rows[:, 1:]
 
 
 def _byte_entropies(bytes_: Int[np.ndarray, "row position"], before: Int[np.ndarray, "row position"]) -> list[float]:
-    """Compute what is left to know of a byte from how often it occurs, alone and after the byte before it."""
+    """Return the entropies of a byte from its frequencies, alone and after the byte before it."""
     # H(byte | before) = H(before, byte) - H(before)
     counts = [np.unique(kind, return_counts=True)[1] for kind in (bytes_, before, 256 * before + bytes_)]
     alone, first, pair = [float(entropy(count / count.sum())) for count in counts]

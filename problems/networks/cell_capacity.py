@@ -86,16 +86,16 @@ def cell_capacity(
 
 
 def train_and_test(condition: float, rows: int, noise: float, seed: int) -> tuple[Rows, Rows]:
-    """Draw `rows` cells to train on and as many to test on, standardised by the first."""
+    """Return `rows` drawn cells to train on and as many to test on, standardised by the first."""
     random = np.random.RandomState(seed)
     cells = draw(2 * rows, random)
     outputs = np.c_[capacity_mah_per_cm2(cells), energy_mwh_per_cm2(cells)]
-    given = np.log(np.stack([getattr(cells, name) for name in RANGES], axis=1))
+    properties = np.log(np.stack([getattr(cells, name) for name in RANGES], axis=1))
     derived = np.log(np.stack([getattr(cells, name) for name in DERIVED], axis=1))
     errors = random.standard_normal(derived.shape)
 
     def columns(log_error: float) -> Float[np.ndarray, "cell column"]:
-        return standardised(np.c_[given, derived + np.exp(log_error) * errors], rows)
+        return standardised(np.c_[properties, derived + np.exp(log_error) * errors], rows)
 
     low, high = -20.0, 5.0  # the smaller the error of measurement, the worse the condition
     for _ in range(60):
@@ -107,15 +107,17 @@ def train_and_test(condition: float, rows: int, noise: float, seed: int) -> tupl
 
 
 def standardised(table: Float[np.ndarray, "cell column"], rows: int) -> Float[np.ndarray, "cell column"]:
+    """Return columns with mean 0 and standard deviation 1 over the first `rows` cells."""
     return (table - table[:rows].mean(axis=0)) / table[:rows].std(axis=0)
 
 
 def condition_number(x: Float[np.ndarray, "cell column"]) -> float:
-    """Compute the condition of the columns' second moments: the square of that of the table."""
+    """Return the condition of the columns' second moments: the square of that of the table."""
     return float(np.linalg.cond(x) ** 2)
 
 
 def least_squares(x: Float[np.ndarray, "cell column"], y: Float[np.ndarray, "cell output"]) -> tuple[Layers, float]:
+    """Return the linear layer of the smallest mean squared error, and that error."""
     design = np.c_[x, np.ones(len(x))]
     solution = np.linalg.lstsq(design, y)[0]
     loss = float(np.mean((design @ solution - y) ** 2))

@@ -14,8 +14,8 @@ from optbench.problems.networks._classification import Regularisers, classifier
 from optbench.problems.networks.mlp import Activation, Normalization
 from optbench.problems.problem import Problem
 
-#: Images up to this size are convolved by a matrix; its size goes with the square of theirs.
-MOST_PLACES = 64
+#: Images up to this size are convolved by a matrix; its size grows with the square of theirs.
+MAX_PIXELS = 64
 
 RUNGS = ({"depth": 1}, {"depth": 4}, {"depth": 8})
 
@@ -69,7 +69,7 @@ def cnn(
         split,
         lambda rngs: Cnn(image, width, depth, split.num_classes, activation, normalization, residual, rngs),
         regularisers=Regularisers(dropout, label_smoothing, mixup, augmentation),
-        num_units=_num_places(image) * width,
+        num_units=_num_positions(image) * width,
         init_scale=init_scale,
         label_noise=label_noise,
         steps=200,
@@ -79,7 +79,7 @@ def cnn(
 
 
 class Cnn(nnx.Module):
-    """Stack 3 x 3 convolutions, the first at every other place, and a linear layer on all that the last one finds."""
+    """Stack 3 x 3 convolutions, the first at every other place, and a linear layer on all outputs of the last one."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Cnn(nnx.Module):
         self.layers = nnx.List([nnx.Linear(size, width, param_dtype=dtype, rngs=rngs) for size in sizes])
         normalised = depth if normalization == "layer" else 0
         self.norms = nnx.List([nnx.LayerNorm(width, param_dtype=dtype, rngs=rngs) for _ in range(normalised)])
-        self.last = nnx.Linear(_num_places(image) * width, num_classes, param_dtype=dtype, rngs=rngs)
+        self.last = nnx.Linear(_num_positions(image) * width, num_classes, param_dtype=dtype, rngs=rngs)
         self.activation = getattr(jax.nn, activation)
         self.image = image
         self.residual = residual
@@ -105,44 +105,44 @@ class Cnn(nnx.Module):
     def __call__(
         self, x: Float[Array, "row pixel"], keep: Float[Array, "row unit"] | None = None
     ) -> Float[Array, "row class"]:
-        """Map pixels to logits; `keep` multiplies what the linear layer sees."""
+        """Map pixels to logits; `keep` multiplies the linear layer's inputs."""
         x = x.reshape(len(x), *self.image, 1)
         for index, layer in enumerate(self.layers):
-            found = _convolve(x, layer, stride=1 if index else 2)
-            found = self.activation(self.norms[index](found) if self.norms else found)
-            x = x + found if self.residual and index else found
+            output = _convolve(x, layer, stride=1 if index else 2)
+            output = self.activation(self.norms[index](output) if self.norms else output)
+            x = x + output if self.residual and index else output
         x = x.reshape(len(x), -1)
         return self.last(x if keep is None else x * keep)
 
 
-def _num_places(image: tuple[int, int]) -> int:
+def _num_positions(image: tuple[int, int]) -> int:
     return int(np.prod([(side + 1) // 2 for side in image]))
 
 
-def _convolve(x: Float[Array, "row y x channel"], layer: nnx.Linear, stride: int) -> Float[Array, "row y x found"]:
-    """Apply a layer to the 3 x 3 neighbourhood of each place, with zeros around the image.
+def _convolve(x: Float[Array, "row y x channel"], layer: nnx.Linear, stride: int) -> Float[Array, "row y x output"]:
+    """Return a layer's outputs of the 3 x 3 neighbourhood of each position, with zeros around the image.
 
     Each trial of a sweep has kernels of its own, so that XLA's convolution is a grouped one. Eight trials of digits at
     width 8 and depth 3 took 7 times as much processor time to train with it as with one matrix from all pixels to all
-    places, and 6 times as much to evaluate; with a product of patches, for which that matrix gets too large, it was 1.3
-    times as much to train and 6 to evaluate.
+    positions, and 6 times as much to evaluate; with a product of patches, for matrices too large, it was 1.3 times
+    as much to train and 6 to evaluate.
     """
     num_rows, height, width, channels = x.shape
-    if height * width > MOST_PLACES:
+    if height * width > MAX_PIXELS:
         padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
         slices = [padded[:, dy : dy + height : stride, dx : dx + width : stride] for dy in range(3) for dx in range(3)]
         return layer(jnp.concatenate(slices, axis=-1))
     kernel = layer.kernel[...].reshape(9, channels, layer.out_features)
     matrix = jnp.einsum("tps,tco->scpo", jnp.asarray(_taps(height, width, stride), x.dtype), kernel)
-    out = x.reshape(num_rows, -1) @ matrix.reshape(height * width * channels, -1)
+    outputs = x.reshape(num_rows, -1) @ matrix.reshape(height * width * channels, -1)
     shape = (num_rows, -(-height // stride), -(-width // stride), layer.out_features)
     bias = jnp.zeros(layer.out_features, x.dtype) if layer.bias is None else layer.bias[...]
-    return out.reshape(shape) + bias[None, None, None, :]
+    return outputs.reshape(shape) + bias[None, None, None, :]
 
 
-def _taps(height: int, width: int, stride: int) -> Float[np.ndarray, "tap place source"]:
-    """Mark with 1 which source each of the nine taps of each place looks at."""
-    place = np.indices((-(-height // stride), -(-width // stride))).reshape(2, -1, 1) * stride
+def _taps(height: int, width: int, stride: int) -> Float[np.ndarray, "tap position source"]:
+    """Return 1 for the source pixel of each of the nine taps of each position, 0 for the others."""
+    position = np.indices((-(-height // stride), -(-width // stride))).reshape(2, -1, 1) * stride
     source = np.indices((height, width)).reshape(2, 1, -1)
-    down, right = source - place
+    down, right = source - position
     return np.stack([(down == dy) & (right == dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]).astype(float)

@@ -78,8 +78,8 @@ def embedding(
     def metrics(params: Weights, data: Batch) -> dict[str, Float[Array, ""]]:
         scores = log_p(params, params["table"])
         # the entropy and a sum of non-negative terms, so that it can't round to far below the entropy
-        known = jnp.asarray(truth, scores.dtype)
-        gaps = jnp.sum(jnp.exp(known) * (known - scores), axis=1)
+        true_logs = jnp.asarray(truth, scores.dtype)
+        gaps = jnp.sum(jnp.exp(true_logs) * (true_logs - scores), axis=1)
         floors = jnp.asarray(entropy, scores.dtype)
         weights = jnp.asarray(frequency, scores.dtype)
         return {"loss": jnp.sum(weights * (floors + gaps)), "balanced_loss": jnp.mean(floors + gaps)}
@@ -91,7 +91,7 @@ def embedding(
         return tokens, jnp.sum(second[:, None] >= bounds, axis=1, dtype=jnp.int32)
 
     def minimiser() -> dict[str, np.ndarray]:
-        """Place the true factors in the first columns."""
+        """Return the true factors, in the first columns."""
         wide, tall = np.zeros((vocabulary, width)), np.zeros((width, classes))
         wide[:, :rank], tall[:rank] = table, head
         return {"table": wide, "head": tall, "bias": np.zeros(classes)}

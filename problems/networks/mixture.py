@@ -58,8 +58,8 @@ def mixture(
         params: Weights, z: Float[Array, "component node"], node_weights: Float[Array, "1 node"] | float
     ) -> Float[Array, ""]:
         x = params["mean"][:, None] + jnp.exp(params["log_scale"])[:, None] * z
-        known = {name: jnp.asarray(value, x.dtype) for name, value in target.items()}
-        ratio = log_density(params, x) - log_density(known, x)
+        target_params = {name: jnp.asarray(value, x.dtype) for name, value in target.items()}
+        ratio = log_density(params, x) - log_density(target_params, x)
         return jax.nn.softmax(params["logit"]) @ jnp.sum(node_weights * ratio, axis=1)
 
     def loss(params: Weights, batch: Batch, key: jax.Array) -> Float[Array, ""]:
@@ -68,16 +68,16 @@ def mixture(
     def metrics(params: Weights, data: Batch) -> dict[str, Float[Array, ""]]:
         dtype = params["mean"].dtype
         z, node_weights = jnp.asarray(NODES, dtype)[None], jnp.asarray(NODE_WEIGHTS, dtype)[None]
-        covered = jnp.sum(mass_by_mode(params, halfway) >= 0.5 / modes, dtype=dtype)
-        return {"loss": divergence(params, z, node_weights), "modes_covered": covered}
+        num_covered = jnp.sum(mass_by_mode(params, halfway) >= 0.5 / modes, dtype=dtype)
+        return {"loss": divergence(params, z, node_weights), "modes_covered": num_covered}
 
     def minimiser() -> dict[str, np.ndarray]:
-        """Give each mode its components in turn, which share its weight."""
+        """Return components assigned to modes in turn, which share a mode's weight."""
         mode = np.arange(components) % modes
         return {"logit": -np.log(np.bincount(mode)[mode]), "mean": centres[mode], "log_scale": np.zeros(components)}
 
     reachable = components >= modes
-    missed = math.log(modes / components)  # what is left when each component sits on a mode of its own
+    floor_of_few = math.log(modes / components)  # the loss with each component on a mode of its own
     return Problem(
         init=init,
         loss=loss,
@@ -88,21 +88,21 @@ def mixture(
         batch_size=16,
         optimum=lambda: 0.0 if reachable else None,
         minimiser=minimiser if reachable else None,
-        targets={"train_loss": 0.1, "train_modes_covered": modes} if reachable else {"train_loss": missed + 0.1},
+        targets={"train_loss": 0.1, "train_modes_covered": modes} if reachable else {"train_loss": floor_of_few + 0.1},
         higher_is_better=frozenset({"modes_covered"}),
         noisy_loss=True,
     )
 
 
 def mass_by_mode(params: Weights, halfway: Float[np.ndarray, " gap"]) -> Float[Array, " mode"]:
-    """Compute the mass of a mixture between points halfway from mode to mode, and beyond the first and last."""
+    """Return the mass of a mixture between points halfway from mode to mode, and beyond the first and last."""
     ends = jnp.asarray(halfway, params["mean"].dtype)[:, None] - params["mean"][None]
     below = norm.cdf(ends * jnp.exp(-params["log_scale"])[None]) @ jax.nn.softmax(params["logit"])
     return jnp.diff(below, prepend=0.0, append=1.0)
 
 
 def log_density(params: Weights, x: Float[Array, "component node"]) -> Float[Array, "component node"]:
-    """Compute the log density of a mixture of normals at any points."""
+    """Return the log density of a mixture of normals at any points."""
     z = (x[..., None] - params["mean"][None, None]) * jnp.exp(-params["log_scale"])[None, None]
-    each = jax.nn.log_softmax(params["logit"])[None, None] - params["log_scale"][None, None] - z**2 / 2
-    return jax.scipy.special.logsumexp(each, axis=-1) - np.log(2 * np.pi) / 2
+    log_terms = jax.nn.log_softmax(params["logit"])[None, None] - params["log_scale"][None, None] - z**2 / 2
+    return jax.scipy.special.logsumexp(log_terms, axis=-1) - np.log(2 * np.pi) / 2

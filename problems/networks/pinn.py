@@ -45,15 +45,15 @@ def pinn(
     accept.choice("boundary", boundary, get_args(Boundary))
     accept.positive("boundary_weight", boundary_weight)
 
-    inside = (np.arange(points) + 0.5) / points
+    midpoints = (np.arange(points) + 0.5) / points
     ends = np.array([0.0, 1.0])
-    scale = np.sqrt(np.mean(source_term(inside, frequency) ** 2))
-    between = np.linspace(0, 1, 101)
-    known = exact(between, frequency)
+    scale = np.sqrt(np.mean(source_term(midpoints, frequency) ** 2))
+    test_points = np.linspace(0, 1, 101)
+    test_values = exact(test_points, frequency)
 
-    def solution(params: Layers, at: Float[np.ndarray, " point"]) -> Taylor:
+    def solution(params: Layers, x_values: Float[np.ndarray, " point"]) -> Taylor:
         dtype = params[0]["bias"].dtype
-        x = jnp.asarray(at, dtype)[:, None]
+        x = jnp.asarray(x_values, dtype)[:, None]
         u, du, ddu = derivatives(params, x)
         if boundary == "soft":
             return u, du, ddu
@@ -61,12 +61,12 @@ def pinn(
         return bump * u, slope * u + bump * du, -2 * u + 2 * slope * du + bump * ddu
 
     def metrics(params: Layers, data: Batch) -> dict[str, Float[Array, ""]]:
-        u, _, ddu = solution(params, np.concatenate([inside, ends]))
+        u, _, ddu = solution(params, np.concatenate([midpoints, ends]))
         dtype = u.dtype
-        residual = (ddu[:points, 0] + jnp.asarray(source_term(inside, frequency), dtype)) / scale
+        residual = (ddu[:points, 0] + jnp.asarray(source_term(midpoints, frequency), dtype)) / scale
         loss = jnp.mean(residual**2) + boundary_weight * jnp.mean(u[points:] ** 2)
-        error = solution(params, between)[0][:, 0] - jnp.asarray(known, dtype)
-        return {"loss": loss, "error": jnp.sqrt(jnp.sum(error**2) / np.sum(known**2))}
+        error = solution(params, test_points)[0][:, 0] - jnp.asarray(test_values, dtype)
+        return {"loss": loss, "error": jnp.sqrt(jnp.sum(error**2) / np.sum(test_values**2))}
 
     return Problem(
         init=lambda key: draw_layers(key, [1, *[width] * depth, 1]),
@@ -79,16 +79,18 @@ def pinn(
 
 
 def exact(x: Float[np.ndarray, " point"], frequency: int) -> Float[np.ndarray, " point"]:
+    """Return the solution u."""
     return np.sin(np.pi * x) + np.sin(2 * np.pi * frequency * x)
 
 
 def source_term(x: Float[np.ndarray, " point"], frequency: int) -> Float[np.ndarray, " point"]:
+    """Return f = -u''."""
     high = 2 * np.pi * frequency
     return np.pi**2 * np.sin(np.pi * x) + high**2 * np.sin(high * x)
 
 
 def derivatives(params: Layers, x: Float[Array, "point 1"]) -> Taylor:
-    """Carry u, u' and u'' through the layers: exact, and matrix products alone."""
+    """Return u, u' and u'', carried through the layers: exact, and matrix products alone."""
     value, first, second = x, jnp.ones_like(x), jnp.zeros_like(x)
     for index, layer in enumerate(params):
         weights = layer["weights"]

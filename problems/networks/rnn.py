@@ -58,10 +58,10 @@ def rnn(
     accept.positive("recurrent_scale", recurrent_scale)
     accept.whole("seed", seed, low=0)
     if task == "markov":
-        drawn = _sequences.markov(length, symbols, order, seed)
+        sequence_task = _sequences.markov(length, symbols, order, seed)
     else:
-        drawn = getattr(_sequences, task)(length, seed)
-    sizes = (drawn.num_inputs, width, drawn.num_outputs)
+        sequence_task = getattr(_sequences, task)(length, seed)
+    sizes = (sequence_task.num_inputs, width, sequence_task.num_outputs)
     graph, _ = nnx.split(nnx.eval_shape(lambda: Rnn(cell, *sizes, recurrent_scale, nnx.Rngs(0))))
 
     def init(key: jax.Array) -> PyTree[Array]:
@@ -72,20 +72,22 @@ def rnn(
         source=section(rnn, "Source"),
         steps=300,
         batch_size=32,
-        targets={"train_loss": drawn.target},
-        **_task.contract(drawn, lambda params, inputs: nnx.merge(graph, params)(inputs)),
+        targets={"train_loss": sequence_task.target},
+        **_task.contract(sequence_task, lambda params, inputs: nnx.merge(graph, params)(inputs)),
     )
 
 
 class Rnn(nnx.Module):
-    """Read a sequence with one cell, and put out a linear map of its state at each position."""
+    """Apply one cell along a sequence, and map its state linearly at each position."""
 
     def __init__(self, cell: Cell, inputs: int, width: int, outputs: int, recurrent_scale: float, rngs: nnx.Rngs):
         dtype, blocks = jnp.result_type(float), NUM_BLOCKS[cell]
 
         def orthogonal(key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "width blocks"]:
             draw = nnx.initializers.orthogonal(recurrent_scale)
-            return jnp.concatenate([draw(one, (width, width), dtype) for one in jax.random.split(key, blocks)], axis=1)
+            return jnp.concatenate(
+                [draw(block_key, (width, width), dtype) for block_key in jax.random.split(key, blocks)], axis=1
+            )
 
         self.input = nnx.Linear(inputs, blocks * width, param_dtype=dtype, rngs=rngs)
         self.recurrent = nnx.Linear(
@@ -98,32 +100,35 @@ class Rnn(nnx.Module):
         kernel = self.recurrent.kernel[...]
         if jnp.issubdtype(x.dtype, jnp.integer):
             x = jax.nn.one_hot(x, self.input.in_features, dtype=kernel.dtype)
-        # what the input adds does not wait for the state: one product for all positions
-        added = jnp.swapaxes(self.input(x), 0, 1)
-        start = jnp.zeros((added.shape[1], self.width), added.dtype)
+        # the input's part does not depend on the state: one product for all positions
+        from_inputs = jnp.swapaxes(self.input(x), 0, 1)
+        start = jnp.zeros((from_inputs.shape[1], self.width), from_inputs.dtype)
         update = {"vanilla": _vanilla, "gru": _gru, "lstm": _lstm}[self.cell]
 
-        def step(state, at):
-            state = update(state, at, state[0] @ kernel)
+        def step(state, from_input):
+            state = update(state, from_input, state[0] @ kernel)
             return state, state[0]
 
-        states = jax.lax.scan(step, (start, start), added)[1]
+        states = jax.lax.scan(step, (start, start), from_inputs)[1]
         return self.output(jnp.swapaxes(states, 0, 1))
 
 
-def _vanilla(state, added, fed):
-    return jnp.tanh(added + fed), state[1]
+def _vanilla(state, from_input, from_state):
+    return jnp.tanh(from_input + from_state), state[1]
 
 
-def _gru(state, added, fed):
-    (add_reset, add_keep, add_new), (reset, keep, new) = jnp.split(added, 3, axis=-1), jnp.split(fed, 3, axis=-1)
+def _gru(state, from_input, from_state):
+    (add_reset, add_keep, add_new), (reset, keep, new) = (
+        jnp.split(from_input, 3, axis=-1),
+        jnp.split(from_state, 3, axis=-1),
+    )
     keep = jax.nn.sigmoid(add_keep + keep)
     new = jnp.tanh(add_new + jax.nn.sigmoid(add_reset + reset) * new)
     return keep * state[0] + (1 - keep) * new, state[1]
 
 
-def _lstm(state, added, fed):
-    write, forget, read, new = jnp.split(added + fed, 4, axis=-1)
+def _lstm(state, from_input, from_state):
+    write, forget, read, new = jnp.split(from_input + from_state, 4, axis=-1)
     # 1 is added, so that a new cell remembers
     memory = jax.nn.sigmoid(forget + 1) * state[1] + jax.nn.sigmoid(write) * jnp.tanh(new)
     return jax.nn.sigmoid(read) * jnp.tanh(memory), memory

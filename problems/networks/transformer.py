@@ -68,16 +68,16 @@ def transformer(
         raise accept.refuse("data", data, "a file for the task text alone")
     match task:
         case "markov":
-            drawn = _sequences.markov(context, symbols, order, seed)
+            sequence_task = _sequences.markov(context, symbols, order, seed)
         case "induction":
-            drawn = _sequences.recall(context, symbols, seed)
+            sequence_task = _sequences.recall(context, symbols, seed)
         case "modular_addition":
-            drawn, context = _token_rows.modular_addition(symbols, test_fraction, seed), 3
+            sequence_task, context = _token_rows.modular_addition(symbols, test_fraction, seed), 3
         case "text":
-            drawn = _token_rows.text(data, context, test_fraction)
+            sequence_task = _token_rows.text(data, context, test_fraction)
 
     def build(rngs: nnx.Rngs) -> Decoder:
-        return Decoder(drawn.num_inputs, context, layers, heads, width, norm, tied, rngs)
+        return Decoder(sequence_task.num_inputs, context, layers, heads, width, norm, tied, rngs)
 
     graph, _ = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
 
@@ -88,7 +88,9 @@ def transformer(
         init=init,
         source=section(transformer, "Source"),
         steps=400 if task == "induction" else 300,
-        batch_size=16 if drawn.train is None else min(16 if task == "text" else 64, len(drawn.train[0])),
-        targets={"train_loss": drawn.target},
-        **_task.contract(drawn, lambda params, inputs: nnx.merge(graph, params)(inputs)),
+        batch_size=16
+        if sequence_task.train is None
+        else min(16 if task == "text" else 64, len(sequence_task.train[0])),
+        targets={"train_loss": sequence_task.target},
+        **_task.contract(sequence_task, lambda params, inputs: nnx.merge(graph, params)(inputs)),
     )

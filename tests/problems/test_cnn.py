@@ -25,9 +25,9 @@ def convolved(x, layer, stride):
 
 
 @pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("most_places", [0, 64], ids=["patches", "matrix"])
-def test_the_network_is_the_formula(residual, most_places, monkeypatch):
-    monkeypatch.setattr("optbench.problems.networks.cnn.MOST_PLACES", most_places)
+@pytest.mark.parametrize("max_pixels", [0, 64], ids=["patches", "matrix"])
+def test_the_network_is_the_formula(residual, max_pixels, monkeypatch):
+    monkeypatch.setattr("optbench.problems.networks.cnn.MAX_PIXELS", max_pixels)
     problem = cnn(depth=3, width=4, residual=residual, activation="tanh")
     with jax.enable_x64(True):
         params = problem.init(KEY)
