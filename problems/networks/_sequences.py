@@ -78,6 +78,7 @@ def recall(context: int, symbols: int, seed: int) -> Task:
     """Return the task of recalling the value of each key, when the keys come a second time, in another order.
 
     Keys are the tokens below context/4, each followed by one of `symbols` values; all are drawn anew for every row.
+    Raises ValueError for values that are not accepted.
     """
     accept.whole("symbols", symbols, low=2)
     if not isinstance(context, int) or context < 8 or context % 4:
@@ -101,6 +102,7 @@ def markov(length: int, symbols: int, order: int, seed: int) -> Task:
     """Return the task of the next token of a chain whose law depends on the last `order`, from its stationary law on.
 
     Only positions after so many tokens count: there the law is known, and its entropy is the floor.
+    Raises ValueError for values that are not accepted, such as an order beyond the length.
     """
     accept.whole("length", length)
     accept.whole("symbols", symbols, low=2)
