@@ -31,7 +31,7 @@ def report(
     history
         Folder or URL of their history, which the page then has a section of; results/history where there is one.
     """
-    from optbench.request import RequestError
+    from optbench.errors import RequestError
     from optbench.store.locations import write_file
     from optbench.store.run import load_stored
 
@@ -41,22 +41,22 @@ def report(
     _check_output(output)
     loaded = [load_stored(run, results) for run in dict.fromkeys(runs or ("latest",))]
 
-    from optbench.report.report import report as write
+    from optbench.report.report import report as make_page
 
-    text = write(loaded, output, say, _history(history, results))
-    write_file(output, text.encode())
-    print(f"{output}: {len(text.encode()) / 1e6:.2f} MB")
+    page = make_page(loaded, output, say, _history(history, results)).encode()
+    write_file(output, page)
+    print(f"{output}: {len(page) / 1e6:.2f} MB")
 
 
-def _history(given: str | None, results: str) -> "History | None":
-    """Read the history that is named, or the usual one where it is there."""
+def _history(path: str | None, results: str) -> "History | None":
+    """Read the history at the path given, else the usual one beside the runs if there is one."""
     from optbench.history.entries import read_history
     from optbench.store.locations import children, locate
 
     usual = locate(results) / "history"
-    if given is None and not any(path.suffix == ".parquet" for path in children(usual)):
+    if path is None and not any(child.suffix == ".parquet" for child in children(usual)):
         return None
-    return read_history(str(usual) if given is None else given)
+    return read_history(str(usual) if path is None else path)
 
 
 def _check_output(output: Path) -> None:

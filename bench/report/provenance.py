@@ -1,4 +1,4 @@
-"""Where the numbers of a run come from, and the commands that make them again."""
+"""The origin of a run's numbers: machine, versions, seeds, and the commands that compute them again."""
 
 import json
 import shlex
@@ -12,7 +12,7 @@ from optbench.store.run import StoredRun
 
 
 def provenance(run: StoredRun) -> Table:
-    """Tabulate what a run says of itself."""
+    """Tabulate a run's manifest: suite, machine, precision, seeds, versions."""
     manifest = run.manifest
     suite, device = manifest["suite"], manifest["device"]
     versions = ", ".join(f"{name} {number}" for name, number in manifest.get("versions", {}).items())
@@ -43,16 +43,16 @@ def _seeds(suite: Mapping[str, Any]) -> str:
 
 
 def machine(device: Mapping[str, Any]) -> str:
-    """Name a machine by what its speed depends on."""
+    """Name a machine by what its speed depends on: device, processor, cores, number of devices."""
     names = [device.get("device"), device.get("cpu") if device.get("cpu") != device.get("device") else None]
-    count = device.get("cpu_count")
-    several = device.get("devices", 1)
-    said = [str(name) for name in names if name] + ([f"{count} cores"] if count else [])
-    return ", ".join(said + ([f"{several} devices"] if several > 1 else []))
+    num_cores, num_devices = device.get("cpu_count"), device.get("devices", 1)
+    words = [str(name) for name in names if name]
+    words += [f"{num_cores} cores"] if num_cores else []
+    return ", ".join(words + ([f"{num_devices} devices"] if num_devices > 1 else []))
 
 
 def commands(runs: Sequence[StoredRun], output: Path) -> list[str]:
-    """Name the commands that make these runs and their page again."""
+    """Return the commands that compute these runs and write their page again, one a line."""
     lines = [line for run in runs for line in _run_commands(run)]
     names = [shlex.quote(run.folder.name) for run in runs]
     return [*lines, f"optbench report {' '.join(names)} -o {shlex.quote(output.name)}"]
@@ -60,30 +60,31 @@ def commands(runs: Sequence[StoredRun], output: Path) -> list[str]:
 
 def _run_commands(run: StoredRun) -> list[str]:
     suite, name = run.manifest["suite"], run.folder.name
-    called = "" if name == suite.get("name") else f" --name {shlex.quote(name)}"
-    timed = "" if run.timings else " --no-throughput"
     tuned = run.manifest.get("tuned")
+    options = "" if name == suite.get("name") else f" --name {shlex.quote(name)}"
     if tuned:
-        wider = " --auto-extend" if tuned["auto_extend"] else ""
-        timed = f" --search {tuned['search']} --trials {tuned['trials']}{wider}"
+        options += f" --search {tuned['search']} --trials {tuned['trials']}"
+        options += " --auto-extend" if tuned["auto_extend"] else ""
+    else:
+        options += "" if run.timings else " --no-throughput"
     command = "optbench tune" if tuned else "optbench run"
     if _is_packaged(suite):
-        return [f"{command} {suite['name']}{called}{timed}"]
+        return [f"{command} {suite['name']}{options}"]
     file = shlex.quote(f"{name}.toml")
-    return [f"cat > {file} <<'END'", *_toml(_given(suite)), "END", f"{command} ./{file}{called}{timed}"]
+    return [f"cat > {file} <<'END'", *_toml(_without_none(suite)), "END", f"{command} ./{file}{options}"]
 
 
 def _is_packaged(suite: Mapping[str, Any]) -> bool:
     name = suite.get("name")
-    packaged = next((one for one in list_suites() if one.name == name), None)
-    return packaged is not None and _given(packaged.model_dump(mode="json")) == _given(suite)
+    packaged = next((candidate for candidate in list_suites() if candidate.name == name), None)
+    return packaged is not None and _without_none(packaged.model_dump(mode="json")) == _without_none(suite)
 
 
-def _given(value: Any) -> Any:
-    """Leave out what is not given: older runs name fewer words of a suite."""
+def _without_none(value: Any) -> Any:
+    """Leave out the words of a suite that are None: older runs name fewer of them."""
     if isinstance(value, Mapping):
-        return {key: _given(one) for key, one in value.items() if one is not None}
-    return [_given(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _toml(fields: Mapping[str, Any]) -> list[str]:

@@ -1,36 +1,37 @@
-"""What a run says, in three sentences: who is first, by how much, and what did not go well."""
+"""A run in three sentences: which optimizer ranks first, by how much, and which cells and trials failed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from optbench.analyse.comparison import Rules, compare
+from optbench.analyse.comparison import Comparison, Rules, compare
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.ranks import problem_ranks, tested
 from optbench.analyse.significance import LEVEL
 from optbench.compare.compare import side
 from optbench.compare.operands import Operand
-from optbench.request import RequestError
 from optbench.store.run import StoredRun
 from optbench.tables.convergence import convergence
 
-#: What the first is held against, the first of these that was run beside it.
+#: The first is compared with the first of these that the run holds beside it.
 REFERENCES = ("adamw", "adam", "sgd")
-#: Names that a sentence lists; of more it tells the number.
+#: Names that a sentence lists; of more it gives the number.
 MOST_NAMED = 4
 
 
 def summary(run: StoredRun) -> list[str]:
-    """Say in three sentences what a run found; in one or two where it found less."""
+    """Return three sentences on a run; two if nothing has finished or nothing can be ranked."""
     if not any(part.outcome == "finished" for part in run.parts):
-        return ["Nothing has finished in this run, so there is nothing to compare.", _troubles(run)]
+        return ["Nothing has finished in this run, so there is nothing to compare.", _failures(run)]
     names, ranked = problem_ranks(run.parts, Slice())
     if len(names) < 2 or not ranked.size:
-        return [_alone(run, names), _troubles(run)]
-    best, following = (names[int(place)] for place in np.argsort(ranked.mean(axis=0), kind="stable")[:2])
+        return [_alone(run, names), _failures(run)]
+    best, following = (names[int(index)] for index in np.argsort(ranked.mean(axis=0), kind="stable")[:2])
     reference = next((name for name in REFERENCES if name in names and name != best), following)
-    return [_first(names, ranked, run), _against(run, best, reference), _troubles(run)]
+    return [_first(names, ranked, run), _against(run, best, reference), _failures(run)]
 
 
 def _alone(run: StoredRun, names: Sequence[str]) -> str:
@@ -41,32 +42,39 @@ def _alone(run: StoredRun, names: Sequence[str]) -> str:
     return f"{names[0]} is alone in this run, with a train loss of {lowest:.4g} at best, so there is nothing to rank."
 
 
-def _first(names: Sequence[str], ranked: np.ndarray, run: StoredRun) -> str:
-    """Say which optimizer ranks first, and whether it can be told from the next."""
+def _first(names: Sequence[str], ranked: Float[np.ndarray, "problem optimizer"], run: StoredRun) -> str:
+    """Name the optimizer that ranks first, and say whether the ranks tell it from the next."""
     mean = ranked.mean(axis=0)
     best, following = map(int, np.argsort(mean, kind="stable")[:2])
     tied = int(np.sum(mean == mean[best]))
-    said = f"{names[best]} comes first of {len(names)} optimizers"
+    first = f"{names[best]} comes first of {len(names)} optimizers"
     if tied > 1:
-        said = f"{names[best]} and {tied - 1} more of {len(names)} optimizers come first together"
+        first = f"{names[best]} and {tied - 1} more of {len(names)} optimizers come first together"
     if len(ranked) == 1:
         problems = {part.record.problem for part in run.parts}
-        where = next(iter(problems)) if len(problems) == 1 else "the one problem that all were run on"
-        told = "" if tied > 1 else f"; {_judged(run, names[best], names[following])}"
-        return f"{said} on {where}, by the tuned median loss over the report seeds{told}."
-    said += f" over {len(ranked)} problems, with a mean rank of {mean[best]:.3g}"
-    said += f" before {names[following]} with {mean[following]:.3g}" if tied == 1 else ""
+        problem = next(iter(problems)) if len(problems) == 1 else "the one problem that all were run on"
+        verdict = "" if tied > 1 else f"; {_next_verdict(run, names[best], names[following])}"
+        return f"{first} on {problem}, by the tuned median loss over the report seeds{verdict}."
+    first += f" over {len(ranked)} problems, with a mean rank of {mean[best]:.3g}"
+    first += f" before {names[following]} with {mean[following]:.3g}" if tied == 1 else ""
+    return f"{first}; {_test(ranked, mean - mean[best], float(mean[following] - mean[best]))}."
+
+
+def _test(
+    ranked: Float[np.ndarray, "problem optimizer"], distances: Float[np.ndarray, " optimizer"], to_the_next: float
+) -> str:
+    """Say whether Friedman's test tells the ranks apart, and how many lie behind the first by Nemenyi's."""
     test = tested(ranked)
     if test is None:
-        return f"{said}; two optimizers have too few ranks to test."
+        return "two optimizers have too few ranks to test"
     if test.p > LEVEL:
-        return f"{said}; Friedman's test can't tell any of the ranks apart (p = {test.p:.2g})."
-    said += f"; Friedman's test says that ranks differ (p = {test.p:.2g})"
-    return f"{said}, and {_behind(mean - mean[best], float(mean[following] - mean[best]), test.critical)}."
+        return f"Friedman's test can't tell any of the ranks apart (p = {test.p:.2g})"
+    behind = _behind(distances, to_the_next, test.critical)
+    return f"Friedman's test says that ranks differ (p = {test.p:.2g}), and {behind}"
 
 
-def _behind(distances: np.ndarray, to_the_next: float, critical: float) -> str:
-    """Count who lies so far behind the first that Nemenyi's test tells them apart."""
+def _behind(distances: Float[np.ndarray, " optimizer"], to_the_next: float, critical: float) -> str:
+    """Count the optimizers so far behind the first that Nemenyi's test tells them apart."""
     num, count = len(distances) - 1, int(np.sum(distances > critical))
     by = f"by more than Nemenyi's critical difference of {critical:.2g}"
     if not count:
@@ -75,67 +83,79 @@ def _behind(distances: np.ndarray, to_the_next: float, critical: float) -> str:
     return f"{count} of the {num} others lie behind {by}, {next_too}"
 
 
-def _judged(run: StoredRun, best: str, following: str) -> str:
+def _compared(run: StoredRun, best: str, reference: str) -> Comparison:
+    """Compare two optimizers of a run, paired by seed. Raises ValueError if they can't be compared."""
+    sides = [side(Operand(name, run, name), Rules(), False) for name in (best, reference)]
+    return compare(sides[0], sides[1], Rules())
+
+
+def _next_verdict(run: StoredRun, best: str, following: str) -> str:
     """Say how sure it is that the first is better than the next, on the one problem."""
     try:
-        sides = [side(Operand(name, run, name), Rules(), False) for name in (best, following)]
-        found = compare(sides[0], sides[1], Rules())
-    except (RequestError, ValueError):
+        row = _compared(run, best, following).rows[0]
+    except ValueError:
         return f"the next is {following}"
-    row = found.rows[0]
     verdict = {"equal": "equal within 5 %", "undecided": "not to be told from it"}.get(row["verdict"], row["verdict"])
-    said = f"{row['value']:.3g} against {row['reference_value']:.3g}"
-    return f"paired by seed against the next, {following}, it is {verdict} ({said}, p = {row['p_value']:.2g})"
+    values = f"{row['value']:.3g} against {row['reference_value']:.3g}"
+    return f"paired by seed against the next, {following}, it is {verdict} ({values}, p = {row['p_value']:.2g})"
 
 
 def _against(run: StoredRun, best: str, reference: str) -> str:
-    """Say how far the first is from the reference, in verdicts, scores and steps, each with how sure it is."""
+    """Compare the first with the reference, in verdicts, scores and steps, each with how sure it is."""
     try:
-        sides = [side(Operand(name, run, name), Rules(), False) for name in (best, reference)]
-        found = compare(sides[0], sides[1], Rules())
-    except (RequestError, ValueError) as error:
+        comparison = _compared(run, best, reference)
+    except ValueError as error:
         return f"{best} can't be compared with {reference}: {error}."
-    over = found.summary
-    said = f"{found.sentence}, and on a problem and seed drawn at random it is better with probability "
-    said += f"{over['improvement']:.2f} [{over['improvement_low']:.2f}, {over['improvement_high']:.2f}]"
-    speedup, num = over["speedup"], over["speedup_on"]
-    if num and isfinite(speedup):
-        much = f"{max(speedup, 1 / speedup):.3g} times {'fewer' if speedup >= 1 else 'more'}"
-        much = "as many" if abs(np.log(speedup)) < 0.005 else much
-        where = "" if num == over["num_problems"] else f" (on the {num} of {over['num_problems']} where both get there)"
-        said += f"; it takes {much} steps to the target{where}"
-    return f"{said}."
+    scores = comparison.summary
+    interval = f"[{scores['improvement_low']:.2f}, {scores['improvement_high']:.2f}]"
+    return (
+        f"{comparison.sentence}, and on a problem and seed drawn at random it is better with probability "
+        f"{scores['improvement']:.2f} {interval}{_speedup(scores)}."
+    )
 
 
-def _troubles(run: StoredRun) -> str:
-    """Count what failed, is missing, diverged, or lies at an edge of its grid."""
+def _speedup(scores: Mapping[str, Any]) -> str:
+    speedup, num = scores["speedup"], scores["speedup_on"]
+    if not num or not isfinite(speedup):
+        return ""
+    times = f"{max(speedup, 1 / speedup):.3g} times {'fewer' if speedup >= 1 else 'more'}"
+    count = "as many" if abs(np.log(speedup)) < 0.005 else times
+    total = scores["num_problems"]
+    shared = "" if num == total else f" (on the {num} of {total} where both get there)"
+    return f"; it takes {count} steps to the target{shared}"
+
+
+def _failures(run: StoredRun) -> str:
+    """Count cells that failed or are missing, trials that diverged, and winners at an edge of their grid."""
     total, finished = len(run.manifest["cells"]), [part for part in run.parts if part.outcome == "finished"]
-    said = [f"{len(finished)} of {total} cells finished" if len(finished) < total else f"All {total} cells finished"]
-    said += [f"{len(run.failed)} failed"] if run.failed else []
-    said += [f"{len(run.torn)} torn"] if run.torn else []
-    said += [f"{run.missing} missing"] if run.missing else []
+    all_finished = f"All {total} cells finished"
+    counts = [f"{len(finished)} of {total} cells finished" if len(finished) < total else all_finished]
+    counts += [f"{len(run.failed)} failed"] if run.failed else []
+    counts += [f"{len(run.torn)} torn"] if run.torn else []
+    counts += [f"{run.missing} missing"] if run.missing else []
     if finished:
-        lost, tried = diverged(run)
-        grids = f"{lost} of {tried} trials of the grids diverged" if lost else f"none of {tried} trials diverged"
-        said.append(grids if tried else "the trials of the grids are not kept")
-        edges = [part for part in finished if part.results.at_edge]
-        said.append(_edges([f"{part.record.optimizer}" for part in edges], len(finished)))
-    return f"{', '.join(said[:-1])}, and {said[-1]}." if len(said) > 1 else f"{said[0]}."
+        num_diverged, tried = diverged(run)
+        grids = f"{num_diverged} of {tried} trials of the grids" if num_diverged else f"none of {tried} trials"
+        counts.append(f"{grids} diverged" if tried else "the trials of the grids are not kept")
+        edges = [part.record.optimizer for part in finished if part.results.at_edge]
+        counts.append(_edges(edges, len(finished)))
+    return f"{', '.join(counts[:-1])}, and {counts[-1]}." if len(counts) > 1 else f"{counts[0]}."
 
 
 def _edges(names: Sequence[str], total: int) -> str:
     if not names:
         return "every winner lies inside its grid"
-    listed = list(dict.fromkeys(names))
-    more = f" ({', '.join(listed)})" if len(listed) <= MOST_NAMED else ""
+    distinct = list(dict.fromkeys(names))
+    listed = f" ({', '.join(distinct)})" if len(distinct) <= MOST_NAMED else ""
     lies = "winner lies" if len(names) == 1 else "winners lie"
-    return f"{len(names)} of {total} {lies} at an edge of the grid{more}, where a wider one may do better"
+    return f"{len(names)} of {total} {lies} at an edge of the grid{listed}, where a wider one may do better"
 
 
 def diverged(run: StoredRun) -> tuple[int, int]:
-    """Count the selection trials that diverged, and all of them; none where they are not kept."""
+    """Count the selection trials that diverged, and all of them; (0, 0) if they are not kept."""
+    finished = [part for part in run.parts if part.outcome == "finished"]
     try:
-        found = [outcomes(part, "select", Slice()).diverged for part in run.parts if part.outcome == "finished"]
+        masks = [outcomes(part, "select", Slice()).diverged for part in finished]
     except ValueError:
         return 0, 0
-    return int(sum(one.sum() for one in found)), sum(one.size for one in found)
+    return int(sum(mask.sum() for mask in masks)), sum(mask.size for mask in masks)
