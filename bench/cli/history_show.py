@@ -86,7 +86,7 @@ def plot(
         Width of the figure, in mm, cm, in, pt or px.
     """
     from optbench.cli.plot import points
-    from optbench.figures import Options
+    from optbench.figures.figure import Options
     from optbench.history import figure
     from optbench.history.entries import read_history
     from optbench.request import RequestError

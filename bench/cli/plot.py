@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from optbench import figures
 from optbench.cli.options import Count, Text
 
 #: Points in one of each unit; a pixel of a page is a point of a paper.
@@ -16,7 +17,7 @@ NARROWEST, WIDEST = 140, 3000
 
 def plot(
     run: str,
-    kind: str | None = None,
+    kind: Annotated[str | None, Parameter(help=f"{', '.join(figures.names())}.")] = None,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     metric: Text = None,
@@ -36,16 +37,13 @@ def plot(
     ----------
     run
         Name, path, or latest; may be left out for the latest.
-    kind
-        convergence, curves, grid, sensitivity, heatmap, batch-scaling, budget, ranks, profile, ecdf, ert,
-        time-to-target or throughput.
     output
         File to write: figure.svg or figure.png (300 dots per inch).
     metric
-        Metric of convergence, curves, grid, sensitivity or heatmap, named as in the table `curves`; where not given,
+        Metric of a figure that shows one of choice, as curves does, named as in the table `curves`; where not given,
         the gap to the optimum if that is known, or train_loss.
     x
-        What curves, grid and ert are drawn against.
+        What curves, and other figures of steps, are drawn against.
     log
         A logarithmic axis of values; where it matters, if not given.
     at_step
@@ -64,25 +62,26 @@ def plot(
         Folder of all runs, or a URL such as s3://bucket/results.
     """
     from optbench.analyse.outcomes import Slice
-    from optbench.figures import Options
+    from optbench.errors import RequestError
+    from optbench.figures.figure import Options
     from optbench.figures.write import draw
-    from optbench.request import RequestError
     from optbench.store.run import load_stored
 
     options = Options(metric, x, log, Slice(at_step, target, seeds), width=points(width))
+    name, figure = ("latest", run) if kind is None else (run, kind)
     try:
-        name, asked = ("latest", run) if kind is None else (run, kind)
-        print(draw(load_stored(name, results).only(problem or (), optimizer or ()), asked, output, options))
+        cells = load_stored(name, results).only(problem or (), optimizer or ())
+        print(draw(cells, figure, output, options))
     except ValueError as error:
         raise RequestError(str(error)) from error
 
 
 def points(text: str | None) -> float:
-    """Read a width: a number and its unit. Raises RequestError."""
-    from optbench.request import RequestError
+    """Return the points of a width: a number and its unit. Raises RequestError."""
+    from optbench.errors import RequestError
 
-    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(mm|cm|in|pt|px)?", text or "")
-    width = float(found[1]) * UNITS[found[2] or "px"] if found else 0.0
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(mm|cm|in|pt|px)?", text or "")
+    width = float(match[1]) * UNITS[match[2] or "px"] if match else 0.0
     if not NARROWEST <= width <= WIDEST:
         raise RequestError(
             f"width: {text!r} is not accepted; accepted: 50mm to 1000mm, as a number with mm, cm, in, pt or px"

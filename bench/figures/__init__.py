@@ -1,22 +1,33 @@
-"""The kinds of figures that a run has: what each shows, how it is drawn, and the caption that goes with it."""
+"""The figures of a run: one kind is one file here, which ends in `FIGURE`, and has the file's name with - for _.
 
-from optbench.figures import curves, scores, settings, targets
-from optbench.figures.figure import COLUMN, Figure, Options
+Files that begin with _ help others, as those in `HELPERS` do. Nothing is loaded but what is asked for.
+"""
 
-__all__ = ["COLUMN", "FIGURES", "Figure", "Options"]
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-FIGURES = {
-    "convergence": Figure("how far each tuned optimizer came", scores.convergence, scores.convergence_caption),
-    "curves": Figure("how each tuned optimizer came there", curves.curves, curves.curves_caption),
-    "grid": Figure("every trial of a grid, and the chosen point", curves.grid, curves.grid_caption),
-    "sensitivity": Figure("where each learning rate leads", settings.sensitivity, settings.sensitivity_caption),
-    "heatmap": Figure("learning rate against weight decay", settings.heatmap, settings.heatmap_caption),
-    "batch-scaling": Figure("what a larger batch buys", settings.batch_scaling, settings.batch_scaling_caption),
-    "budget": Figure("the expected best of k configurations", settings.budget, settings.budget_caption),
-    "ranks": Figure("mean ranks over problems", scores.ranks, scores.ranks_caption),
-    "profile": Figure("performance profiles", targets.profile, targets.profile_caption),
-    "ecdf": Figure("the share of targets met", targets.ecdf, targets.ecdf_caption),
-    "ert": Figure("expected running time to each target", targets.ert, targets.ert_caption),
-    "time-to-target": Figure("seconds to the target", targets.time_to_target, targets.time_to_target_caption),
-    "throughput": Figure("what a step costs, and how near the limit", scores.throughput, scores.throughput_caption),
-}
+if TYPE_CHECKING:
+    from optbench.figures.figure import Figure
+
+HELPERS = ("axes", "captions", "figure", "write")
+#: The kinds that come first wherever kinds are listed; others follow by name, and need no line here.
+FIRST = (
+    *("curves", "convergence", "grid", "sensitivity", "heatmap", "batch-scaling", "budget", "ranks", "profile"),
+    *("ecdf", "time-to-target", "ert", "throughput"),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all kinds of figures, in the order they are listed, without importing any."""
+    stems = {path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py")} - {*HELPERS}
+    kinds = {stem.replace("_", "-") for stem in stems}
+    return (*(name for name in FIRST if name in kinds), *sorted(kinds - {*FIRST}))
+
+
+def kind(name: str) -> "Figure":
+    """Import what is known of a kind of figure. Raises RequestError for an unknown name."""
+    from optbench.errors import check_name
+
+    check_name(name, names(), "figure")
+    return import_module(f"{__name__}.{name.replace('-', '_')}").FIGURE

@@ -4,46 +4,64 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from optbench.errors import check_name
-from optbench.figures import FIGURES, Options
+from optbench import figures
+from optbench.errors import RequestError, refused
+from optbench.figures.figure import Options
 from optbench.store.locations import write_file
 from optbench.store.run import StoredRun
 
+if TYPE_CHECKING:
+    from optbench.present.charts.style import Spec
+
 SUFFIXES = (".svg", ".png")
-#: The kinds that show a metric of choice, and those that have steps, or what else is counted, along an axis.
-OF_METRIC = ("convergence", "curves", "grid", "sensitivity", "heatmap")
-OF_X = ("curves", "grid", "ert")
 EXTRA = ("altair", "vl_convert")
 
 
-def draw(run: StoredRun, kind: str, path: Path, options: Options) -> str:
+def draw(run: StoredRun, name: str, path: Path, options: Options) -> str:
     """Write a figure whole or not at all, and return its caption.
 
-    Raises ValueError for an unknown kind or suffix, and where there is nothing to show; StoreError where the file
-    can't be written.
+    Raises RequestError for an unknown kind or suffix, or an option that the kind doesn't take, ValueError if there is
+    nothing to show, StoreError if the file can't be written.
     """
-    check_name(kind, tuple(FIGURES), "figure")
-    for word, given, kinds in (("metric", options.metric is not None, OF_METRIC), ("x", options.x != "steps", OF_X)):
-        if given and kind not in kinds:
-            raise ValueError(f"{word}: not accepted for {kind}; accepted for {', '.join(kinds)}")
-    write_figure(lambda width: FIGURES[kind].make(run, replace(options, width=width)), path, options.width)
-    return FIGURES[kind].caption(run, options)
+    figure = figures.kind(name)
+    check_options(name, options)
+    write_figure(lambda width: figure.draw(run, replace(options, width=width)), path, options.width)
+    return figure.caption(run, options)
 
 
-def write_figure(make: Callable[[float], Any], path: Path, width: float) -> None:
-    """Write what `make` draws as wide as was asked, whole or not at all. Raises as `draw`."""
+def check_options(name: str, options: Options) -> None:
+    """Raise RequestError for a metric or an x that a kind of figure doesn't take, and name the kinds that do."""
+    figure = figures.kind(name)
+    if options.metric is not None and not figure.takes_metric:
+        raise _not_taken("metric", name, [other for other in figures.names() if figures.kind(other).takes_metric])
+    if options.x != "steps" and not figure.takes_x:
+        raise _not_taken("x", name, [other for other in figures.names() if figures.kind(other).takes_x])
+    if figure.takes_x and options.x not in figure.takes_x:
+        raise refused("x", f"{options.x} of {name}", ", ".join(figure.takes_x))
+
+
+def _not_taken(option: str, name: str, takers: list[str]) -> RequestError:
+    return RequestError(f"{option}: not accepted for {name}; accepted for {', '.join(takers)}")
+
+
+def write_figure(draw: Callable[[float], "Spec"], path: Path, width: float) -> None:
+    """Write what `draw` returns for a width whole or not at all, as wide as asked.
+
+    Raises RequestError for an unknown suffix or if the packages that render are missing, StoreError if the file can't
+    be written, and what `draw` raises.
+    """
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg or .png")
+        raise RequestError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg or .png")
     if not all(importlib.util.find_spec(name) for name in EXTRA):
-        raise ValueError("figures need altair and vl-convert-python: pip install 'optbench[report]'")
-    write_file(path, rendered(make, path.suffix.lower(), width))
+        raise RequestError("figures need altair and vl-convert-python: pip install 'optbench[report]'")
+    write_file(path, rendered(draw, path.suffix.lower(), width))
 
 
-def rendered(make: Callable[[float], Any], suffix: str, width: float) -> bytes:
-    """Draw a figure as wide as was asked."""
+def rendered(draw: Callable[[float], "Spec"], suffix: str, width: float) -> bytes:
+    """Return a figure as the bytes of an SVG or PNG file. Raises what `draw` raises."""
     from optbench.present.charts.files import fitted, to_png, to_svg
 
-    figure = fitted(make, width)
-    return to_png(figure, width) if suffix == ".png" else to_svg(figure, width).encode()
+    spec = fitted(draw, width)
+    return to_png(spec, width) if suffix == ".png" else to_svg(spec, width).encode()

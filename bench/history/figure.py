@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from optbench.errors import RequestError
-from optbench.figures.figure import Options, look_with, spans, words
+from optbench.figures.axes import is_wide, metric_title
+from optbench.figures.figure import Options, look_with
 from optbench.figures.write import write_figure
 from optbench.history.entries import Entry, History
 from optbench.history.trends import Trend, fitting_trends
@@ -71,12 +72,12 @@ def _panel(key: tuple[Any, ...], series: Sequence[Trend], numbers: dict[str, int
         points.append(Line(_name(trend), changes, [values[x] for x in changes]))
         marks += [Mark(_name(trend), x, y, "no number") for x, y in values.items() if not isfinite(y)]
     values = [y for line in curves for y in line.y if isfinite(y)]
-    log = options.log if options.log is not None else spans(values) and min(values) > 0
+    log = options.log if options.log is not None else is_wide(values) and min(values) > 0
     where = [f"batch size {batch_size}" if batch_size else "", f"on {machine}" if machine else ""]
     shown = sorted({x for line in curves for x in line.x})
     ticks = shown[:: -(-len(shown) // MOST_TICKS)]
     more = {"points": points, "log_y": bool(log), "dotted": True, "x_ticks": ticks}
-    return LinePanel(problem, ", ".join(filter(None, where)), "entry", words(measure), curves, marks, **more)
+    return LinePanel(problem, ", ".join(filter(None, where)), "entry", metric_title(measure), curves, marks, **more)
 
 
 def trend_caption(history: History, entries: Sequence[Entry]) -> str:

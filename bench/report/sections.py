@@ -1,158 +1,154 @@
-"""The sections of a run's page: which tables and figures belong together, and how a reader may look at them."""
+"""The sections of a run's page, and the figures and tables that stand in each: those whose entries name it."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from optbench import tables
-from optbench.figures import FIGURES, Options
+from optbench import figures, tables
+from optbench.figures.figure import Figure, Options
 from optbench.present.table import Table
-from optbench.report.html.page import Figure, Lines, Shaded, Variant
+from optbench.report.html.page import Block, FigureBlock, Paragraphs, TableBlock, Variant
 from optbench.report.provenance import machine
 from optbench.store.run import StoredRun
 
-Block = Lines | Shaded | Figure
 #: Width of a figure that has the page for itself.
 WIDTH = 1240
+#: How figures are drawn on a page.
+PAGE_OPTIONS = Options(interactive=True, width=WIDTH)
+#: What a figure of single cells shows first, where a reader may choose an optimizer.
+BEST_CELLS = "the best on each problem"
 
 
-class Topic(NamedTuple):
-    """What one section of a run shows: kinds of tables and of figures; a star marks what is shown on demand."""
+class ReportSection(NamedTuple):
+    """A section of a run's page. Its figures and tables are those whose entries name its title, in their order."""
 
     title: str
-    figures: Sequence[str] = ()
-    tables: Sequence[str] = ()
     #: It is about seconds, which belong to one machine.
     timed: bool = False
-    #: It adds up over problems.
-    over: bool = False
+    #: It sums up over problems, and needs several.
+    over_problems: bool = False
 
 
-TOPICS = (
-    Topic("Results", ("curves", "convergence"), ("convergence", "best*")),
-    Topic("Over all problems", ("ranks", "profile"), ("ranks", "profile*"), over=True),
-    Topic("Targets", ("ecdf",), ("ecdf*",)),
-    Topic("Learning rates", ("sensitivity", "heatmap*"), ("sensitivity*",)),
-    Topic("Tuning", ("budget",), ("budget*", "defaults*")),
-    Topic("Every trial of the grids", ("grid*",)),
-    Topic("Batch sizes", ("batch-scaling",), ("batch-scaling*",)),
-    Topic("Time to target", ("time-to-target", "ert"), ("time-to-target", "ert*"), timed=True),
-    Topic("What a step costs", ("throughput",), ("throughput",), timed=True),
+#: In their order. A title that only an entry names is a section after these.
+SECTIONS = (
+    ReportSection("Results"),
+    ReportSection("Over all problems", over_problems=True),
+    ReportSection("Targets"),
+    ReportSection("Learning rates"),
+    ReportSection("Tuning"),
+    ReportSection("Every trial of the grids"),
+    ReportSection("Batch sizes"),
+    ReportSection("Time to target", timed=True),
+    ReportSection("What a step costs", timed=True),
 )
-#: What the horizontal axis of curves may count.
-AXES = ("steps", "examples", "seconds")
-#: How values may be laid out: logarithmic where they can be, or not.
-SCALES = {"logarithmic": None, "linear": False}
-#: Figures that a reader may look at along other axes, and with other values.
-CURVES, SCALED = ("curves",), ("curves", "sensitivity")
-#: Figures of single cells, of which too many would be shown at once.
-OF_EACH = ("grid", "heatmap")
 
 
-def blocks_of(run: StoredRun, topic: Topic, several: bool) -> list[Block]:
-    """Gather what a topic has to show; what is about seconds for each machine by itself."""
-    if topic.over and len({cell["problem"] for cell in run.manifest["cells"]}) < 2:
+def sections() -> tuple[ReportSection, ...]:
+    """Return the sections in the order of the page, last those that only entries name."""
+    titles = [figures.kind(name).section for name in figures.names()]
+    titles += [tables.kind(name).section for name in tables.names()]
+    listed = {section.title for section in SECTIONS}
+    further = dict.fromkeys(title for title in titles if title is not None and title not in listed)
+    return (*SECTIONS, *map(ReportSection, further))
+
+
+def blocks_of(run: StoredRun, section: ReportSection, several: bool) -> list[Block]:
+    """Make the blocks of a section; what is about seconds for each machine by itself.
+
+    `several`: the page shows several runs, so titles name theirs.
+    """
+    if section.over_problems and len({cell["problem"] for cell in run.manifest["cells"]}) < 2:
         return []
-    if not topic.timed:
-        return _shown(run, topic, "", several)
+    if not section.timed:
+        return _blocks(run, section, "", several)
     machines = timed_on(run)
-    on = {name: f" (on {name})" if len(machines) > 1 else "" for name in machines}
-    blocks = [block for name, part in machines.items() for block in _shown(part, topic, on[name], several)]
-    if len(machines) > 1:
-        said = f"Single steps were timed on {len(machines)} machines, which are not compared: each has its own part."
-        blocks = [Lines([said]), *blocks]
-    elif machines and blocks:
-        blocks = [Lines([f"Single steps were timed on {next(iter(machines))}."]), *blocks]
-    return blocks
+    suffixes = {name: f" (on {name})" if len(machines) > 1 else "" for name in machines}
+    blocks = [block for name, part in machines.items() for block in _blocks(part, section, suffixes[name], several)]
+    return [Paragraphs([_machines_note(list(machines))]), *blocks] if blocks else []
+
+
+def _machines_note(machines: list[str]) -> str:
+    if len(machines) == 1:
+        return f"Single steps were timed on {machines[0]}."
+    return f"Single steps were timed on {len(machines)} machines, which are not compared: each has its own part."
 
 
 def timed_on(run: StoredRun) -> dict[str, StoredRun]:
-    """Split a run by the machine that its steps were timed on: what was timed on one is never beside another's."""
-    names = {(one.problem, one.optimizer, one.batch_size): machine(one.device) for one in run.timings}
-    found = {}
-    for name in dict.fromkeys(names.values()):
+    """Split a run by the machine that its steps were timed on: seconds of one never stand beside another's."""
+    machines = {(timing.problem, timing.optimizer, timing.batch_size): machine(timing.device) for timing in run.timings}
+    runs = {}
+    for name in dict.fromkeys(machines.values()):
         cells = [
             cell
             for cell in run.manifest["cells"]
-            if names.get((cell["problem"], cell["optimizer"], cell["batch_size"])) == name
+            if machines.get((cell["problem"], cell["optimizer"], cell["batch_size"])) == name
         ]
         keys = {cell["key"] for cell in cells}
         parts = tuple(part for part in run.parts if part.path.stem in keys)
-        found[name] = replace(run, manifest={**run.manifest, "cells": cells}, parts=parts, torn=(), missing=0)
-    return found
+        runs[name] = replace(run, manifest={**run.manifest, "cells": cells}, parts=parts, torn=(), missing=0)
+    return runs
+
+
+def _blocks(run: StoredRun, section: ReportSection, suffix: str, several: bool) -> list[Block]:
+    """Make a section's figures and tables, and below them the reasons why others are lacking."""
+    blocks: list[Block] = []
+    reasons = []
+    for name in figures.names():
+        if figures.kind(name).section == section.title:
+            try:
+                blocks.append(_figure_block(run, name, suffix, several))
+            except ValueError as error:
+                reason = str(error).removeprefix(f"{run.folder.name}: ")
+                reasons.append(f"No figure of {figures.kind(name).meaning}{suffix}: {reason}.")
+    for name in tables.names():
+        if tables.kind(name).section == section.title:
+            try:
+                table = tables.table(run, name)
+            except ValueError as error:
+                reasons.append(f"No table of {tables.kind(name).meaning}{suffix}: {error}.")
+                continue
+            if table.to_records():
+                closed = not tables.kind(name).open_in_report
+                blocks.append(TableBlock(retitled(table, run, several, suffix), closed=closed))
+    return [*blocks, Paragraphs(reasons)] if blocks and reasons else blocks
+
+
+def _figure_block(run: StoredRun, name: str, suffix: str, several: bool) -> FigureBlock:
+    figure = figures.kind(name)
+    title = _title(run, f"{run.folder.name}: {figure.meaning}{suffix}", several)
+    variants = _variants(run, figure)
+    return FigureBlock(title, variants, figure.caption(run, PAGE_OPTIONS), closed=not figure.open_in_report)
+
+
+def retitled(table: Table, run: StoredRun, several: bool, suffix: str = "") -> Table:
+    """Leave the run's name out of a table's title on a page of one run."""
+    return replace(table, title=_title(run, table.title, several) + suffix)
 
 
 def _title(run: StoredRun, title: str, several: bool) -> str:
-    """Leave out the run's name where there is no other."""
     alone = title.removeprefix(f"{run.folder.name}: ")
     return title if several else alone[:1].upper() + alone[1:]
 
 
-def _shown(run: StoredRun, topic: Topic, on: str, several: bool) -> list[Block]:
-    """Make a topic's figures and tables; what there is nothing for is named below the others."""
-    blocks: list[Block] = []
-    left = []
-    for kind, closed in _kinds(topic.figures):
-        try:
-            variants = _variants(run, kind)
-        except ValueError as error:
-            why = str(error).removeprefix(f"{run.folder.name}: ")
-            left.append(f"No figure of {FIGURES[kind].meaning}{on}: {why}.")
-            continue
-        meaning = FIGURES[kind].meaning + on
-        title = _title(run, f"{run.folder.name}: {meaning}", several)
-        blocks.append(Figure(title, variants, FIGURES[kind].caption(run, page_options()), closed))
-    for kind, closed in _kinds(topic.tables):
-        try:
-            table = tables.table(run, kind)
-        except ValueError as error:
-            left.append(f"No table of {tables.kind(kind).meaning}{on}: {error}.")
-            continue
-        if table.to_records():
-            blocks.append(Shaded(retitled(table, run, several, on), closed=closed))
-    return [*blocks, Lines(left)] if blocks and left else blocks
-
-
-def retitled(table: Table, run: StoredRun, several: bool, on: str = "") -> Table:
-    """Head a table without its run's name where there is no other run."""
-    return replace(table, title=_title(run, table.title, several) + on)
-
-
-def _kinds(kinds: Sequence[str]) -> list[tuple[str, bool]]:
-    """Read kinds, and whether they are shown on demand."""
-    return [(kind.rstrip("*"), kind.endswith("*")) for kind in kinds]
-
-
-def page_options() -> Options:
-    """Say how figures are drawn on a page."""
-    return Options(interactive=True, width=WIDTH)
-
-
-def _variants(run: StoredRun, kind: str) -> list[Variant]:
-    """Draw a kind of figure, in each way that a reader may choose, the usual one first."""
-    # Seconds belong to one machine.
-    axes = AXES if len(timed_on(run)) == 1 else AXES[:-1]
-    along = [({"along": x}, {"x": x}) for x in axes] if kind in CURVES else [({}, {})]
-    scales = [({"values": name}, {"log": log}) for name, log in SCALES.items()] if kind in SCALED else [({}, {})]
-    variants = [
-        Variant(_spec(run, kind, replace(page_options(), **axis, **scale)), chosen | named)
-        for chosen, axis in along
-        for named, scale in scales
-    ]
-    return _of_each(run, kind, variants) if kind in OF_EACH else variants
-
-
-def _of_each(run: StoredRun, kind: str, variants: Sequence[Variant]) -> list[Variant]:
-    """Let a reader choose an optimizer whose cells are drawn, beside the best of each problem."""
-    found = [variant._replace(choice={"of": "the best on each problem"}) for variant in variants]
+def _variants(run: StoredRun, figure: Figure) -> list[Variant]:
+    """Draw a figure in each way that a reader may choose, the usual one first. Raises ValueError as drawing does."""
+    views = _views(run, figure)
+    if not figure.per_optimizer:
+        return [Variant(figure.draw(run, options), choice) for choice, options in views]
+    variants = [Variant(figure.draw(run, options), {"of": BEST_CELLS} | choice) for choice, options in views]
     names = list(dict.fromkeys(cell["optimizer"] for cell in run.manifest["cells"]))
     for name in names if len(names) > 1 else ():
-        # What failed, or has nothing of the kind, has nothing to draw.
+        # An optimizer whose cells failed, or have nothing of the kind, is no choice.
         with suppress(ValueError):
-            found.append(Variant(_spec(run.only(optimizers=[name]), kind, page_options()), {"of": name}))
-    return found
+            cells = run.only(optimizers=[name])
+            variants += [Variant(figure.draw(cells, options), {"of": name} | choice) for choice, options in views]
+    return variants
 
 
-def _spec(run: StoredRun, kind: str, options: Options) -> Mapping[str, Any]:
-    return FIGURES[kind].make(run, options)
+def _views(run: StoredRun, figure: Figure) -> list[tuple[dict[str, str], Options]]:
+    """Return a reader's choices of axis and scale, the usual ones first, each with the options that draw it."""
+    # Seconds belong to one machine.
+    axes = [x for x in figure.axes if x != "seconds" or len(timed_on(run)) == 1]
+    along = [({"along": x}, {"x": x}) for x in axes] or [({}, {})]
+    scales = [({"values": name}, {"log": log}) for name, log in figure.scales.items()] or [({}, {})]
+    return [(axis | scale, replace(PAGE_OPTIONS, **x, **log)) for axis, x in along for scale, log in scales]

@@ -19,14 +19,19 @@ POLICY = (
 )
 
 
-class Lines(NamedTuple):
-    """Paragraphs; or where `typed`, lines to type in a terminal."""
+class Paragraphs(NamedTuple):
+    """Paragraphs of text."""
+
+    texts: Sequence[str]
+
+
+class Commands(NamedTuple):
+    """Lines to type in a terminal."""
 
     lines: Sequence[str]
-    typed: bool = False
 
 
-class Shaded(NamedTuple):
+class TableBlock(NamedTuple):
     """A table; its numbers are shaded by how near they are to the best of their group."""
 
     table: Table
@@ -42,7 +47,7 @@ class Variant(NamedTuple):
     choice: Mapping[str, str] = {}
 
 
-class Figure(NamedTuple):
+class FigureBlock(NamedTuple):
     """One or several ways to draw a figure, and what it shows and how that was computed."""
 
     title: str
@@ -52,11 +57,14 @@ class Figure(NamedTuple):
     closed: bool = False
 
 
+Block = Paragraphs | Commands | TableBlock | FigureBlock
+
+
 class Section(NamedTuple):
-    """What stands under one heading."""
+    """A heading and the blocks under it."""
 
     title: str
-    blocks: Sequence[Lines | Shaded | Figure]
+    blocks: Sequence[Block]
     #: 1 for a part of the page, 2 for a section of a part.
     level: int = 2
 
@@ -71,7 +79,7 @@ class Page(NamedTuple):
 
 def format_page(page: Page, vega: str) -> str:
     """Write the page; `vega` is the JavaScript that defines `vegaEmbed`."""
-    figures = [block for section in page.sections for block in section.blocks if isinstance(block, Figure)]
+    figures = [block for section in page.sections for block in section.blocks if isinstance(block, FigureBlock)]
     scripts = [*([vega] if figures else []), _asset("page.js")]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     numbers, data = count(1), PageData()
@@ -130,10 +138,12 @@ def _section(name: str, section: Section, numbers: "count[int]", data: PageData)
     return f"{head}\n{blocks}\n</section>"
 
 
-def _block(block: Lines | Shaded | Figure, numbers: "count[int]", data: PageData) -> str:
-    if isinstance(block, Lines):
-        return _commands(block.lines) if block.typed else _paragraphs(block.lines)
-    if isinstance(block, Shaded):
+def _block(block: Block, numbers: "count[int]", data: PageData) -> str:
+    if isinstance(block, Paragraphs):
+        return _paragraphs(block.texts)
+    if isinstance(block, Commands):
+        return _commands(block.lines)
+    if isinstance(block, TableBlock):
         return _on_demand(block.closed, block.table.title, format_page_table(block.table, block.groups))
     return _on_demand(block.closed, block.title, _figure(block, next(numbers), data))
 
@@ -142,16 +152,16 @@ def _on_demand(closed: bool, title: str, body: str) -> str:
     return f"<details>\n<summary>{escape(title)}</summary>\n{body}\n</details>" if closed else body
 
 
-def _paragraphs(lines: Sequence[str], kind: str = "") -> str:
-    named = f' class="{kind}"' if kind else ""
-    return "\n".join(f"<p{named}>{escape(line)}</p>" for line in lines)
+def _paragraphs(texts: Sequence[str], style: str = "") -> str:
+    attribute = f' class="{style}"' if style else ""
+    return "\n".join(f"<p{attribute}>{escape(text)}</p>" for text in texts)
 
 
 def _commands(lines: Sequence[str]) -> str:
     return f'<pre tabindex="0">{chr(10).join(map(escape, lines))}</pre>'
 
 
-def _figure(figure: Figure, number: int, data: PageData) -> str:
+def _figure(figure: FigureBlock, number: int, data: PageData) -> str:
     title = escape(figure.title)
     variants = [{"choice": variant.choice, "spec": data.taken_from(variant.spec)} for variant in figure.variants]
     return (

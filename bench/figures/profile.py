@@ -1,0 +1,54 @@
+"""The share of problems solved within a factor of the fewest steps."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from optbench.analyse.targets import ratios, steps_to_target
+from optbench.figures._tasks import finished_tasks, look_of
+from optbench.figures.captions import coloured_words, make_caption, seed_words, slice_words
+from optbench.figures.figure import Figure, Options, nothing_to_draw
+from optbench.store.run import StoredRun
+from optbench.tables.profile import FACTORS
+from optbench.tables.table_kind import NO_TARGET
+
+if TYPE_CHECKING:
+    from optbench.present.charts.style import Spec
+
+#: Profiles end here, as their table does.
+LAST_FACTOR = FACTORS[-1]
+
+
+def draw(run: StoredRun, options: Options) -> "Spec":
+    """Draw the share of problems solved within a factor of the fastest optimizer's steps.
+
+    Raises ValueError if no problem has a target.
+    """
+    from optbench.present.charts.line_panel import Line, LinePanel
+    from optbench.present.charts.lines import lines
+
+    tasks = finished_tasks(run)
+    names, steps = steps_to_target(run.parts, options.view)
+    if not len(steps):
+        raise nothing_to_draw(run, NO_TARGET)
+    profiles = []
+    for name, factors in zip(names, ratios(steps).T, strict=True):
+        corners = [1.0, *np.unique(factors[factors <= LAST_FACTOR]).tolist(), LAST_FACTOR]
+        profiles.append(Line(name, corners, [float(np.mean(factors <= corner)) for corner in corners]))
+    title = f"targets of {len(steps)} problem{'s' if len(steps) > 1 else ''}"
+    axes = "times the fewest steps", "share solved"
+    return lines([LinePanel(title, "", *axes, profiles, log_x=True, step=True)], look_of(tasks, options))
+
+
+def caption(run: StoredRun, options: Options) -> str:
+    """Say what counts as solved, and by which steps."""
+    return make_caption(
+        run,
+        "Performance profiles (Dolan, More, 2002): share of problems (each batch size counts) whose first target"
+        f"{slice_words(options)} the tuned optimizer meets, by its median over {seed_words(run, options)}, within so "
+        "many times the fewest steps of any. What failed or was not run somewhere has not met the target there.",
+        coloured_words(run),
+    )
+
+
+FIGURE = Figure("performance profiles", draw, caption, section="Over all problems", open_in_report=True)
