@@ -97,6 +97,5 @@ FIGURE = Figure(
     takes_metric=True,
     takes_x=X,
     section="Every trial of the grids",
-    open_in_report=True,
     per_optimizer=True,
 )
