@@ -240,9 +240,8 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
 @pytest.mark.parametrize(
     "line",
     [
-        *("--help", "--version", "run --help", "list suites", "list runs"),
+        *("--help", "--version", "run --help", "plot --help", "list suites", "list runs"),
         *("table", "table handmade trials --format json", "table handmade time-to-target --seeds 1"),
-        *(f"plot handmade {kind} -o figure.svg" for kind in ("curves", "grid", "convergence")),
     ],
 )
 def test_command_starts_without_jax(line, handmade, tmp_path):
@@ -260,6 +259,22 @@ from optbench.cli import main
 code = sum(main(["table", "handmade", kind, "--seeds", "1"]) for kind in sys.argv[1:])
 """
     assert loaded_by(command, *kinds, folder=tmp_path) == (0, [])
+
+
+def test_figures_are_drawn_without_jax(handmade, tmp_path):
+    for decay in range(2):
+        points = {decay: {"hyperparameters": {"weight_decay": 0.1}}}
+        tried = {0.1: [[3.0, 2.0, 1.0]], 0.2: [[3.0, 2.0, 2.0]]}
+        handmade("sgd", [[3.0, 2.0, 1.0]], tried=tried, points=points, batch_size=4 + decay)
+    command = """
+from optbench import figures
+from optbench.cli import main
+kinds = [kind for kind in figures.names() if kind != "ranks"]
+code = sum(main(["plot", "handmade", kind, "-o", "figure.svg"]) == 0 for kind in kinds)
+"""
+    drawn, loaded = loaded_by(command, folder=tmp_path)
+    # Two kinds need timings, and say so.
+    assert drawn >= 10 and loaded == []
 
 
 def test_ranks_need_scipy_at_most(handmade, tmp_path):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from optbench import figures
 from optbench.analyse.outcomes import Slice
-from optbench.figures import FIGURES, Options
+from optbench.figures.figure import Options
 from optbench.store.run import StoredRun, load_stored
 
 #: The runs that tables are held to.
@@ -19,7 +20,7 @@ OPTIONS = (Options(), Options(log=False, interactive=True, width=900, view=Slice
 
 
 def make(run: StoredRun, kind: str, options: Options = OPTIONS[0]) -> dict[str, Any]:
-    return FIGURES[kind].make(run, options)
+    return figures.kind(kind).draw(run, options)
 
 
 def rows(spec: dict[str, Any], *fields: str) -> list[tuple[Any, ...]]:
@@ -35,7 +36,7 @@ def drawn(run: StoredRun, kind: str, options: Options) -> dict[str, Any] | str:
         return str(error)
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", figures.names())
 @pytest.mark.parametrize("cells", EDGES.values(), ids=EDGES)
 def test_every_kind_of_run_is_drawn_or_says_why_not(handmade, tmp_path, cells, kind):
     for optimizer, losses, fields in cells:
@@ -48,11 +49,11 @@ def test_every_kind_of_run_is_drawn_or_says_why_not(handmade, tmp_path, cells, k
             continue
         # NaN and infinity are no JSON.
         assert json.dumps(spec, allow_nan=False) and any(spec["datasets"].values())
-        caption = FIGURES[kind].caption(run, options)
+        caption = figures.kind(kind).caption(run, options)
         assert caption.endswith(". Run handmade, float32 on cpu.") and "  " not in caption and "\n" not in caption
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FIGURES if kind != "throughput"])
+@pytest.mark.parametrize("kind", [kind for kind in figures.names() if kind != "throughput"])
 def test_nothing_finished_is_said(handmade, tmp_path, kind):
     handmade("sgd", [], select=[], outcome="failed", message="boom")
     with pytest.raises(ValueError, match=r"^handmade: no |^handmade: no problem has a target"):
@@ -138,12 +139,16 @@ class TestOfARun:
             (Options(metric="train_los"), "no finished cell has train_los"),
             (Options(metric="gap"), "no finished cell has gap"),
             (Options(x="seconds"), "no finished cell is timed; optbench throughput times them"),
-            (Options(x="step"), "unknown x 'step'; did you mean 'steps'?"),
         ],
     )
     def test_what_there_is_not(self, run, options, message):
         with pytest.raises(ValueError, match=message):
             make(run, "curves", options)
+
+
+def test_options_refuse_an_unknown_x():
+    with pytest.raises(ValueError, match=r"unknown x 'step'; did you mean 'steps'\?"):
+        Options(x="step")
 
 
 def test_of_many_optimizers_eight_are_coloured_and_all_are_named(handmade, tmp_path):
@@ -152,7 +157,7 @@ def test_of_many_optimizers_eight_are_coloured_and_all_are_named(handmade, tmp_p
     run = load_stored("handmade", tmp_path / "results")
     found = dict(rows(make(run, "curves"), "optimizer", "shown"))
     assert found == {f"o{place}": f"o{place}" if place < 8 else "2 others" for place in range(10)}
-    assert "the 8 of 10 optimizers" in FIGURES["curves"].caption(run, Options())
+    assert "the 8 of 10 optimizers" in figures.kind("curves").caption(run, Options())
 
 
 def test_of_many_cells_a_grid_shows_the_best(handmade, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from optbench.history.entries import read_history, write_entry
-from optbench.report.html.page import Figure, Lines, Shaded
+from optbench.report.html.page import FigureBlock, Paragraphs, TableBlock
 from optbench.store.run import load_stored
 
 pytest.importorskip("altair")
@@ -23,22 +23,22 @@ def history(tmp_path, about, quality, seconds):
 
 
 def blocks(run, history):
-    from optbench.figures import Options
-    from optbench.report.history import past
+    from optbench.figures.figure import Options
+    from optbench.report.history import history_blocks
 
-    return past(run, history, Options(interactive=True, width=1240))
+    return history_blocks(run, history, Options(interactive=True, width=1240))
 
 
 def test_a_run_stands_beside_those_before_it(handmade, history, tmp_path):
     handmade("sgd", [[3.0, 2.0, 1.0]])
-    lines, changed, figure, table = blocks(load_stored("handmade", tmp_path / "results"), history)
-    assert isinstance(lines, Lines) and isinstance(changed, Shaded) and isinstance(figure, Figure)
-    assert "12 entries of suite handmade" in lines.lines[0] and "1 of 2 series changed" in lines.lines[0]
+    notes, changed, figure, table = blocks(load_stored("handmade", tmp_path / "results"), history)
+    assert isinstance(notes, Paragraphs) and isinstance(changed, TableBlock) and isinstance(figure, FigureBlock)
+    assert "12 entries of suite handmade" in notes.texts[0] and "1 of 2 series changed" in notes.texts[0]
     (row,) = changed.table.to_records()
     assert row["measure"] == "step_seconds" and "x1.5" in row["changed"]
     # The problem mlp is none of this run's.
     assert [variant.choice for variant in figure.variants] == [{"of": "bowl"}]
-    assert isinstance(table, Shaded) and len(table.table.to_records()) == 2
+    assert isinstance(table, TableBlock) and len(table.table.to_records()) == 2
 
 
 def test_more_panels_than_a_figure_holds_come_in_parts(handmade, tmp_path, about, quality):

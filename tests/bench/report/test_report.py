@@ -8,7 +8,8 @@ import pytest
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
-from optbench.figures import FIGURES, Options
+from optbench import figures
+from optbench.figures.figure import Options
 from optbench.report.provenance import commands, machine, provenance
 from optbench.report.report import report
 from optbench.report.sections import timed_on
@@ -172,5 +173,5 @@ def test_provenance_leaves_out_what_is_not_known(run):
 def test_the_caption_of_speeds_is_made_of_sentences(run, timed):
     made = run()
     timed(made, "sgd", "bowl", "fast")
-    caption = FIGURES["throughput"].caption(load_stored(made.folder), Options())
+    caption = figures.kind("throughput").caption(load_stored(made.folder), Options())
     assert caption.endswith(". Run handmade, float32 on cpu.")

@@ -10,7 +10,7 @@ import pytest
 
 from optbench.present.table import Table
 from optbench.report.html.data import embed_json
-from optbench.report.html.page import Figure, Lines, Page, Section, Shaded, Variant, format_page
+from optbench.report.html.page import Commands, FigureBlock, Page, Paragraphs, Section, TableBlock, Variant, format_page
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script>", "a\u2028\x1b[31mb", "Ω & 'x'")
 
@@ -56,9 +56,9 @@ COLUMNS = ("problem", "optimizer", "train_loss")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_stay_text_wherever_they_stand(name):
     table = Table(name, COLUMNS, rows((name, 1.0), ("b", 2.0)), notes=(name,))
-    figure = Figure(name, [Variant({"title": name}, {name: name}), Variant({}, {name: "b"})], name)
+    figure = FigureBlock(name, [Variant({"title": name}, {name: name}), Variant({}, {name: "b"})], name)
     found = page(
-        Lines([name]), Lines([name], typed=True), Shaded(table), figure, Shaded(table, closed=True), title=name
+        Paragraphs([name]), Commands([name]), TableBlock(table), figure, TableBlock(table, closed=True), title=name
     )
     assert not found.of("img") and len(found.of("script")) == 4
     (data,) = (json.loads(one[2]) for one in found.of("script", type="application/json") if "id" not in one[1])
@@ -69,7 +69,7 @@ def test_names_stay_text_wherever_they_stand(name):
 
 
 def test_nothing_comes_from_outside_and_no_other_script_may_run():
-    found = page(Figure("f", [Variant({})], "c"))
+    found = page(FigureBlock("f", [Variant({})], "c"))
     assert not [one for one in found.found if {"src", "srcset", "action"} & set(one[1])]
     assert [one[1]["href"] for one in found.of("link")] == ["data:,"]
     (policy,) = (one[1]["content"] for one in found.of("meta") if "http-equiv" in one[1])
@@ -80,12 +80,12 @@ def test_nothing_comes_from_outside_and_no_other_script_may_run():
 
 
 def test_a_page_without_figures_needs_no_library():
-    assert [one[2] for one in page(Lines(["a"])).of("script")][-1] != "window.vegaEmbed = 1;"
-    assert len(page(Lines(["a"])).of("script")) == 2
+    assert [one[2] for one in page(Paragraphs(["a"])).of("script")][-1] != "window.vegaEmbed = 1;"
+    assert len(page(Paragraphs(["a"])).of("script")) == 2
 
 
 def test_it_is_a_page_for_everybody():
-    found = page(Shaded(Table("t", COLUMNS, rows(("a", 1.0), ("b", 2.0)))), Figure("f", [Variant({})], "how"))
+    found = page(TableBlock(Table("t", COLUMNS, rows(("a", 1.0), ("b", 2.0)))), FigureBlock("f", [Variant({})], "how"))
     assert found.of("html")[0][1] == {"lang": "en"} and found.of("title")[0][2] == "a page"
     assert [len(found.of(tag)) for tag in ("main", "nav", "header", "h1", "caption")] == [1] * 5
     assert found.of("a", href="#main", **{"class": "skip"}) and found.of("label", **{"for": "filter"})
@@ -102,7 +102,7 @@ def test_json_is_strict_and_ends_no_element():
 def test_data_that_figures_share_is_written_once():
     row, other = {"name": "a", "x": [0, 1], "y": [2, None]}, {"name": "b", "x": [0, 1], "y": [3, 4]}
     specs = [{"datasets": {"rows": [row, other]}, "n": 1}, {"datasets": {"one": [other], "same": [row, other]}, "n": 2}]
-    found = page(*(Figure("f", [Variant(spec)], "c") for spec in specs))
+    found = page(*(FigureBlock("f", [Variant(spec)], "c") for spec in specs))
     (data,) = (json.loads(one[2]) for one in found.of("script", id="data"))
     assert data["lists"] == [[0, 1], [2, None], [3, 4]]
     first, second = {"name": "a", "x": [0], "y": [1]}, {"name": "b", "x": [0], "y": [2]}
@@ -113,13 +113,13 @@ def test_data_that_figures_share_is_written_once():
 
 def test_choices_are_named_once_and_alone_not_at_all():
     several = [Variant({}, {"x": x, "y": "log"}) for x in ("steps", "seconds")]
-    found = page(Figure("f", several, "c"))
+    found = page(FigureBlock("f", several, "c"))
     assert [one[1]["data-choice"] for one in found.of("select")] == ["x"]
     assert [one[2] for one in found.of("option")] == ["steps", "seconds"]
 
 
 def cells(*values):
-    found = page(Shaded(Table("t", COLUMNS, rows(*values))))
+    found = page(TableBlock(Table("t", COLUMNS, rows(*values))))
     return [one for one in found.of("td") if "data-value" in one[1]]
 
 
@@ -133,7 +133,7 @@ def test_cells_know_their_number_and_how_near_it_is():
 
 
 def test_what_all_rows_hold_is_told_once():
-    found = page(Shaded(Table("t", COLUMNS, rows(("a", 1.0), ("b", 2.0)))))
+    found = page(TableBlock(Table("t", COLUMNS, rows(("a", 1.0), ("b", 2.0)))))
     assert found.of("caption")[0][2] == "tAll rows: problem bowl"
     assert [one[2] for one in found.of("th", scope="col")] == ["optimizer", "train_loss"]
     assert [one[1]["data-name"] for one in found.of("tr") if one[1]] == ["bowl / a", "bowl / b"]
@@ -141,9 +141,9 @@ def test_what_all_rows_hold_is_told_once():
 
 def test_intervals_stand_small_beside_their_number():
     columns = ("optimizer", "gap", "gap_low", "gap_high")
-    found = page(Shaded(Table("t", columns, (("a", 1.0, 0.5, 2.0), ("b", 2.0, 1.0, 3.0)))))
+    found = page(TableBlock(Table("t", columns, (("a", 1.0, 0.5, 2.0), ("b", 2.0, 1.0, 3.0)))))
     assert [one[2] for one in found.of("small")] == ["[0.5, 2]", "[1, 3]"]
 
 
 def test_a_table_without_rows_says_so():
-    assert "t: nothing to show." in [one[2] for one in page(Shaded(Table("t", COLUMNS, ()))).of("p")]
+    assert "t: nothing to show." in [one[2] for one in page(TableBlock(Table("t", COLUMNS, ()))).of("p")]
