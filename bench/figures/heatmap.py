@@ -39,7 +39,7 @@ def _panel(task: Task, part: Part, metric: str, options: Options) -> "HeatPanel 
     from optbench.present.charts.heat import Cell, HeatPanel
 
     ends = points(part, metric, ["learning_rate", "weight_decay"], options.view)
-    cells = [Cell(*point.settings, point.value, point.chosen) for point in ends]
+    cells = [Cell(rate, decay, point.value, point.chosen) for point in ends for rate, decay in [point.settings]]
     if not all(1 < len(set(values)) <= MOST_VALUES for values in zip(*(point.settings for point in ends), strict=True)):
         return None
     log = is_logarithmic([cell.value for cell in cells if isfinite(cell.value)], metric, options)

@@ -26,7 +26,8 @@ def draw(run: StoredRun, options: Options) -> "Spec":
         for part in parts:
             steps, step_seconds = tuned_steps(part, options.view), seconds.get(cell_of(part))
             if steps is not None and step_seconds is not None:
-                dot = Dot(part.record.optimizer, *(count * step_seconds for count in steps))
+                median, low, high = (count * step_seconds for count in steps)
+                dot = Dot(part.record.optimizer, median, low, high)
                 panels.setdefault(task_titles(task), []).append(dot)
     if not panels:
         raise nothing_to_draw(run, NO_TARGET)
