@@ -265,7 +265,8 @@ def test_figures_are_drawn_without_jax(handmade, tmp_path):
     for decay in range(2):
         points = {decay: {"hyperparameters": {"weight_decay": 0.1}}}
         tried = {0.1: [[3.0, 2.0, 1.0]], 0.2: [[3.0, 2.0, 2.0]]}
-        handmade("sgd", [[3.0, 2.0, 1.0]], tried=tried, points=points, batch_size=4 + decay)
+        sizes = {"batch_size": 4 + decay, "examples_per_step": 4 + decay}
+        handmade("sgd", [[3.0, 2.0, 1.0]], tried=tried, points=points, **sizes)
     command = """
 from optbench import figures
 from optbench.cli import main
