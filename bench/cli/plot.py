@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from optbench import figures
-from optbench.cli.options import Count, Text
+from optbench.cli.options import ResultsFolder, Text, View, alternatives
 
 #: Points in one of each unit; a pixel of a page is a point of a paper.
 UNITS = {"mm": 72 / 25.4, "cm": 720 / 25.4, "in": 72.0, "pt": 1.0, "px": 1.0}
@@ -17,19 +17,17 @@ NARROWEST, WIDEST = 140, 3000
 
 def plot(
     run: str,
-    kind: Annotated[str | None, Parameter(help=f"{', '.join(figures.names())}.")] = None,
+    kind: Annotated[str | None, Parameter(help=f"{alternatives(figures.names())}.")] = None,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     metric: Text = None,
     x: Literal["steps", "examples", "gradient_evaluations", "seconds"] = "steps",
     log: bool | None = None,
-    at_step: Count = None,
-    target: float | None = None,
-    seeds: Count = None,
+    view: View = View(),  # noqa: B008 (frozen)
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
     optimizer: list[str] | None = None,
     width: Text = "85mm",
-    results: str = "results",
+    results: ResultsFolder = "results",
 ) -> None:
     """Draw a figure of a run as SVG or PNG, and print its caption.
 
@@ -46,20 +44,12 @@ def plot(
         What curves, and other figures of steps, are drawn against.
     log
         A logarithmic axis of values; where it matters, if not given.
-    at_step
-        Look at the last record at or before this step.
-    target
-        Train loss that counts as reached, in place of the problem's own target.
-    seeds
-        Look at so many seeds of each phase, the first ones.
     problem
         Look at this problem alone: its label, its family, or a pattern; repeat for several.
     optimizer
         Look at this optimizer alone; repeat for several.
     width
         Width of the figure, in mm, cm, in, pt or px; a paper's column is about 85mm.
-    results
-        Folder of all runs, or a URL such as s3://bucket/results.
     """
     from optbench.analyse.outcomes import Slice
     from optbench.errors import RequestError
@@ -67,7 +57,7 @@ def plot(
     from optbench.figures.write import draw
     from optbench.store.run import load_stored
 
-    options = Options(metric, x, log, Slice(at_step, target, seeds), width=points(width))
+    options = Options(metric, x, log, Slice(**view.words()), width=points(width))
     name, figure = ("latest", run) if kind is None else (run, kind)
     try:
         cells = load_stored(name, results).only(problem or (), optimizer or ())
