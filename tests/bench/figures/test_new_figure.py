@@ -24,7 +24,7 @@ def draw(run, options):
     if not any(part.outcome == "finished" for part in run.parts):
         raise nothing_to_draw(run, "no cell has finished")
     names = dict.fromkeys(part.record.optimizer for part in run.parts)
-    panel = DotPanel("names", "", "letters", [Dot(name, len(name), said=name) for name in names])
+    panel = DotPanel("names", "", "letters", [Dot(name, len(name), note=name) for name in names])
     return dots([panel], Look(round(options.width), options.interactive))
 
 
