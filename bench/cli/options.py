@@ -1,10 +1,12 @@
 """Words that several commands share: of a request, and of what is looked at."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
+
+from optbench.sweep.probes import PROBES
 
 
 def whole(kind: Any, tokens: Sequence[Token]) -> int:
@@ -62,6 +64,11 @@ class Only:
         return {"problems": self.problem or (), "optimizers": self.optimizer or ()}
 
 
+PROBE_HELP = (
+    f"Measure this of parameters beside the loss: {alternatives([*PROBES])}; repeat for several, or a comma list."
+)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -95,6 +102,7 @@ class Options:
     """Precision; bfloat16 is mixed precision, for networks."""
     decay: Literal["decoupled", "coupled"] | None = None
     """Decay the parameters beside the update, or add weight_decay/2 |x|^2 to the objective."""
+    probe: Annotated[list[str] | None, Parameter(help=PROBE_HELP)] = None
     device: Literal["cpu", "gpu"] | None = None
     """Device; jax's own choice where not given."""
     seed: Count = None
@@ -108,7 +116,9 @@ class Options:
 
     def overrides(self) -> dict[str, Any]:
         """Return what is given of a suite's own words."""
-        words = ("learning_rate", "weight_decay", "batch_size", "schedule", "steps", "epochs", "seeds", "report_seeds")
-        words += ("records", "record_every", "dtype", "decay", "seed")
+        from optbench.request import Suite
+
+        # Entries have words of their own, and a run's folder has another name than its suite.
+        words = Suite.model_fields.keys() & {field.name for field in fields(self)} - {"name"}
         given = {word: getattr(self, word) for word in words}
-        return given | {"problems": self.problem, "optimizers": self.optimizer}
+        return given | {"problems": self.problem, "optimizers": self.optimizer, "probes": self.probe}

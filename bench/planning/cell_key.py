@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from optbench import search
-from optbench.planning.cell_sources import combined, engine_digest, own_digest, problem_files, search_files
+from optbench.planning.cell_sources import combined, engine_digest, own_digest, probe_files, problem_files, search_files
 from optbench.planning.registry import Implementations, source_file
 from optbench.problems.data_files import files_of
 from optbench.request import Cell
@@ -41,9 +41,10 @@ def keyer(everything: Implementations, device_kind: str) -> Callable[[Cell], str
     points: dict[int, tuple[Any, str]] = {}
 
     @cache
-    def shared(problem: str, optimizer: str, strategy: str, data: tuple[Path, ...]) -> str:
+    def shared(problem: str, optimizer: str, strategy: str, probed: bool, data: tuple[Path, ...]) -> str:
         plugins = [plugin_digest(name) for name in (problem, optimizer) if name in everything.plugins]
-        sources = [engine_digest(), problem_digest(problem), *plugins, *sorted(map(data_digest, data))]
+        probes = [own_digest(file) for file in probe_files()] if probed else []
+        sources = [engine_digest(), problem_digest(problem), *plugins, *probes, *sorted(map(data_digest, data))]
         return f"{to_text(sources)}, {to_text(environment | _search_identity(strategy))}"
 
     def key(cell: Cell) -> str:
@@ -51,7 +52,7 @@ def keyer(everything: Implementations, device_kind: str) -> Callable[[Cell], str
             points[id(cell.points)] = (cell.points, points_digest(cell.points))
         request = canonical_text(cell, points[id(cell.points)][1])
         data = tuple(given_files(cell))
-        rest = shared(cell.problem_name, cell.optimizer_name, cell.search, data)
+        rest = shared(cell.problem_name, cell.optimizer_name, cell.search, bool(cell.probes), data)
         return sha256(f"[{request}, {rest}]".encode()).hexdigest()[:24]
 
     return key

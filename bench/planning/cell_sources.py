@@ -22,6 +22,8 @@ ENGINE: Mapping[str, tuple[str, ...]] = {
 }
 #: Of those the ones that compute no number.
 _NO_NUMBERS = ("exclusions.py",)
+#: Of the engine what measures probes: only cells of which some are measured depend on it.
+_PROBES = ("ends.py", "probes.py")
 
 #: What is reached by the imports of `runner/train_cell.py` and isn't digested: module, or folder -> the reason.
 NOT_DIGESTED: Mapping[str, str] = {
@@ -33,6 +35,8 @@ NOT_DIGESTED: Mapping[str, str] = {
     "optbench.runner": "an empty package",
     "optbench.runner.trace": "names spans of time",
     "optbench.search.*": "designs points before a cell is keyed; what a strategy does while training is in the key",
+    "optbench.sweep.ends": "digested for the cells of which probes are measured",
+    "optbench.sweep.probes": "digested for the cells of which probes are measured",
     "optbench.store.*": "keeps rows as they come, in a schema whose version stands in each part",
 }
 
@@ -41,7 +45,12 @@ def engine_files(folders: Roots | None = None) -> tuple[Path, ...]:
     """List the files that every cell depends on."""
     folders = folders or roots()
     files = [file for package, globs in ENGINE.items() for glob in globs for file in folders[package].glob(glob)]
-    return tuple(sorted(file for file in files if file.name not in _NO_NUMBERS))
+    return tuple(sorted(file for file in files if file.name not in (*_NO_NUMBERS, *_PROBES)))
+
+
+def probe_files(folders: Roots | None = None) -> tuple[Path, ...]:
+    """List the files of what is measured beside the loss, where it is asked for."""
+    return tuple((folders or roots())["optbench"] / "sweep" / name for name in _PROBES)
 
 
 def search_files(file: Path, folders: Roots | None = None) -> tuple[Path, ...]:

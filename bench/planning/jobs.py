@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optbench.errors import nearest, quote
 from optbench.planning.cell_key import keyer
 from optbench.planning.problem_cache import Make, maker
 from optbench.planning.registry import Implementations, implementations
@@ -16,6 +17,7 @@ from optbench.request import Cell, RequestError, Suite, expand, load_suite, over
 from optbench.store import manifest
 from optbench.store.locations import locate
 from optbench.sweep import devices
+from optbench.sweep.probes import PROBES
 
 
 class Job(NamedTuple):
@@ -46,7 +48,7 @@ class Job(NamedTuple):
 
 
 def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
-    """Load a suite and apply what is asked on top of it.
+    """Load a suite and apply what is asked on top of it. Raises RequestError for what can't be asked.
 
     None stands for `quick`, or for its problems or optimizers alone where the others are given: then every other word
     has its default.
@@ -58,7 +60,19 @@ def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
     if isinstance(suite, str):
         # With the catalogue, unknown names are told together with all other faults of a file.
         suite = load_suite(suite, implementations().catalogue())
-    return override(suite, **overrides)
+    asked = override(suite, **overrides)
+    _check_probes(asked)
+    return asked
+
+
+def _check_probes(asked: Suite) -> None:
+    for name in asked.probes:
+        if name not in PROBES:
+            raise RequestError(f"probes: unknown probe {quote(name)}{nearest(name, PROBES)}")
+        if PROBES[name].when == "end" and not asked.report_seeds:
+            raise RequestError(
+                f"probes: {name} is measured of the report seeds, and report_seeds is 0; accepted: 1 or more of them"
+            )
 
 
 def run_name(suite: str | Suite | None, asked: Suite) -> str:

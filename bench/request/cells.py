@@ -45,6 +45,8 @@ class Cell:
     search: str = ""
     #: How many points the strategy proposes within the ranges that `points` span; 0 where they are trained themselves.
     budget: int = 0
+    #: What is measured of parameters beside the loss, sorted.
+    probes: tuple[str, ...] = ()
 
     @property
     def num_points(self) -> int:
@@ -90,7 +92,9 @@ def expand(
 
 def canonical_text(cell: Cell, points: str) -> str:
     """Write a cell as JSON that doesn't depend on the order things were typed in; `points` is its `points_digest`."""
-    return _to_text(vars(cell) | {"points": points})
+    # A cell that measures nothing further is the one that it was before there were probes.
+    fields = {name: value for name, value in vars(cell).items() if name != "probes" or value}
+    return _to_text(fields | {"points": points})
 
 
 def points_digest(points: Iterable[Mapping[str, Any]]) -> str:
@@ -193,6 +197,7 @@ def _cell(suite: Suite, task: _ProblemChoice, problem: str, choice: _OptimizerCh
         records=None if suite.record_every else suite.records or DEFAULT_RECORDS,
         record_every=suite.record_every,
         seed=suite.seed,
+        probes=suite.probes,
     )
 
 

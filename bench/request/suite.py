@@ -5,7 +5,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_serializer,
+)
 
 from optbench.errors import RequestError, nearest, quote
 from optbench.request.catalogue import Catalogue, match_optimizers, match_problems
@@ -73,6 +82,14 @@ _Schedules = Annotated[tuple[str, ...], BeforeValidator(lambda value: parse_sche
 _BatchSizes = Annotated[str, BeforeValidator(_text), AfterValidator(_batch_sizes)]
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    """Bring a text or a list of texts, each a comma list, to names without their repeats, in one order."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise RequestError("takes a name or a list of them")
+    return tuple(sorted({name.strip() for item in items for name in item.split(",")}))
+
+
 class ProblemEntry(BaseModel):
     """One problem, and the settings that it overrides of its suite."""
 
@@ -118,6 +135,13 @@ class Suite(BaseModel):
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     decay: Literal["decoupled", "coupled"] = "decoupled"
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
+    #: What is measured of parameters beside the loss; who plans knows the names.
+    probes: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: Callable[["Suite"], dict[str, Any]]) -> dict[str, Any]:
+        """Leave out what is not asked for: a request is named by a digest of its text."""
+        return {word: value for word, value in handler(self).items() if word != "probes" or value}
 
 
 def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogue | None = None) -> Suite:

@@ -39,6 +39,8 @@ def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[s
     task = {"spec": cell.problem, "batch_size": str(cell.batch_size), "steps": cell.steps}
     budget = {"seeds": cell.seeds, "report_seeds": cell.report_seeds, "record_every": cell.record_every}
     budget |= {"dtype": cell.dtype, "decay": cell.decay, "seed": cell.seed}
+    if cell.probes:
+        budget |= {"probes": ",".join(cell.probes)}
     lines = [*_lines(words), f"problems = [{{ {', '.join(_lines(task))} }}]", *_lines(budget)]
     for job in jobs:
         if job.key in best:

@@ -16,17 +16,17 @@ from optbench.sweep.step import Recipe
 from optbench.sweep.sweep import Points
 
 
-def preparer(*chosen: devices.Device) -> Callable[[Problem, str], Prepared]:
+def preparer(*chosen: devices.Device) -> Callable[[Problem, str, tuple[str, ...]], Prepared]:
     """Return `prepare` with a short memory: cells come problem by problem, one ahead of the other."""
     # A problem holds arrays, which have no hash; it is the same problem where it is the same object.
-    recent: dict[tuple[int, str], tuple[Problem, Prepared]] = {}
+    recent: dict[tuple[int, str, tuple[str, ...]], tuple[Problem, Prepared]] = {}
 
-    def prepared(problem: Problem, dtype: str) -> Prepared:
-        key = (id(problem), dtype)
+    def prepared(problem: Problem, dtype: str, probes: tuple[str, ...] = ()) -> Prepared:
+        key = (id(problem), dtype, probes)
         if key not in recent:
             while len(recent) > 1:
                 del recent[next(iter(recent))]
-            recent[key] = (problem, prepare(problem, dtype, *chosen))
+            recent[key] = (problem, prepare(problem, dtype, *chosen, probes=probes))
         return recent[key][1]
 
     return prepared

@@ -20,10 +20,11 @@ from optbench.store.record import CellResults
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
 from optbench.sweep.halving import least_bytes, num_parts, sweep_halving
+from optbench.sweep.probes import directions
 from optbench.sweep.problem_data import Prepared
 from optbench.sweep.selection import at_edge, best_point, final_losses
 from optbench.sweep.streams import trial_name
-from optbench.sweep.sweep import Compiled, Points, compile_sweep, out_of_memory, sweep
+from optbench.sweep.sweep import Compiled, Points, compile_sweep, measuring_ends, out_of_memory, sweep
 
 
 class Ready(NamedTuple):
@@ -37,14 +38,17 @@ class Ready(NamedTuple):
 
 
 def compile_job(
-    job: Job, chosen: Sequence[Device], prepared: Callable[[Problem, str], Prepared], limit: int | None = None
+    job: Job,
+    chosen: Sequence[Device],
+    prepared: Callable[[Problem, str, tuple[str, ...]], Prepared],
+    limit: int | None = None,
 ) -> Ready:
     """Compile a job's programs for both phases, to fit into `limit` bytes, or into what a device has free."""
     if isinstance(job.problem, Exception):
         raise job.problem
     cell = job.cell
     with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
-        recipe = recipe_of(job, prepared(job.problem, cell.dtype))
+        recipe = recipe_of(job, prepared(job.problem, cell.dtype, cell.probes))
         points, limit = points_of(cell, job.steps), limit or memory_limit_bytes(*chosen)
         strategy = search.strategy(cell.search)
         together = min(cell.budget, strategy.together) if strategy.propose else len(points)
@@ -52,7 +56,8 @@ def compile_job(
         select = compile_sweep(recipe, points.part(0, together), _trials(cell, "select"), limit, *parts)
         report = None
         if cell.report_seeds:
-            report = compile_sweep(recipe, points.take([0]), _trials(cell, "report"), limit)
+            one = points.take([0])
+            report = measuring_ends(compile_sweep(recipe, one, _trials(cell, "report"), limit), one)
     return Ready(points, together, select, report)
 
 
@@ -85,6 +90,7 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
         optimum=optimum,
         targets=dict(problem.targets),
         higher_is_better=tuple(sorted(problem.higher_is_better)),
+        probes=directions(cell.probes),
         steps=job.steps,
         record_every=job.record_every,
         trial_steps=select.trial_steps,

@@ -36,9 +36,14 @@ def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[st
         "gradient_evaluations": curves.gradient_evaluations,
         "batch_loss": curves.batch_loss,
         **({"step_loss": curves.step_loss} if exact else {}),
+        # Null in the phase that doesn't measure them.
+        **dict.fromkeys(cell.probes),
         **curves.metrics,
     }
-    flat = {name: values.reshape(lost.size, *values.shape[2:]) for name, values in columns.items()}
+    flat = {
+        name: None if values is None else values.reshape(lost.size, *values.shape[2:])
+        for name, values in columns.items()
+    }
     return trial_columns(_names(cell, phase, len(lost), points) | flat, lost.size)
 
 

@@ -19,6 +19,7 @@ KINDS = {
     tuple[float, ...]: list,
     Mapping[str, Any]: dict,
     Mapping[str, float]: dict,
+    Mapping[str, bool | None]: dict,
     Mapping[str, float | str]: dict,
 }
 
@@ -32,9 +33,8 @@ def read_record(kind: type[Record], values: Mapping[str, Any], **others: Any) ->
     default, TypeError for a value of another type.
     """
     wanted = [(name, field) for name, field in _fields(kind).items() if name not in others]
-    chosen = {
-        name: _checked(field, values[name]) for name, field in wanted if name in values or field.default is MISSING
-    }
+    needed = {name for name, field in wanted if field.default is MISSING and field.default_factory is MISSING}
+    chosen = {name: _checked(field, values[name]) for name, field in wanted if name in values or name in needed}
     return kind(**chosen, **others)
 
 

@@ -1,7 +1,7 @@
 """What a part says of its cell, typed: on disk it is the JSON in the part's footer, schema version 1."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optbench.store.fields import plain_record, read_record
@@ -24,6 +24,8 @@ class CellResults:
     targets: Mapping[str, float]
     #: Metrics, without their split, of which more is better. Parts of older runs lack it.
     higher_is_better: tuple[str, ...] = ("accuracy",)
+    #: Probe -> whether more of it is better; None where neither more nor less is. Parts of older runs lack it.
+    probes: Mapping[str, bool | None] = field(default_factory=dict)
     #: Updates of one trial.
     steps: int
     #: Updates between two records of the curves.

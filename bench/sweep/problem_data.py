@@ -3,19 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import eval_jaxpr
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float, PyTree
 
 from optbench.problems.problem import Batch, Params, Problem
 from optbench.sweep import devices, sharding
 from optbench.sweep.devices import RUN_ONCE, Device
-from optbench.sweep.memory import largest_bytes
+from optbench.sweep.evaluation import metrics_of, write_evaluation
+from optbench.sweep.probes import probes_at
 from optbench.sweep.streams import batch_rows, key_data
 
 #: What goes into a program: numpy on the host, or already on the device.
@@ -29,10 +29,14 @@ class Prepared:
     problem: Problem
     dtype: str
     train: Batch
+    #: With the probes that are measured at records.
     metric_names: tuple[str, ...]
+    #: What is measured beside the problem's own metrics, at records and at the end: names of `PROBES`.
+    probes: tuple[str, ...]
     #: (key data [2]) -> one trial's parameters. Not batched over seeds, so that one program serves both phases.
     init_one: Callable[[AnyArray], Params]
-    #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point]
+    #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point];
+    #: where probes are measured at records, it takes the parameters at the start [seed, ...] too
     evaluator: Callable[[int, int], Any]
     #: What the evaluator takes besides the parameters.
     evaluated: tuple[Any, Any]
@@ -60,6 +64,11 @@ class Prepared:
         """Draw the initial parameters [seed, ...] of some trials, on the host."""
         drawn = [self.init_one(key) for key in key_data(trials, "init")[0]]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+
+    def evaluation(self, evaluate: Any, trials: Sequence[str]) -> Callable[[Params], Float[Array, "metric seed point"]]:
+        """Feed a program of `evaluator` all but the parameters of some trials [seed, point, ...]."""
+        start = (self.put(self.init(trials)),) if probes_at("record", self.probes) else ()
+        return lambda params: evaluate(*self.evaluated, params, *start)
 
     def batch(self, batch_size: int | Literal["full"]) -> PyTree[Any]:
         """Shapes of one batch."""
@@ -103,7 +112,7 @@ def _block(trials: tuple[str, ...], name: str) -> np.ndarray:
     return key_data(trials, name, BLOCK)
 
 
-def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
+def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str] = ()) -> Prepared:
     """Move a problem's data to a device, or to several that share points out, and set up what all its cells share."""
     mesh, cache_bytes = sharding.share(chosen), devices.cache_bytes(chosen[0])
     options = devices.sweep_options(chosen[0])
@@ -111,38 +120,22 @@ def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
     splits = {"train": _as_run_dtype(() if problem.train is None else problem.train)}
     if problem.test is not None:
         splits["test"] = _as_run_dtype(problem.test)
-    cast = to_bfloat16 if dtype == "bfloat16" else lambda tree: tree
-
-    def metrics(params: Params, data: dict[str, Batch]) -> dict[str, Array]:
-        measured = {split: problem.metrics(cast(params), cast(batch)) for split, batch in data.items()}
-        return {f"{split}_{name}": value for split, named in measured.items() for name, value in named.items()}
-
     params = jax.eval_shape(problem.init, jax.random.key(0))
+    metrics = metrics_of(problem, dtype)
     _check(problem, tuple(jax.eval_shape(metrics, params, splits)))
-    constants, lifted, largest = lift(metrics, params, splits)
-    names = tuple(jax.eval_shape(metrics, params, splits))
+    at_records = probes_at("record", probes)
+    written = write_evaluation(metrics, at_records, params, splits, cache_bytes)
     # Placed only now: what is traced with placed arrays remembers the place, and fits into no shard.
-    constants, splits = put(constants), put(splits)
-
-    def evaluate(constants: Any, splits: Any, params: Params) -> Float[Array, "metric seed point"]:
-        def one(params: Params) -> Array:
-            measured = lifted(constants, params, splits)
-            return jnp.stack([measured[name] for name in names])
-
-        num_seeds, num_points = jax.tree.leaves(params)[0].shape[:2]
-        trials = jax.tree.map(lambda a: a.reshape(num_seeds * num_points, *a.shape[2:]), params)
-        # What a whole grid holds between two layers leaves the cache: 96 trials of the digits network took 1.5 s
-        # together, and 0.25 s eight at a time.
-        together = min(max(1, cache_bytes // largest), num_seeds * num_points)
-        measured = jax.lax.map(one, trials, batch_size=together)
-        return jnp.moveaxis(measured.reshape(num_seeds, num_points, -1), -1, 0)
+    constants, splits = put(written.constants), put(splits)
 
     @cache
     def evaluator(num_seeds: int, num_points: int) -> Any:
         batched = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, num_points, *a.shape), a.dtype), params)
-        takes = (sharding.WHOLE, sharding.WHOLE, sharding.TRIALS)
-        shared = sharding.jit(evaluate, mesh, takes, sharding.MANY_TRIALS)
-        return shared.lower(constants, splits, batched).compile(options)
+        starts = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, *a.shape), a.dtype), params)
+        start = (starts,) if at_records else ()
+        takes = (sharding.WHOLE, sharding.WHOLE, sharding.TRIALS, *[sharding.WHOLE for _ in start])
+        shared = sharding.jit(written.evaluate, mesh, takes, sharding.MANY_TRIALS)
+        return shared.lower(constants, splits, batched, *start).compile(options)
 
     @partial(jax.jit, static_argnums=2, compiler_options=options)
     def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
@@ -155,7 +148,8 @@ def prepare(problem: Problem, dtype: str, *chosen: Device) -> Prepared:
         problem=problem,
         dtype=dtype,
         train=splits["train"],
-        metric_names=names,
+        metric_names=written.names,
+        probes=tuple(probes),
         init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE | options),
         evaluator=evaluator,
         evaluated=(constants, splits),
@@ -175,36 +169,6 @@ def _check(problem: Problem, metrics: tuple[str, ...]) -> None:
         raise ValueError(f"target {min(unknown)!r} is no metric; accepted: {', '.join(metrics)}")
     if not callable(problem.optimum):
         raise TypeError("optimum must be a function that returns a number or None")
-
-
-class Lifted(NamedTuple):
-    """Hold a function whose arrays were lifted out of it: (constants, *arguments) -> what it returned."""
-
-    constants: list[Any]
-    call: Callable
-    #: Bytes of the largest array that it makes on its way.
-    largest_bytes: int
-
-
-def lift(function: Callable, *example: PyTree) -> Lifted:
-    """Turn the arrays a function closes over into an argument.
-
-    A closed-over array would be a constant of the program: copied into it, folded at compile time, and part of the
-    compilation cache's key (a 500 x 500 matrix makes 2 MB of program text).
-    """
-    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*example)
-    structure = jax.tree.structure(shapes)
-
-    def call(constants: list[Any], *arguments: PyTree) -> PyTree:
-        leaves = eval_jaxpr(closed.jaxpr, constants, *jax.tree.leaves(arguments))
-        return jax.tree.unflatten(structure, leaves)
-
-    return Lifted([np.asarray(constant) for constant in closed.consts], call, largest_bytes(closed))
-
-
-def to_bfloat16(tree: PyTree) -> PyTree:
-    """Cast the floating-point leaves."""
-    return jax.tree.map(lambda a: a.astype(jnp.bfloat16) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
 
 
 def _as_run_dtype(tree: PyTree) -> PyTree:

@@ -12,7 +12,9 @@ from jaxtyping import Array, Float, Int, PyTree
 from optbench.optimizers.optimizer import Optimizer
 from optbench.optimizers.weight_decay import decoupled
 from optbench.problems.problem import Batch, Params
-from optbench.sweep.problem_data import AnyArray, Lifted, Prepared, lift, to_bfloat16
+from optbench.sweep.evaluation import to_bfloat16
+from optbench.sweep.lifting import Lifted, lift
+from optbench.sweep.problem_data import AnyArray, Prepared
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from optbench.sweep import sharding
 from optbench.sweep.curves import Curves, Pieces, beside, curves_of
 from optbench.sweep.devices import DRAWS_BITS, RUN_ONCE
+from optbench.sweep.ends import Ends, compile_ends, with_ends
 from optbench.sweep.memory import memory_bytes
 from optbench.sweep.step import Carry, Chunk, Grid, Program, Recipe, Shown, program
 from optbench.sweep.streams import key_data
@@ -56,6 +57,8 @@ class Compiled(NamedTuple):
     memory_bytes: int
     #: It had to be split to fit into memory, and not for the caches' sake alone.
     split_for_memory: bool = False
+    #: What is measured of the last parameters, in the phase whose sweep measures them.
+    ends: Ends | None = None
 
 
 def compile_sweep(
@@ -120,12 +123,26 @@ def _jit_chunk(recipe: Recipe, written: Program) -> Any:
 def sweep(compiled: Compiled, points: Points) -> Curves:
     """Run a compiled cell over its points, part by part. Call inside `devices.settings(...)`."""
     num = compiled.num_points
-    pieces = [_sweep_part(compiled, points.part(first, num)) for first in range(0, len(points), num)]
-    return curves_of(compiled.recipe, beside(pieces, len(points)))
+    parts = [_sweep_part(compiled, points.part(first, num)) for first in range(0, len(points), num)]
+    curves = curves_of(compiled.recipe, beside([pieces for _, pieces in parts], len(points)))
+    carry = parts[-1][0]
+    return curves if compiled.ends is None or carry is None else with_ends(compiled.ends, curves, carry)
 
 
-def _sweep_part(compiled: Compiled, points: Points) -> Pieces:
-    return advance(compiled, points, begin(compiled, points), 0, compiled.recipe.steps)[1]
+def _sweep_part(compiled: Compiled, points: Points) -> tuple[Carry | None, Pieces]:
+    carry, pieces = advance(compiled, points, begin(compiled, points), 0, compiled.recipe.steps)
+    # A grid's last parameters are let go of.
+    return carry if compiled.ends else None, pieces
+
+
+def measuring_ends(compiled: Compiled, points: Points) -> Compiled:
+    """Add what measures the probes of the end to a program that trains one point; as it is where none is asked for."""
+    grid = _grid(points.part(0, compiled.num_points), compiled.trials)
+    ends = compile_ends(compiled.recipe, compiled.program.start, grid, compiled.trials)
+    if ends is None:
+        return compiled
+    seconds = (compiled.trace_seconds + ends.trace_seconds, compiled.compile_seconds + ends.compile_seconds)
+    return compiled._replace(ends=ends, trace_seconds=seconds[0], compile_seconds=seconds[1])
 
 
 def begin(compiled: Compiled, points: Points) -> Carry:
@@ -140,14 +157,14 @@ def advance(compiled: Compiled, points: Points, carry: Carry, first: int, stop: 
     """
     recipe, trials = compiled.recipe, compiled.trials
     prepared, constants = recipe.prepared, compiled.program.constants
-    grid = _grid(points, trials)
-    records = [] if first else [compiled.evaluate(*prepared.evaluated, carry.params)]
+    grid, evaluate = _grid(points, trials), prepared.evaluation(compiled.evaluate, trials)
+    records = [] if first else [evaluate(carry.params)]
     shown: list[Shown] = []
     # Nothing in this loop waits for the device: chunks and evaluations queue up behind one another.
     for start in range(first, stop, recipe.record_every):
         fed = _chunk(recipe, points, trials, start)
         carry, out = compiled.chunk(constants, prepared.train, carry, fed, grid)
-        records.append(compiled.evaluate(*prepared.evaluated, carry.params if out.params is None else out.params))
+        records.append(evaluate(carry.params if out.params is None else out.params))
         shown.append(out._replace(params=None))
     pieces = Pieces(
         measured=np.stack([np.asarray(record) for record in records]),
