@@ -62,7 +62,8 @@ def test_keys_are_those_made_the_plain_way(strategy, tmp_path):
     for job in jobs:
         cell = replace(job.cell, search=strategy)
         points = json.dumps(sorted(map(by_name, cell.points), key=json.dumps))
-        fields = asdict(cell) | {"points": sha256(points.encode()).hexdigest()}
+        asked = {name: value for name, value in asdict(cell).items() if name != "probes"}
+        fields = asked | {"points": sha256(points.encode()).hexdigest()}
         text = json.dumps([fields, digests, environment | what_is_searched(strategy)], sort_keys=True)
         assert key(cell) == sha256(text.encode()).hexdigest()[:24]
 
@@ -83,7 +84,7 @@ def test_key_is_the_same_in_every_process(keys):
     [
         *({"problems": ["quadratic[dim=3]"]}, {"optimizers": ["adam"]}, {"learning_rate": "0.2"}, {"steps": 5}),
         *({"seeds": 4}, {"report_seeds": 4}, {"seed": 1}, {"dtype": "float64"}, {"weight_decay": "0.1"}),
-        *({"decay": "coupled"}, {"schedule": "cosine"}, {"records": 2}),
+        *({"decay": "coupled"}, {"schedule": "cosine"}, {"records": 2}, {"probes": ["distance"]}),
     ],
     ids=lambda asked: next(iter(asked)),
 )
@@ -102,6 +103,23 @@ def test_code_and_versions_are_part_of_the_key(keys, monkeypatch, name):
     before = keys()
     monkeypatch.setattr(cell_key, name, lambda *given: "other")
     assert keys() != before
+
+
+def test_a_cell_without_probes_says_and_depends_on_nothing_of_them(keys, monkeypatch):
+    (job,) = plan(problems=["quadratic[dim=3]"], optimizers=["sgd"], learning_rate="0.1")
+    text = lambda cell: json.loads(cell_key.canonical_text(cell, "points"))  # noqa: E731
+    assert "probes" not in text(job.cell) and "probes" not in resolve_suite("quick").model_dump()
+    assert text(replace(job.cell, probes=("distance",)))["probes"] == ["distance"]
+    before, probed = keys(), keys(probes=["distance"])
+    real = cell_sources.own_digest
+    probes = cell_sources.probe_files()
+    assert all(path.is_file() for path in probes) and not {*probes} & {*cell_sources.engine_files()}
+    monkeypatch.setattr(cell_key, "own_digest", lambda path: "other" if path in probes else real(path))
+    assert keys() == before and keys(probes=["distance"]) != probed
+
+
+def test_names_of_probes_may_be_typed_in_any_order_and_twice(keys):
+    assert keys(probes=["gradient_norm,distance"]) == keys(probes=["distance", "gradient_norm", "distance"])
 
 
 @pytest.mark.parametrize(
