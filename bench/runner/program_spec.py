@@ -16,7 +16,7 @@ from optbench.sweep.step import Recipe
 from optbench.sweep.sweep import Points
 
 
-def preparer(*chosen: devices.Device) -> Callable[[Problem, str, tuple[str, ...]], Prepared]:
+def preparer(*chosen: devices.Device) -> Callable[..., Prepared]:
     """Return `prepare` with a short memory: cells come problem by problem, one ahead of the other."""
     # A problem holds arrays, which have no hash; it is the same problem where it is the same object.
     recent: dict[tuple[int, str, tuple[str, ...]], tuple[Problem, Prepared]] = {}

@@ -40,7 +40,7 @@ class Ready(NamedTuple):
 def compile_job(
     job: Job,
     chosen: Sequence[Device],
-    prepared: Callable[[Problem, str, tuple[str, ...]], Prepared],
+    prepared: Callable[..., Prepared],
     limit: int | None = None,
 ) -> Ready:
     """Compile a job's programs for both phases, to fit into `limit` bytes, or into what a device has free."""

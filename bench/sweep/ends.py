@@ -79,4 +79,4 @@ def with_ends(ends: Ends, curves: Curves, carry: Carry) -> Curves:
     values = np.asarray(ends.program(ends.constants, prepared.evaluated[1], *fed), dtype=np.float64)
     measured = np.full((len(values), *curves.gradient_evaluations.shape), np.nan)
     measured[..., 0, -1] = np.where(finite, values, np.nan)
-    return dataclasses.replace(curves, metrics=curves.metrics | dict(zip(ends.names, measured, strict=True)))
+    return dataclasses.replace(curves, metrics={**curves.metrics, **dict(zip(ends.names, measured, strict=True))})
