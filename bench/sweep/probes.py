@@ -4,13 +4,16 @@ A probe knows one training run, or at the end those of all report seeds; batches
 sweep's. jax is imported where something is computed, since commands that compute nothing read these names too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from jaxtyping import Array, Bool, Float
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float
 
-from optbench.problems.problem import Params
+    from optbench.problems.problem import Params
 
 
 @dataclass(frozen=True)
