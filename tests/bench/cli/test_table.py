@@ -101,18 +101,8 @@ def test_at_step_and_target(optbench, handmade):
 SLICES = ("--at-step 10", "--target 2", "--seeds 1", "--problem bowl", "-p b*", "--optimizer sgd", "-o s?d")
 
 
-def timing(names):
-    """Write down what timing a cell would give."""
-    seconds = {name: [0.5] * 6 for name in ("step_seconds", "gradient_seconds", "sgd_seconds")}
-    once = dict.fromkeys(("trace_seconds", "compile_seconds", "first_step_seconds", "state_bytes", "peak_bytes"), 1)
-    work = dict.fromkeys(("num_parameters", "examples_per_step", "flops_per_step", "bytes_per_step"), 4)
-    rates = {"copy_bytes_per_second": 100.0, "product_flops_per_second": 100.0}
-    machine = {"device": {"device": "cpu", "cpu": "abacus"}, "dtype": "float32", "outcome": "finished"}
-    return names | seconds | once | work | rates | machine
-
-
 @pytest.fixture(scope="module")
-def results(tmp_path_factory, write_handmade):
+def results(tmp_path_factory, write_handmade, timing):
     """Write two problems by two optimizers by two batch sizes, and what timing them would give, once for all."""
     folder = tmp_path_factory.mktemp("slices") / "handmade"
     for problem in ("bowl", "hill"):
@@ -121,7 +111,7 @@ def results(tmp_path_factory, write_handmade):
                 tried = {0.1: [[8.0, 4.0, 2.0]] * 2, 0.2: [[8.0, 2.0, 0.5]] * 2}
                 fields = {"problem": problem, "batch_size": size, "examples_per_step": size}
                 part = write_handmade(folder, optimizer, [[8.0, 2.0, 0.5]] * 3, tried=tried, **fields)
-                write_timing(folder, part.path.stem, timing(part.record.names))
+                write_timing(folder, timing(key=part.path.stem, **part.record.names))
     return str(folder.parent)
 
 

@@ -5,8 +5,6 @@ import math
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.request import parse_spec, parse_values
-from optbench.tables.best import best
 from optbench.tables.convergence import convergence
 
 INF = math.inf
@@ -67,9 +65,6 @@ class TestOwnMetrics:
     def test_are_worst_where_a_trial_diverged(self, part):
         assert row(part(trial={"status": "diverged"}))["train_modes"] == 0
         assert row(part(trial={"status": "diverged"}, higher_is_better=[]))["train_modes"] == INF
-
-    def test_are_no_settings(self, part):
-        assert "modes" not in best([part()], Slice())[1][0]["settings"]
 
 
 class TestTarget:
@@ -174,16 +169,12 @@ class TestRows:
 
     def test_only_failed_cells(self, handmade):
         failed = handmade("a", [], select=[], outcome="failed", message="boom", report_seeds=5)
-        for table in (convergence, best):
-            columns, rows = table([failed], Slice())
-            assert columns
-            assert len(rows) == 1
+        columns, rows = convergence([failed], Slice())
+        assert columns and len(rows) == 1
 
     def test_nothing(self):
-        for table in (convergence, best):
-            columns, rows = table([], Slice())
-            assert columns
-            assert rows == []
+        columns, rows = convergence([], Slice())
+        assert columns and rows == []
 
     def test_other_hyperparameters_stand_after_weight_decay(self, handmade):
         tuned = {"learning_rate": 0.1, "weight_decay": 0.0, "momentum": 0.9, "b1": 0.8}
@@ -194,49 +185,3 @@ class TestRows:
 
     def test_weight_decay_that_was_not_asked_for_is_zero(self, handmade):
         assert row(handmade("a", [[8.0, 5.0, 1.0]], best={"learning_rate": 0.1}))["weight_decay"] == 0
-
-
-class TestBest:
-    def test_is_the_best_of_all_batch_sizes(self, handmade):
-        parts = [
-            handmade("a", [[8.0, 5.0, 2.0]], batch_size=8),
-            handmade("a", [[8.0, 5.0, 1.0]], batch_size="full"),
-            handmade("b", [[8.0, 5.0, 3.0]], batch_size=8),
-        ]
-        _, rows = best(parts, Slice())
-        assert [(one["optimizer"], one["batch_size"], one["train_loss"]) for one in rows] == [
-            ("a", "full", 1),
-            ("b", 8, 3),
-        ]
-
-    @pytest.mark.parametrize(
-        ("optimizer", "tuned", "expected"),
-        [
-            ("sgd", {"learning_rate": 0.1}, {"learning_rate": (0.1,), "weight_decay": (0.0,)}),
-            (
-                "adam[nesterov=true]",
-                {"learning_rate": 1e-5, "weight_decay": 0.01, "b1": 0.8},
-                {"nesterov": (True,), "learning_rate": (1e-5,), "weight_decay": (0.01,), "b1": (0.8,)},
-            ),
-        ],
-        ids=["plain", "static-and-tuned"],
-    )
-    def test_settings_can_be_typed_again(self, handmade, optimizer, tuned, expected):
-        import shlex
-
-        _, (found,) = best([handmade(optimizer, [[8.0, 5.0, 1.0]], best=tuned)], Slice())
-        words = shlex.split(found["settings"])
-        assert words[::2] == ["-o", "--batch-size"]
-        assert parse_spec(words[1]).name == optimizer.partition("[")[0]
-        assert parse_spec(words[1]).parameters == expected
-        assert parse_values(words[3]) == (4,)
-
-    def test_schedule_is_quoted_for_the_shell(self, handmade):
-        """A shell takes brackets for a pattern."""
-        tuned = {"learning_rate": 0.1, "schedule": "cosine[warmup=0.1]"}
-        _, (found,) = best([handmade("sgd", [[8.0, 5.0, 1.0]], best=tuned)], Slice())
-        assert "--schedule 'cosine[warmup=0.1]'" in found["settings"]
-
-    def test_a_failed_cell_has_no_settings(self, handmade):
-        _, (found,) = best([handmade("sgd", [], outcome="failed", message="boom", report_seeds=1)], Slice())
-        assert not found["settings"]

@@ -1,4 +1,4 @@
-"""What was solved, and when: running times, shares and profiles that can be counted by hand."""
+"""The share of targets met, counted by hand."""
 
 import math
 from types import SimpleNamespace
@@ -6,82 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.tables import ecdf as ecdf_table
-from optbench.tables import profile as profile_table
-from optbench.tables.ecdf import ecdf
-from optbench.tables.ert import ert, unsolved
-from optbench.tables.profile import profile
+from optbench.tables.ecdf import ecdf, notes
 
 INF = math.inf
 NAN = math.nan
 STEP = (0, 10, 20, 50)
-
-
-def reach(at):
-    """Reach the target, 1, at a step."""
-    return [8.0 if step < at else 1.0 for step in STEP]
-
-
-@pytest.fixture
-def cell(handmade):
-    """Write a cell that meets the target after so many steps, one number per report seed."""
-    return lambda name, *steps, **fields: handmade(name, [reach(at) for at in steps], step=STEP, **fields)
-
-
-@pytest.fixture
-def failed(handmade):
-    return lambda name: handmade(name, [], select=[], outcome="failed", message="boom")
-
-
-class TestErt:
-    def of(self, *parts, seconds=(), **view):
-        return ert(parts, dict(seconds), Slice(**view))[1]
-
-    def test_a_seed_that_missed_spent_all(self, cell):
-        """(10 + 20 + 50) / 2 steps of 4 examples and half a second."""
-        (row,) = self.of(cell("sgd", 10, 20, INF), seconds={("bowl", "sgd", 4): 0.5}.items())
-        assert (row["ert_steps"], row["ert_examples"], row["ert_seconds"]) == (40, 160, 20)
-        assert (row["num_solved"], row["num_seeds"], row["target"]) == (2, 3, "train_loss <= 1")
-
-    def test_quickest_first_within_each_target(self, cell):
-        parts = [cell("slow", 50), cell("never", INF), cell("quick", 10), cell("slow", 20, problem="hill")]
-        assert [(row["problem"], row["optimizer"], row["ert_steps"]) for row in self.of(*parts)] == [
-            ("bowl", "quick", 10),
-            ("bowl", "slow", 50),
-            ("bowl", "never", INF),
-            ("hill", "slow", 20),
-        ]
-        assert {row["ert_seconds"] for row in self.of(*parts)} == {None}
-
-    def test_each_target_has_a_row(self, cell):
-        measured = {"test_accuracy": [0.1, 0.5, 0.9, 0.9]}
-        targets = {"train_loss": 1.0, "test_accuracy": 0.9}
-        rows = self.of(cell("sgd", 10, targets=targets, trial=measured))
-        assert [(row["target"], row["ert_steps"]) for row in rows] == [
-            ("train_loss <= 1", 10),
-            ("test_accuracy >= 0.9", 20),
-        ]
-
-    def test_nobody_reached_it(self, cell, failed):
-        rows = self.of(cell("sgd", INF), cell("adam", INF, INF), failed("lion"))
-        assert [row["ert_steps"] for row in rows] == [INF, INF]
-        assert unsolved(rows) == ["nobody reached train_loss <= 1 on bowl"]
-
-    def test_no_target(self, cell, failed):
-        for rows in (self.of(cell("sgd", 10, targets={})), self.of(failed("sgd")), self.of()):
-            assert rows == []
-            assert unsolved(rows) == ["no problem has a target; --target 0.1 sets one, in train loss"]
-
-    def test_slices(self, cell):
-        part = cell("sgd", 10, 20, INF)
-        steps = [self.of(part, **view)[0]["ert_steps"] for view in ({"at_step": 20}, {"at_step": 10}, {"seeds": 1})]
-        # By step 10, only one of three met it, and the others spent 10 each.
-        assert steps == [25, 30, 10]
-        assert [self.of(part, target=target)[0]["ert_steps"] for target in (9.0, 0.5)] == [0, INF]
-
-    def test_without_report_seeds(self, handmade):
-        part = handmade("sgd", [], tried={0.1: [reach(INF)] * 2, 0.2: [reach(10), reach(20)]}, step=STEP)
-        assert self.of(part)[0]["ert_steps"] == 15
 
 
 class TestEcdf:
@@ -145,73 +74,9 @@ class TestEcdf:
         assert self.of(part)["sgd"][-1] == 0.3
         nowhere = handmade("sgd", [[8.0, 4.0, NAN]] * 2, targets={}, **lost)
         assert self.of(nowhere) == {}
-        assert ecdf_table.notes(SimpleNamespace(parts=[]), [], Slice()) == [
+        assert notes(SimpleNamespace(parts=[]), [], Slice()) == [
             "no problem has a target or a trial that didn't diverge"
         ]
 
     def test_nothing(self, failed):
         assert self.of() == self.of(failed("sgd")) == {}
-
-
-class TestProfile:
-    """On p a takes 10 steps and b 20; on q a takes 50 and b 10."""
-
-    @pytest.fixture
-    def parts(self, cell):
-        return [
-            cell("a", 10, problem="p"),
-            cell("b", 20, problem="p"),
-            cell("a", 50, problem="q"),
-            cell("b", 10, problem="q"),
-        ]
-
-    @staticmethod
-    def of(parts, **view):
-        return {row["optimizer"]: row for row in profile(parts, Slice(**view))[1]}
-
-    def test_by_hand(self, parts):
-        """Ratios 1 and 5 for a, 2 and 1 for b; scores (1 + 0) / 2 and (2/3 + 1) / 2."""
-        found = self.of(parts)
-        factors = ("1", "1.5", "2", "4", "8", "16")
-        assert {name: [row[f"within_{factor}"] for factor in factors] for name, row in found.items()} == {
-            "b": [0.5, 0.5, 1, 1, 1, 1],
-            "a": [0.5, 0.5, 0.5, 0.5, 1, 1],
-        }
-        assert list(found) == ["b", "a"]
-        assert [row["score"] for row in found.values()] == pytest.approx([5 / 6, 1 / 2])
-        assert [(row["solved"], row["num_problems"]) for row in found.values()] == [(1, 2), (1, 2)]
-
-    def test_what_nobody_reached_counts_and_is_named(self, parts, cell):
-        parts = [*parts, cell("a", INF, problem="r"), cell("b", INF, problem="r")]
-        assert self.of(parts)["b"]["within_2"] == self.of(parts)["b"]["solved"] == pytest.approx(2 / 3)
-        assert (
-            profile_table.notes(SimpleNamespace(parts=parts), [], Slice())[-1]
-            == "nobody reached the target on r at batch size 4"
-        )
-
-    def test_what_was_not_run_or_failed_somewhere_is_not_solved_there(self, parts, cell, failed):
-        found = self.of([*parts, cell("c", 10, problem="p"), failed("d")])
-        assert (found["c"]["solved"], found["c"]["score"]) == (0.5, 0.5)
-        assert (found["d"]["solved"], found["d"]["score"]) == (0, 0)
-
-    def test_each_batch_size_counts(self, cell):
-        found = self.of([cell("a", 10), cell("a", 20, batch_size="full"), cell("b", 20)])
-        assert (found["a"]["within_1"], found["b"]["within_1"], found["b"]["within_2"]) == (1, 0, 0.5)
-
-    def test_is_of_the_median_seed(self, cell):
-        assert self.of([cell("a", 10, INF, INF), cell("b", 50)])["a"]["solved"] == 0
-        assert self.of([cell("a", 10, INF, INF), cell("b", 50)], seeds=1)["a"]["solved"] == 1
-
-    def test_a_target_met_at_the_start_takes_one_step(self, cell):
-        assert self.of([cell("a", 0), cell("b", 0)])["a"]["within_1"] == 1
-
-    def test_slices(self, parts):
-        assert self.of(parts, at_step=20)["a"]["solved"] == 0.5
-        assert self.of(parts, target=0.5)["a"]["solved"] == 0
-
-    def test_no_target(self, cell, failed):
-        for parts in ([cell("a", 10, targets={})], [failed("a")], []):
-            assert profile(parts, Slice())[1] == []
-            assert profile_table.notes(SimpleNamespace(parts=parts), [], Slice()) == [
-                "no problem has a target; --target 0.1 sets one, in train loss"
-            ]
