@@ -114,6 +114,11 @@ class Options:
     compile_cache: bool | None = None
     """Keep compiled programs in the user's cache folder: yes, but for throughput, which times compilation."""
 
+    def where(self) -> dict[str, Any]:
+        """Return where a run is kept and what it runs on, as `run`, `tune` and `plan` take it."""
+        compile_cache = self.compile_cache is not False
+        return {"results": self.results, "name": self.name, "device": self.device, "compile_cache": compile_cache}
+
     def overrides(self) -> dict[str, Any]:
         """Return what is given of a suite's own words."""
         from optbench.request import Suite

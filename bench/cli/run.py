@@ -58,14 +58,11 @@ def run(
         return _dry_run(cluster)
     from optbench.cli.progress import Reporter, say, say_trace
     from optbench.present.table import format_table
-    from optbench.runner.run import run as execute
+    from optbench.runner import run as runs
 
     with Reporter() as reporter:
-        done = execute(
+        done = runs.run(
             suite,
-            results=options.results,
-            name=options.name,
-            device=options.device,
             devices=devices,
             force=force,
             throughput=throughput,
@@ -74,10 +71,10 @@ def run(
             workers_must_match=workers_must_match,
             cell_timeout=cell_timeout,
             max_minutes=max_minutes,
-            compile_cache=options.compile_cache is not False,
             on_plan=reporter.plan,
             on_progress=reporter.progress,
             say=reporter.say,
+            **options.where(),
             **options.overrides(),
         )
     if trace is not None:
@@ -142,17 +139,14 @@ def plan(
     """
     from optbench.cli.progress import prints_aside, say
     from optbench.present.table import format_table
-    from optbench.runner.estimate import plan as estimate
+    from optbench.runner import estimate
 
     with prints_aside():
-        table = estimate(
+        table = estimate.plan(
             suite,
-            results=options.results,
-            name=options.name,
-            device=options.device,
             devices=devices,
-            compile_cache=options.compile_cache is not False,
             say=say,
+            **options.where(),
             **options.overrides(),
         )
     print(format_table(table, "json" if json else "plain"))

@@ -57,13 +57,13 @@ def throughput(
         with prints_aside():
             table = update_throughput(suite, **shaped, **effort, **shared, **options.overrides())
     else:
-        from optbench.runner.time_cells import throughput as measure
+        from optbench.runner import time_cells
 
         if parameters is not None or shape is not None:
             raise RequestError("--parameters and --shape go with --update-only")
         place = {"results": options.results, "name": options.name}
         with prints_aside():
-            table = measure(suite, **place, **effort, **shared, **options.overrides())
+            table = time_cells.throughput(suite, **place, **effort, **shared, **options.overrides())
     print(format_table(table, "json" if json else format))
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0

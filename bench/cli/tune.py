@@ -51,24 +51,21 @@ def tune(
     """
     from optbench.cli.progress import Reporter
     from optbench.present.table import format_table
-    from optbench.runner.tune import tune as execute
+    from optbench.runner import tune as tuning
 
     options, output = _files_apart(options, output)
     with Reporter() as reporter:
-        tuned = execute(
+        tuned = tuning.tune(
             suite,
             trials=trials,
             search=search,
             auto_extend=auto_extend,
             output=output,
-            results=options.results,
-            name=options.name,
-            device=options.device,
             devices=devices,
-            compile_cache=options.compile_cache is not False,
             on_plan=reporter.plan,
             on_progress=reporter.progress,
             say=reporter.say,
+            **options.where(),
             **options.overrides(),
         )
     print(format_table(_best_table(tuned), "json" if json else "plain"))

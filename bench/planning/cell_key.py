@@ -16,9 +16,8 @@ from optbench.planning.registry import Implementations, source_file
 from optbench.problems.data_files import files_of
 from optbench.request import Cell
 from optbench.request.cells import canonical_text, points_digest
+from optbench.store.manifest import TRAINS
 
-#: Whose versions are part of every key.
-PACKAGES = ("jax", "jaxlib", "optax", "flax")
 #: Variables of the environment that change numbers and can't be pinned: part of a key where they are set.
 VARIABLES = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
 #: Of their flags those that change no numbers: how many devices a host shows, and what is written down.
@@ -34,7 +33,7 @@ def keyer(everything: Implementations, device_kind: str) -> Callable[[Cell], str
     depend on, and of what they run on. What many cells share is read and digested once.
     """
     # Not how many devices share the points out: on one or on several, curves are equal up to rounding.
-    environment = {package: version(package) for package in PACKAGES} | {"device": device_kind} | flags()
+    environment = {package: version(package) for package in TRAINS} | {"device": device_kind} | flags()
     data_digest, plugin_digest = cache(file_digest), cache(lambda name: _plugin_digest(everything, name, data_digest))
     problem_digest = cache(lambda name: _problem_digest(everything, name))
     # The points themselves are kept beside their digest: what is gone may leave its identity to another.

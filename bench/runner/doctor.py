@@ -14,6 +14,7 @@ from optbench.planning.jobs import choose_compile_cache, pick_device
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.store.locations import locate
+from optbench.store.manifest import PACKAGES
 from optbench.store.runs import check_writable
 from optbench.sweep import devices
 from optbench.sweep.problem_data import prepare
@@ -29,8 +30,7 @@ def examine(device_kind: str | None, results: str | Path) -> list[Check]:
     """Look at everything a run depends on."""
     device = pick_device(device_kind)
     described = devices.describe(device)
-    packages = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
-    shown = ", ".join(f"{package} {version(package)}" for package in packages)
+    shown = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     error = closed_form_error(device)
     product = product_error(device)
     note = choose_compile_cache(True)

@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from optbench.errors import refused
 from optbench.planning.jobs import Job, describe_run, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import RequestError, Suite
 from optbench.results import Run
-from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, here
+from optbench.runner.executor import Deadline, Executor, OnPlan, OnProgress, Progress, Reports, Say, Waiting
+from optbench.runner.local import here
 from optbench.runner.trace import traced
 from optbench.store.manifest import write_manifest
 from optbench.store.parts import TornPart, adopt_parts, set_aside
@@ -38,7 +40,7 @@ def run(
     reuse: Sequence[Path] = (),
     trace: str | Path | None = None,
     on_progress: OnProgress = lambda progress: None,
-    on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
+    on_plan: OnPlan = lambda jobs: None,
     say: Say = lambda text: None,
     **overrides: Any,
 ) -> Run:
@@ -51,28 +53,42 @@ def run(
     cells that are not timed yet are timed at the end, on the first device. With `trace`, what the training does is kept
     in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
-    `cluster` hands the cells to workers, as `cluster.executor.open_crew` says; `workers_must_match` refuses those of
-    other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; since it
-    has to be killed then, it runs in a worker. After `max_minutes` no cell begins any more.
+    `cluster` hands the cells to workers, as `cluster.executor.open_executor` says; `workers_must_match` refuses those
+    of other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; it
+    runs in a worker, which is killed then. After `max_minutes` no cell begins any more.
     """
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
-    _check_positive(cell_timeout=cell_timeout, max_minutes=max_minutes)
+    _check_positive("cell_timeout", cell_timeout)
+    _check_positive("max_minutes", max_minutes)
     deadline = Deadline() if max_minutes is None else Deadline(time.monotonic() + 60 * max_minutes)
     cluster = "local:1" if cluster is None and cell_timeout else cluster
     if cluster is None:
         opened = nullcontext(here(pick_devices(device, devices), compile_cache))
     else:
-        _check_alone(devices=devices, trace=trace)
-        opened = _open_crew(cluster, asked, folder, device, compile_cache, workers_must_match, cell_timeout, force, say)
-    with opened as crew:
-        jobs = plan_jobs(asked, crew.kind)
+        _check_one_process(devices, trace)
+        open_executor = _cluster_opener()
+        plan_jobs(asked, NO_MACHINE)
+        check_writable(folder)
+        opened = open_executor(
+            cluster,
+            asked,
+            folder,
+            device,
+            compile_cache,
+            must_match=workers_must_match,
+            cell_timeout=cell_timeout,
+            force=force,
+            say=say,
+        )
+    reports = Reports(on_progress, on_plan, say)
+    with opened as executor:
+        jobs = plan_jobs(asked, executor.kind)
         if reuse:
             check_writable(folder)
             adopt_parts(folder, [job.key for job in jobs], reuse)
-        told = {"on_progress": on_progress, "on_plan": on_plan, "say": say}
         return run_jobs(
-            asked, jobs, folder, crew, force=force, throughput=throughput, trace=trace, deadline=deadline, **told
+            asked, jobs, folder, executor, reports, force=force, throughput=throughput, trace=trace, deadline=deadline
         )
 
 
@@ -80,16 +96,14 @@ def run_jobs(
     asked: Suite,
     jobs: Sequence[Job],
     folder: Path,
-    crew: Crew,
+    executor: Executor,
+    reports: Reports = Reports(),  # noqa: B008 (immutable)
     *,
     force: bool = False,
     throughput: bool = True,
     trace: str | Path | None = None,
     tuned: Mapping[str, Any] | None = None,
     deadline: Deadline = Deadline(),  # noqa: B008 (immutable)
-    on_progress: OnProgress = lambda progress: None,
-    on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
-    say: Say = lambda text: None,
 ) -> Run:
     """Run the jobs of a suite that are not finished in a folder yet, and return the run: `run` tells the rest.
 
@@ -99,21 +113,21 @@ def run_jobs(
         check_writable(Path(trace))
     check_writable(folder)
     remove_stale(folder)
-    manifest = describe_run(asked, jobs, crew.device, crew.cache_note) | ({"tuned": tuned} if tuned else {})
+    manifest = describe_run(asked, jobs, executor.device, executor.cache_note) | ({"tuned": tuned} if tuned else {})
     write_manifest(folder, manifest)
-    on_plan(jobs)
-    waiting = _waiting(jobs, folder, force, on_progress)
+    reports.plan(jobs)
+    waiting = _waiting(jobs, folder, force, reports.progress)
     with traced(trace), packing(folder) as note:
 
-        def told(progress: Progress) -> None:
-            on_progress(progress)
+        def on_progress(progress: Progress) -> None:
+            reports.progress(progress)
             if progress.outcome in ("finished", "failed"):
                 note(progress.job.key)
 
-        crew.train(waiting, folder, told, deadline)
+        executor.train(waiting, folder, on_progress, deadline)
     # Outside the trace, which slows down what it watches.
     if throughput and not deadline.passed:
-        crew.time(jobs, folder, say)
+        executor.time(jobs, folder, reports.say)
     return Run(assemble(folder, write_manifest(folder, manifest | {"ended": now()})))
 
 
@@ -130,18 +144,17 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
     return waiting
 
 
-def _check_positive(**given: float | None) -> None:
-    """Refuse what is no length of time. Raises RequestError."""
-    for name, value in given.items():
-        if value is not None and not value > 0:
-            raise RequestError(f"{name}: {value:g} is not accepted; accepted: a number > 0")
+def _check_positive(name: str, value: float | None) -> None:
+    """Raise RequestError for what is no length of time."""
+    if value is not None and not value > 0:
+        raise refused(name, f"{value:g}", "a number > 0")
 
 
-def _check_alone(**given: Any) -> None:
-    """Refuse what only one process can do. Raises RequestError."""
-    if given["devices"] != 1:
-        raise RequestError(f"devices: {given['devices']} is not accepted with a cluster, which has a worker per device")
-    if given["trace"] is not None:
+def _check_one_process(devices: int, trace: str | Path | None) -> None:
+    """Raise RequestError for what only a run in one process can do."""
+    if devices != 1:
+        raise RequestError(f"devices: {devices} is not accepted with a cluster, which has a worker per device")
+    if trace is not None:
         raise RequestError("trace is not accepted with a cluster; accepted: in one process")
 
 
@@ -154,13 +167,11 @@ def needs_cluster() -> Iterator[None]:
         raise RequestError("cluster needs the extra cluster: pip install 'optbench[cluster]'") from error
 
 
-def _open_crew(cluster: str, asked: Suite, folder: Path, *options: Any) -> AbstractContextManager[Crew]:
-    """Open a cluster, once all that can be known before is checked."""
+def _cluster_opener() -> Callable[..., AbstractContextManager[Executor]]:
+    """Return `open_executor`, once this process keeps off its devices. Raises RequestError if dask is not here."""
     # Late: most runs need no cluster, and dask takes half a second to import.
     with needs_cluster():
-        from optbench.runner.cluster.executor import keep_off_devices, open_crew
+        from optbench.runner.cluster.executor import keep_off_devices, open_executor
 
     keep_off_devices()
-    plan_jobs(asked, NO_MACHINE)
-    check_writable(folder)
-    return open_crew(cluster, asked, folder, *options)
+    return open_executor

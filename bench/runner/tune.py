@@ -15,7 +15,8 @@ from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, 
 from optbench.request import Cell, Suite, parse_spec
 from optbench.results import Run
 from optbench.runner.best_suite import check_output, write_suite
-from optbench.runner.executor import Progress, here
+from optbench.runner.executor import OnPlan, OnProgress, Progress, Reports, Say
+from optbench.runner.local import here
 from optbench.runner.run import run_jobs
 from optbench.runner.tuned import Rounds, Tuned, summed
 from optbench.search.space import Point, Space
@@ -43,9 +44,9 @@ def tune(
     device: str | None = None,
     devices: int = 1,
     compile_cache: bool = True,
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-    on_plan: Callable[[Sequence[Job]], None] = lambda jobs: None,
-    say: Callable[[str], None] = lambda text: None,
+    on_progress: OnProgress = lambda progress: None,
+    on_plan: OnPlan = lambda jobs: None,
+    say: Say = lambda text: None,
     **overrides: Any,
 ) -> Tuned:
     """Choose each optimizer's settings by `trials` trials, a point on one selection seed each, and report the best.
@@ -80,7 +81,7 @@ def tune(
                 on_progress(progress)
 
         on_plan([*earlier, *(job for job in jobs if job.key not in keys)])
-        return run_jobs(asked, jobs, folder, executor, throughput=False, tuned=tuned, on_progress=report, say=say)
+        return run_jobs(asked, jobs, folder, executor, Reports(report, say=say), throughput=False, tuned=tuned)
 
     jobs = plan({})
     if output is not None:

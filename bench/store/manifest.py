@@ -13,6 +13,11 @@ from optbench.store import schema
 from optbench.store.locations import ROOT, read_bytes
 from optbench.store.runs import now, write_json
 
+#: Packages whose versions change the numbers of training: they stand in every cell's key.
+TRAINS = ("jax", "jaxlib", "optax", "flax")
+#: Those whose versions a manifest tells, and which the workers of a cluster have to share.
+PACKAGES = ("optbench", *TRAINS, "numpy", "scipy", "scikit-learn")
+
 #: What tables need: field -> type, or fields in turn.
 FIELDS = {"suite": {"dtype": str, "report_seeds": int}, "device": {"device": str}, "cells": list}
 CELL = {"key": str, "problem": str, "optimizer": str}
@@ -25,10 +30,9 @@ def describe(
 
     `cache_note` says why compiled programs are not kept, where they are not.
     """
-    packages = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy", "scipy", "scikit-learn")
     return {
         "suite": dict(suite),
-        "versions": {package: version(package) for package in packages} | {"python": platform.python_version()},
+        "versions": {package: version(package) for package in PACKAGES} | {"python": platform.python_version()},
         "device": dict(device),
         "compile_cache": cache_note or "on",
         "git_commit": _git_commit(),

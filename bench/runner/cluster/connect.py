@@ -39,15 +39,15 @@ Connect = Callable[[], distributed.Client]
 
 
 @contextmanager
-def open_place(text: str, device: str | None) -> Iterator[Connect]:
-    """Start what `text` asks for: local:N, tcp://host:port, tls://host:port, slurm:FILE.toml. Gives what connects.
+def open_cluster(text: str, device: str | None) -> Iterator[Connect]:
+    """Start what `text` asks for: local:N, tcp://host:port, tls://host:port, slurm:FILE.toml. Yields how to connect.
 
     Raises RequestError for anything else, and where there is no scheduler.
     """
     dask.config.update_defaults(DEFAULTS)
     # What it warns of is told by the run, in its own words.
-    with silence_logging_cmgr(logging.CRITICAL), no_main(), _open(text, device) as connect:
-        yield connect
+    with silence_logging_cmgr(logging.CRITICAL), no_main(), _open(text, device) as new_client:
+        yield new_client
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def local_workers(num_workers: int, gpus: Sequence[str]) -> dict[int, dict[str, 
         "preload": ["optbench.runner.cluster.worker"],
     }
     seen = [{"env": {"CUDA_VISIBLE_DEVICES": gpu}} for gpu in gpus] or [{}] * num_workers
-    return {place: {"cls": distributed.Nanny, "options": options | seen[place]} for place in range(num_workers)}
+    return {number: {"cls": distributed.Nanny, "options": options | seen[number]} for number in range(num_workers)}
 
 
 def gpu_ids() -> list[str]:
@@ -161,7 +161,7 @@ def gpu_ids() -> list[str]:
         return list(takewhile(lambda name: name and not name.startswith("-"), names))
     listed = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, check=False).stdout
     # Beside GPUs it lists their slices, and says there what went wrong.
-    return [str(place) for place, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+    return [str(number) for number, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
 
 
 def _whole(text: str) -> int:

@@ -19,11 +19,12 @@ from optbench.planning.jobs import Job
 from optbench.planning.registry import plugins_of
 from optbench.request import RequestError, Suite
 from optbench.runner.cluster import worker
-from optbench.runner.cluster.connect import open_place
-from optbench.runner.cluster.dispatch import Errand, Feed, KilledError, LateError
+from optbench.runner.cluster.connect import open_cluster
+from optbench.runner.cluster.dispatch import Dispatcher, KilledError, LateError, Task
 from optbench.runner.cluster.order import Order
-from optbench.runner.cluster.workers import Team
-from optbench.runner.executor import Crew, Deadline, OnProgress, Progress, Say, Waiting, write_failure
+from optbench.runner.cluster.workers import WorkerPool
+from optbench.runner.executor import Deadline, Executor, OnProgress, Progress, Say, Waiting
+from optbench.runner.local import write_failure
 from optbench.runner.time_cells import missing_groups, write_failures
 from optbench.store.locations import write_file
 from optbench.store.parts import Part, part_path, read_part
@@ -37,7 +38,7 @@ def keep_off_devices() -> None:
 
 
 @contextmanager
-def open_crew(
+def open_executor(
     text: str,
     asked: Suite,
     folder: Path,
@@ -47,7 +48,7 @@ def open_crew(
     cell_timeout: float | None = None,
     force: bool = False,
     say: Say = lambda text: None,
-) -> Iterator[Crew]:
+) -> Iterator[Executor]:
     """Work on a cluster: `local:N` workers on this machine, those of a scheduler at tcp://host:port or tls://host:port,
     or those that SLURM starts for slurm:FILE.toml.
 
@@ -59,51 +60,51 @@ def open_crew(
         uuid.uuid4().hex[:12], _absolute(folder), os.getcwd(), *plugins_of(asked), device, compile_cache, force
     )
     probe = worker.probe(orders)
-    with open_place(text, device) as connect:
+    with open_cluster(text, device) as new_client:
         write_file(probe, b"")
-        team = Team(connect, connect(), orders, must_match, say, device and device.upper())
+        pool = WorkerPool(new_client, new_client(), orders, must_match, say, device and device.upper())
         try:
-            _wait(team, text, say)
-            facts = next(iter(team.facts.values()))
-            yield Crew(
-                device=team.summary() | {"cluster": text},
+            _wait(pool, text, say)
+            facts = next(iter(pool.facts.values()))
+            yield Executor(
+                device=pool.summary() | {"cluster": text},
                 cache_note=facts["cache_note"],
-                train=partial(_train, team, cell_timeout),
-                time=partial(_time, team),
+                train=partial(_train, pool, cell_timeout),
+                time=partial(_time, pool),
             )
         finally:
             with suppress(Exception):
                 probe.unlink(missing_ok=True)
             with suppress(Exception):
-                team.client.close(timeout=5)
+                pool.client.close(timeout=5)
 
 
 def _absolute(folder: Path) -> str:
     return str(folder.resolve()) if isinstance(folder, Path) else str(folder)
 
 
-def _wait(team: Team, text: str, say: Say) -> None:
+def _wait(pool: WorkerPool, text: str, say: Say) -> None:
     """Wait for the first worker that fits, and some seconds for others that are there too.
 
     Raises RequestError where there are others alone.
     """
     began = time.monotonic()
-    told = False
-    while not team.facts or (team.asked and time.monotonic() < began + 5):
-        team.look()
-        for _ in team.wait():
+    waits = False
+    while not pool.facts or (pool.asked and time.monotonic() < began + 5):
+        pool.look()
+        for _ in pool.wait():
             pass
-        if not told and not team.facts and time.monotonic() > began + 10:
-            if team.left_out:
+        if not waits and not pool.facts and time.monotonic() > began + 10:
+            if pool.left_out:
                 raise RequestError(
-                    f"cluster: no worker of {text} fits; it has {len(team.left_out)}, which were left out"
+                    f"cluster: no worker of {text} fits; it has {len(pool.left_out)}, which were left out"
                 )
-            say(f"waiting for a worker of {text} that offers --resources {team.resource or 'CPU'}=1")
-            told = True
+            say(f"waiting for a worker of {text} that offers --resources {pool.resource or 'CPU'}=1")
+            waits = True
 
 
 def _train(
-    team: Team,
+    pool: WorkerPool,
     cell_timeout: float | None,
     waiting: Sequence[Waiting],
     folder: Path,
@@ -114,27 +115,27 @@ def _train(
     order, jobs = Order(), {job.key: (job, note) for job, note in waiting}
     order.add(waiting)
 
-    def take(place: str) -> Errand | None:
-        taken = None if deadline.passed else order.take(place)
-        return taken and Errand(taken[0].key, worker.train, (worker.Task(taken[0].key, taken[0].cell),))
+    def take(slot: str) -> Task | None:
+        taken = None if deadline.passed else order.take(slot)
+        return taken and Task(taken[0].key, worker.train, (worker.CellRequest(taken[0].key, taken[0].cell),))
 
-    def began(errand: Errand) -> None:
-        on_progress(Progress(jobs[errand.key][0], "started", jobs[errand.key][1]))
+    def began(task: Task) -> None:
+        on_progress(Progress(jobs[task.key][0], "started", jobs[task.key][1]))
 
-    def ended(errand: Errand, result: Any) -> None:
-        job = jobs[errand.key][0]
+    def ended(task: Task, result: Any) -> None:
+        job = jobs[task.key][0]
         outcome, message, record = result if isinstance(result, tuple) else _failed(job, folder, result, cell_timeout)
         if record is not None:
             order.learn(job, record)
         on_progress(Progress(job, outcome, message))
 
-    Feed(
-        team,
+    Dispatcher(
+        pool,
         take,
-        put_back=lambda errand: order.put_back(jobs[errand.key]),
+        put_back=lambda task: order.put_back(jobs[task.key]),
         waits=lambda: bool(order.waiting) and not deadline.passed,
         ended=ended,
-        places=lambda: {address: [address] for address in team.facts},
+        slots=lambda: {address: [address] for address in pool.facts},
         began=began,
         timeout=cell_timeout or float("inf"),
     ).run()
@@ -158,12 +159,12 @@ def _failed(
     return Outcome.FAILED, message, None
 
 
-def _time(team: Team, jobs: Sequence[Job], folder: Path, say: Say) -> None:
+def _time(pool: WorkerPool, jobs: Sequence[Job], folder: Path, say: Say) -> None:
     """Time what isn't timed yet: one problem at a time on a host, and all of a problem on machines of one kind."""
     problems: dict[str, list[Job]] = {}
     for job in jobs:
         problems.setdefault(job.cell.problem, []).append(job)
-    machines = list({str(told["device"]): told["device"] for told in team.facts.values()}.values())
+    machines = list({str(facts["device"]): facts["device"] for facts in pool.facts.values()}.values())
     waiting = [
         problem
         for problem, some in problems.items()
@@ -171,31 +172,33 @@ def _time(team: Team, jobs: Sequence[Job], folder: Path, say: Say) -> None:
     ]
     taken: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def take(host: str) -> Errand | None:
+    def take(host: str) -> Task | None:
         if not waiting:
             return None
         problem = waiting.pop(0)
-        machine = next(told["device"] for told in team.facts.values() if told["host"] == host)
+        machine = next(facts["device"] for facts in pool.facts.values() if facts["host"] == host)
         taken[problem] = host, machine
         groups = missing_groups(problems[problem], folder, machine)
-        return Errand(problem, worker.time, ([[worker.Task(job.key, job.cell) for job in group] for group in groups],))
+        return Task(
+            problem, worker.time, ([[worker.CellRequest(job.key, job.cell) for job in group] for group in groups],)
+        )
 
-    def ended(errand: Errand, result: Any) -> None:
+    def ended(task: Task, result: Any) -> None:
         if isinstance(result, KilledError):
-            write_failures(problems[errand.key], folder, taken[errand.key][1], str(result))
+            write_failures(problems[task.key], folder, taken[task.key][1], str(result))
         elif isinstance(result, BaseException):
             raise result
 
-    def began(errand: Errand) -> None:
-        say(f"timing {len(problems[errand.key])} cells of {errand.key} on {taken[errand.key][0]}")
+    def began(task: Task) -> None:
+        say(f"timing {len(problems[task.key])} cells of {task.key} on {taken[task.key][0]}")
 
-    Feed(
-        team,
+    Dispatcher(
+        pool,
         take,
-        put_back=lambda errand: waiting.insert(0, errand.key),
+        put_back=lambda task: waiting.insert(0, task.key),
         waits=lambda: bool(waiting),
         ended=ended,
-        places=team.hosts,
+        slots=pool.hosts,
         movable=False,
         began=began,
     ).run()

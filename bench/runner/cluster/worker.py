@@ -19,18 +19,16 @@ from optbench.planning.isolation import apart
 from optbench.planning.jobs import Job, choose_compile_cache, pick_device, planner
 from optbench.planning.registry import implementations_with
 from optbench.request import Cell, RequestError
-from optbench.runner.executor import run_job
+from optbench.runner.local import run_job
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import SHORT, time_group
 from optbench.runner.train_cell import compile_job
 from optbench.store.locations import locate
+from optbench.store.manifest import PACKAGES
 from optbench.store.parts import Part, part_path, read_part
 from optbench.store.record import CellRecord
 from optbench.store.status import Outcome
 from optbench.sweep import devices
-
-#: What workers have to share with the one that hands out the cells, or they would compute something else.
-DISTRIBUTIONS = ("optbench", "jax", "jaxlib", "optax", "flax", "numpy")
 
 
 class Orders(NamedTuple):
@@ -48,7 +46,7 @@ class Orders(NamedTuple):
     force: bool
 
 
-class Task(NamedTuple):
+class CellRequest(NamedTuple):
     """A cell as it travels: its key says what it has to come to on the worker too."""
 
     key: str
@@ -62,12 +60,12 @@ def dask_setup(worker: Any) -> None:
 
 @cache
 def versions() -> dict[str, str]:
-    """Name the versions that determine numbers, and a digest of optbench's own source."""
+    """Return the versions that workers share with what hands out the cells, and a digest of optbench's own source."""
     digest = sha256()
     for package, folder in roots().items():
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"{package}/{path.relative_to(folder)}".encode() + path.read_bytes())
-    return {name: version(name) for name in DISTRIBUTIONS} | {"source": digest.hexdigest()[:12]}
+    return {name: version(name) for name in PACKAGES} | {"source": digest.hexdigest()[:12]}
 
 
 def describe(orders: Orders) -> dict[str, Any]:
@@ -87,17 +85,17 @@ def probe(orders: Orders) -> Path:
     return locate(orders.folder) / f".{orders.run}.tmp"
 
 
-def train(orders: Orders, task: Task, topic: str) -> tuple[str, str, CellRecord | None]:
+def train(orders: Orders, request: CellRequest, topic: str) -> tuple[str, str, CellRecord | None]:
     """Train a cell and write its part: outcome, message, and the record of its part."""
-    _tell(topic, task.key)
+    _tell(topic, request.key)
     with _as_asked(orders):
         folder, device = locate(orders.folder), pick_device(orders.device)
-        path = part_path(folder, task.key)
+        path = part_path(folder, request.key)
         part = None if orders.force else read_part(path)
         if isinstance(part, Part) and part.outcome == Outcome.FINISHED:
             # Another worker was given up too early, or another run was faster.
             return Outcome.FINISHED, "", part.record
-        job = _job(orders, task)
+        job = _job(orders, request)
         prepared, limit = _prepared(orders), _limit_bytes(device)
         outcome, message = run_job(job, lambda: compile_job(job, [device], prepared, limit), folder, [device], limit)
         part = read_part(path)
@@ -110,12 +108,12 @@ def _limit_bytes(device: devices.Device) -> int:
     return min(free, int(devices.USABLE * own)) if own and device.platform == "cpu" else free
 
 
-def time(orders: Orders, groups: Sequence[Sequence[Task]], topic: str) -> None:
+def time(orders: Orders, groups: Sequence[Sequence[CellRequest]], topic: str) -> None:
     """Time a problem's cells, those that differ by their optimizer alone in turns, and write what was measured."""
     _tell(topic, groups[0][0].cell.problem)
     with _as_asked(orders):
         for group in groups:
-            jobs = [_job(orders, task) for task in group]
+            jobs = [_job(orders, request) for request in group]
             time_group(jobs, locate(orders.folder), pick_device(orders.device), _prepared(orders), SHORT)
 
 
@@ -138,11 +136,12 @@ class WrongWorkerError(RequestError):
     """A worker would compute something else than what was asked."""
 
 
-def _job(orders: Orders, task: Task) -> Job:
-    job = _planner(orders)(task.cell)
-    if job.key != task.key:
+def _job(orders: Orders, request: CellRequest) -> Job:
+    job = _planner(orders)(request.cell)
+    if job.key != request.key:
+        names = f"{request.cell.problem} / {request.cell.optimizer}"
         raise WrongWorkerError(
-            f"cluster: {task.cell.problem} / {task.cell.optimizer} is something else on worker {get_worker().address}: "
+            f"cluster: {names} is something else on worker {get_worker().address}: "
             "its plug-in, its data file, its XLA_FLAGS or its optbench is another one"
         )
     return job

@@ -23,7 +23,7 @@ LOOK_SECONDS = 1.0
 
 
 @dataclass
-class Team:
+class WorkerPool:
     """Workers that offer what is asked and agree with this optbench; others are left out, and named."""
 
     connect: Connect
@@ -70,8 +70,8 @@ class Team:
         self.left_out &= {*there}
         self.alone = self.facts.keys() == there.keys()
         if self.resource is None and there:
-            self.resource = "GPU" if any("GPU" in told["resources"] for told in there.values()) else "CPU"
-        offers = {address for address, told in there.items() if self.resource in told["resources"]}
+            self.resource = "GPU" if any("GPU" in facts["resources"] for facts in there.values()) else "CPU"
+        offers = {address for address, facts in there.items() if self.resource in facts["resources"]}
         for address in offers - self.facts.keys() - self.left_out - self.asked:
             self.asked.add(address)
             threading.Thread(target=self._ask, args=[address], daemon=True).start()
@@ -80,57 +80,57 @@ class Team:
         """Ask a worker what it is; in a thread, since one that dies meanwhile is waited for for half a minute."""
         try:
             answers = self.client.run(worker.describe, self.orders, workers=[address], on_error="return")
-            told = cast(Any, answers)[address]
+            facts = cast(Any, answers)[address]
         except (Exception, CancelledError):
-            told = None
-        self.events.put(("met", address, told))
+            facts = None
+        self.events.put(("met", address, facts))
 
     def wait(self) -> Iterator[tuple[str, str, Any]]:
-        """Wait a while for something to happen: what happened, to which errand, and where or how."""
+        """Wait a while for something to happen: what happened, to which task, and where or how."""
         timeout = LOOK_SECONDS
         with suppress(queue.Empty):
             while True:
-                what, key, told = self.events.get(timeout=timeout)
+                event, key, detail = self.events.get(timeout=timeout)
                 timeout = 0
-                if what == "met":
-                    self._meet(key, told)
+                if event == "met":
+                    self._meet(key, detail)
                 else:
-                    yield what, key, told
+                    yield event, key, detail
 
-    def _meet(self, address: str, told: Any) -> None:
+    def _meet(self, address: str, facts: Any) -> None:
         """Take a worker in where it fits. Raises RequestError where it may not be left out."""
         self.asked.discard(address)
         # It went away meanwhile.
-        if told is None:
+        if facts is None:
             return
-        if (unfit := self._unfit(told)) is None:
-            self.facts[address] = told
-            self.kind = told["device"]["device"]
-        elif self.must_match or not _is_other_version(told):
+        if (unfit := self._unfit(facts)) is None:
+            self.facts[address] = facts
+            self.kind = facts["device"]["device"]
+        elif self.must_match or not _is_other_version(facts):
             raise RequestError(f"cluster: worker {address} {unfit}")
         else:
             self.left_out.add(address)
             self.say(f"worker {address} is left out: it {unfit}")
 
-    def _unfit(self, told: Any) -> str | None:
+    def _unfit(self, facts: Any) -> str | None:
         """Say why a worker can't be used."""
-        if isinstance(told, BaseException):
-            return f"can't run optbench: {type(told).__name__}: {(str(told).splitlines() or [''])[0]}"
+        if isinstance(facts, BaseException):
+            return f"can't run optbench: {type(facts).__name__}: {(str(facts).splitlines() or [''])[0]}"
         ours = worker.versions()
-        if other := {name: told["versions"][name] for name in ours if told["versions"].get(name) != ours[name]}:
+        if other := {name: facts["versions"][name] for name in ours if facts["versions"].get(name) != ours[name]}:
             return f"has {', '.join(f'{name} {version} for {ours[name]}' for name, version in other.items())}"
-        if not told["sees_folder"]:
+        if not facts["sees_folder"]:
             return f"sees no {self.orders.folder}: results need a folder that all workers share, or object storage"
-        if self.kind not in (None, told["device"]["device"]):
-            return f"has a {told['device']['device']}, the others a {self.kind}: numbers of a run are of one kind"
+        if self.kind not in (None, facts["device"]["device"]):
+            return f"has a {facts['device']['device']}, the others a {self.kind}: numbers of a run are of one kind"
         return None
 
     def hosts(self) -> dict[str, list[str]]:
         """Gather the workers by host."""
-        found: dict[str, list[str]] = {}
-        for address, told in self.facts.items():
-            found.setdefault(told["host"], []).append(address)
-        return found
+        hosts: dict[str, list[str]] = {}
+        for address, facts in self.facts.items():
+            hosts.setdefault(facts["host"], []).append(address)
+        return hosts
 
     @property
     def is_lost(self) -> bool:
@@ -175,18 +175,18 @@ class Team:
                 if time.monotonic() > end:
                     raise
                 time.sleep(1)
-        for known in (self.facts, self.left_out, self.asked):
-            known.clear()
+        for addresses in (self.facts, self.left_out, self.asked):
+            addresses.clear()
         self.looked = 0.0
         self._listen()
 
     def summary(self) -> dict[str, Any]:
         """Describe the workers for a manifest."""
-        devices = [told["device"] for told in self.facts.values()]
-        machines = Counter((told["host"], told["device"]["cpu"]) for told in self.facts.values())
+        devices = [facts["device"] for facts in self.facts.values()]
+        machines = Counter((facts["host"], facts["device"]["cpu"]) for facts in self.facts.values())
         workers = [{"host": host, "cpu": cpu, "workers": count} for (host, cpu), count in machines.items()]
         return devices[0] | {"devices": 1, "workers": workers}
 
 
-def _is_other_version(told: Any) -> bool:
-    return isinstance(told, BaseException) or told["sees_folder"]
+def _is_other_version(facts: Any) -> bool:
+    return isinstance(facts, BaseException) or facts["sees_folder"]

@@ -96,7 +96,7 @@ def test_interrupted_run_says_what_is_kept(optbench, words, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("optbench.runner.executor.train_job", interrupt)
+    monkeypatch.setattr("optbench.runner.local.train_job", interrupt)
     said = optbench("run", *words, "-o", "sgd", "--learning-rate", "0.1")
     assert said.code == 130
     assert said.out == ""

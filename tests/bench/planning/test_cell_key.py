@@ -16,6 +16,7 @@ from optbench.planning.registry import implementations
 from optbench.problems.problem import Problem
 from optbench.search import file_of
 from optbench.store.locations import ROOT
+from optbench.store.manifest import TRAINS
 
 STUDY = {
     "problems": ["quadratic[dim=2,3,4,5,6,7,8,9,seed=0,1,2,3,4]"],
@@ -55,7 +56,7 @@ def test_keys_are_those_made_the_plain_way(strategy, tmp_path):
     jobs = plan(schedule="constant,cosine", batch_size="2,4", **asked)
     assert len(jobs) == 4
     key = cell_key.keyer(implementations(), "a device")
-    environment = {name: version(name) for name in cell_key.PACKAGES} | {"device": "a device"}
+    environment = {name: version(name) for name in TRAINS} | {"device": "a device"}
     problem = cell_sources.problem_files(ROOT / "problems" / "convex" / "linear_regression.py")
     digests = [cell_sources.engine_digest(), cell_sources.combined(map(cell_sources.own_digest, problem))]
     digests.append(sha256(data.read_bytes()).hexdigest())

@@ -178,9 +178,9 @@ class TestMemory:
     @pytest.fixture
     def short(self, monkeypatch):
         """Make the device too small for more than `limit` points together."""
-        import optbench.runner.train_cell
+        from optbench.runner import train_cell
 
-        whole, tried = optbench.train.sweep, []
+        whole, tried = train_cell.sweep, []
 
         def limit(points):
             def sweep(compiled, given):
@@ -189,7 +189,7 @@ class TestMemory:
                     raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
                 return whole(compiled, given)
 
-            monkeypatch.setattr(optbench.train, "sweep", sweep)
+            monkeypatch.setattr(train_cell, "sweep", sweep)
             return tried
 
         return limit

@@ -8,7 +8,7 @@ import pytest
 
 from optbench.request import RequestError
 from optbench.runner.cluster import connect
-from optbench.runner.cluster.connect import gpu_ids, local_workers, open_place
+from optbench.runner.cluster.connect import gpu_ids, local_workers, open_cluster
 
 #: The text of a SLURM file -> what the line must say.
 FILES = {
@@ -193,7 +193,7 @@ def test_a_gpu_that_is_not_here_is_refused(refused, monkeypatch):
 def test_workers_started_here_see_what_they_may(monkeypatch, device, seen, resources):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(connect, "gpu_ids", lambda: ["0", "1"])
-    with open_place("local:2", device) as connected, connected() as client:
+    with open_cluster("local:2", device) as connected, connected() as client:
         client.wait_for_workers(2, timeout=60)
         assert {*client.run(os.getenv, "CUDA_VISIBLE_DEVICES").values()} == seen
         told = client.scheduler_info(n_workers=-1)["workers"].values()

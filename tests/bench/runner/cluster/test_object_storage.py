@@ -7,14 +7,14 @@ import pytest
 from distributed import Client
 
 from optbench.request import RequestError
-from optbench.runner.cluster.connect import open_place
+from optbench.runner.cluster.connect import open_cluster
 from optbench.store.locations import children, locate
 
 
 @pytest.fixture
 def near(bucket):
     """Start a worker that knows the bucket, and return its scheduler's address."""
-    with open_place("local:1", "cpu") as connect, connect() as client:
+    with open_cluster("local:1", "cpu") as new_client, new_client() as client:
         yield client.scheduler_info()["address"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from optbench.cli import main
 from optbench.request import RequestError
 from optbench.runner.cluster import slurm
-from optbench.runner.cluster.connect import open_place
+from optbench.runner.cluster.connect import open_cluster
 
 TWO = ["quadratic[dim=3,condition=2]", "quadratic[dim=4,condition=2]"]
 
@@ -149,11 +149,11 @@ def test_jobs_end_with_a_run_that_is_ended(queue, start, words, plug):
 def test_the_scheduler_is_reached_from_elsewhere_and_its_pages_are_not(queue):
     listening = lambda: {one.laddr for one in psutil.Process().net_connections("tcp") if one.status == "LISTEN"}  # noqa: E731
     before = listening()
-    with open_place(queue.write(interface='"lo"', workers="1"), None):
+    with open_cluster(queue.write(interface='"lo"', workers="1"), None):
         assert {address.ip for address in listening() - before} == {"127.0.0.1"}
     # The default.
     queue.file.write_text('workers = 1\ntime = "5"\nmemory = "2GB"\n')
-    with open_place(f"slurm:{queue.file}", None):
+    with open_cluster(f"slurm:{queue.file}", None):
         assert {address.ip for address in listening() - before} - {"::"} == {"0.0.0.0", "127.0.0.1"}
 
 
@@ -172,7 +172,7 @@ def test_jobs_that_slurm_refuses(tiny, queue, monkeypatch, num_taken):
     # Takes one, then refuses.
     program = queue.folder.parent / "programs" / "sbatch"
     program.write_text(program.read_text().replace("[ -e refuse ]", "[ -e refuse ] && ! mkdir taken 2>/dev/null"))
-    with open_place(where, None) as connect, connect() as client:
+    with open_cluster(where, None) as new_client, new_client() as client:
         client.wait_for_workers(1, timeout=60)
         assert queue.jobs() == ["1"]
         (queue.folder / "refuse").unlink()
