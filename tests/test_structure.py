@@ -226,7 +226,7 @@ def test_nothing_is_defined_that_nothing_names():
 
 
 #: What takes longer to import than a command that computes nothing may.
-HEAVY = ("jax", "flax", "optax", "sklearn", "scipy", "pandas")
+HEAVY = ("jax", "flax", "optax", "sklearn", "scipy", "pandas", "optuna")
 
 
 def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]:
@@ -240,7 +240,7 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
 @pytest.mark.parametrize(
     "line",
     [
-        *("--help", "--version", "run --help", "plot --help", "list suites", "list runs"),
+        *("--help", "--version", "run --help", "tune --help", "plot --help", "list suites", "list runs"),
         *("table", "table handmade trials --format json", "table handmade time-to-target --seeds 1"),
     ],
 )
