@@ -9,31 +9,33 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PageData:
-    """The data of all figures, each dataset and each list of numbers in it written once and called by its place."""
+    """The data of all figures, each dataset and each list of numbers in it written once and named by its index."""
 
     lists: dict[tuple[Any, ...], int] = field(default_factory=dict)
     datasets: dict[str, int] = field(default_factory=dict)
 
-    def taken_from(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a specification's data, and return it with their places instead."""
-        named = spec.get("datasets", {})
-        return {**spec, "datasets": {name: self._place([*map(self._row, rows)]) for name, rows in named.items()}}
+    def add(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a specification's data, and return the specification with their indices in place of them."""
+        datasets = spec.get("datasets", {})
+        return {**spec, "datasets": {name: self._index([*map(self._row, rows)]) for name, rows in datasets.items()}}
 
-    def _place(self, rows: Sequence[Any]) -> int:
+    def _index(self, rows: Sequence[Any]) -> int:
         return self.datasets.setdefault(embed_json(rows), len(self.datasets))
 
     def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a list as a list of its place alone: lines of one panel share steps, and panels of one cell values."""
-        place = lambda values: [self.lists.setdefault(tuple(values), len(self.lists))]  # noqa: E731
-        return {name: place(value) if isinstance(value, list) else value for name, value in row.items()}
+        """Put the index of each list in its place: lines of one panel share steps, and panels of one cell values."""
+        return {
+            name: [self.lists.setdefault(tuple(value), len(self.lists))] if isinstance(value, list) else value
+            for name, value in row.items()
+        }
 
     def text(self) -> str:
-        """Write all as JSON."""
+        """Return all lists and datasets as JSON."""
         return f'{{"lists":{embed_json([*self.lists])},"datasets":[{",".join(self.datasets)}]}}'
 
 
 def embed_json(value: Any) -> str:
-    """Write strict JSON that can't end the element it stands in; what is not finite is null."""
+    """Return strict JSON that can't end the element it stands in; numbers that are not finite are null."""
     text = json.dumps(_strict(value), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 

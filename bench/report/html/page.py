@@ -1,4 +1,4 @@
-"""One page that needs nothing but itself: text, tables and figures in, HTML out."""
+"""Text, tables and figures as one page of HTML that loads nothing else."""
 
 import base64
 import hashlib
@@ -78,7 +78,7 @@ class Page(NamedTuple):
 
 
 def format_page(page: Page, vega: str) -> str:
-    """Write the page; `vega` is the JavaScript that defines `vegaEmbed`."""
+    """Return the page as HTML; `vega` is the JavaScript that defines `vegaEmbed`."""
     figures = [block for section in page.sections for block in section.blocks if isinstance(block, FigureBlock)]
     scripts = [*([vega] if figures else []), _asset("page.js")]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
@@ -163,7 +163,7 @@ def _commands(lines: Sequence[str]) -> str:
 
 def _figure(figure: FigureBlock, number: int, data: PageData) -> str:
     title = escape(figure.title)
-    variants = [{"choice": variant.choice, "spec": data.taken_from(variant.spec)} for variant in figure.variants]
+    variants = [{"choice": variant.choice, "spec": data.add(variant.spec)} for variant in figure.variants]
     return (
         f'<figure id="f{number}">\n<h4>{title}</h4>\n{_choices(figure.variants)}'
         f'<div class="chart" tabindex="0" role="region" aria-label="{title}" aria-describedby="c{number}"></div>\n'

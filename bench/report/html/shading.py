@@ -16,14 +16,14 @@ GROUPS = ("problem", "target")
 
 
 class Near(NamedTuple):
-    """How many times the best of its group a number is; `strength` goes from 1 for the best towards 0."""
+    """The ratio of a number to the best of its group; `strength` goes from 1 for the best towards 0."""
 
     ratio: float
     strength: float
 
 
 def near(records: Sequence[Mapping[str, Any]], column: str, groups: Sequence[str] = GROUPS) -> list[Near | None]:
-    """Compare each number of a column with the best of its group; None where that can't be said.
+    """Compare each number of a column with the best of its group; None if they have no ratio.
 
     Numbers below zero have no ratio, and beside a best of 0 only another 0 is near.
     """
