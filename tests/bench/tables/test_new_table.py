@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import optbench
+from optbench import tables
+from optbench.store.run import load_stored
+
 TESTS = Path(__file__).parents[1]
 TABLE = '''
 """How many seeds each cell was reported on."""
@@ -24,7 +28,7 @@ def make(run, view):
 
 TABLE = TableKind("how many seeds each cell was reported on", make, section="Results", open_in_report=True)
 '''
-#: Makes a folder one of those that tables are found in, before anything looks for them.
+#: A module that makes a folder one of those that tables are found in.
 ADD = "from optbench import tables\ntables.__path__.append({folder!r})\n"
 TITLE = "How many seeds each cell was reported on"
 #: Leaves the JavaScript out, which takes three seconds to gather.
@@ -41,11 +45,20 @@ COMMAND = "import sys, add_table; from optbench.cli import main; sys.exit(main(s
 
 
 @pytest.fixture
-def python(tmp_path):
-    """Run a Python that has the new table: python(*arguments) -> its standard output."""
+def folder(tmp_path, monkeypatch):
+    """Put the file into a folder of its own, which the package has beside the real one."""
     folder = tmp_path / "more_tables"
     folder.mkdir()
     (folder / "seed_counts.py").write_text(TABLE)
+    monkeypatch.setattr(tables, "__path__", [*tables.__path__, str(folder)])
+    yield folder
+    sys.modules.pop("optbench.tables.seed_counts", None)
+    vars(tables).pop("seed_counts", None)
+
+
+@pytest.fixture
+def python(folder, tmp_path):
+    """Run a fresh Python that has the new table from its start: python(*arguments) -> its standard output."""
     (tmp_path / "add_table.py").write_text(ADD.format(folder=str(folder)))
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
 
@@ -59,18 +72,41 @@ def python(tmp_path):
     return call
 
 
+def test_comes_last_and_is_read_from_its_file(folder):
+    assert tables.names()[-1] == "seed-counts"
+    assert tables.kind("seed-counts").meaning == "how many seeds each cell was reported on"
+
+
 def test_is_listed_last_in_the_help(python):
     words = " ".join(python("-c", COMMAND, "table", "--help").replace("│", " ").split())
     assert "profile, defaults or seed-counts." in words
 
 
-def test_is_printed_by_the_command(python, handmade):
+def test_is_printed_by_the_command(folder, handmade, tmp_path, monkeypatch, capsys):
+    from optbench.cli import main
+
     handmade("sgd", [[3.0, 2.0, 1.0]] * 3)
-    assert json.loads(python("-c", COMMAND, "table", "handmade", "seed-counts", "--format", "json")) == [
-        {"problem": "bowl", "optimizer": "sgd", "batch_size": 4, "num_seeds": 3}
-    ]
-    shown = python("-c", COMMAND, "table", "latest", "seed-counts")
-    assert shown.startswith("handmade: how many seeds each cell was reported on\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "handmade", "seed-counts", "--format", "json"]) == 0
+    rows = [{"problem": "bowl", "optimizer": "sgd", "batch_size": 4, "num_seeds": 3}]
+    assert json.loads(capsys.readouterr().out) == rows
+    assert optbench.load("handmade").table("seed-counts").to_records() == rows
+    assert main(["table", "latest", "seed-counts"]) == 0
+    assert capsys.readouterr().out.startswith("handmade: how many seeds each cell was reported on\n")
+
+
+@pytest.mark.parametrize(("words", "section"), [('section="Results"', "Results"), ('section="Seeds"', "Seeds")])
+def test_the_report_has_it_in_its_section(folder, handmade, tmp_path, monkeypatch, words, section):
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    from optbench.report.report import report
+
+    monkeypatch.setattr("optbench.report.report._vega", lambda: "window.vegaEmbed = null;")
+    (folder / "seed_counts.py").write_text(TABLE.replace('section="Results"', words))
+    handmade("sgd", [[3.0, 2.0, 1.0]])
+    page = report([load_stored("handmade", tmp_path / "results")], Path("report.html"))
+    after = page[page.index(f">{section}</h3>") + len(section) :]
+    assert "How many seeds each cell was reported on" in after[: after.index("<h3")]
 
 
 def test_stands_in_its_section_of_the_report(python, handmade, tmp_path):
