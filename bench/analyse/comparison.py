@@ -9,15 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.costs import Costs, costs_of, has_metric
+from optbench.analyse.measures import geometric_mean
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.significance import LEVEL, MOST_SEEDS, Judgement, fewest_seeds, judge
-from optbench.analyse.statistics import (
-    geometric_mean,
-    iqm_interval,
-    median,
-    median_interval,
-    probability_of_improvement,
-)
+from optbench.analyse.statistics import iqm_interval, median, median_interval, probability_of_improvement
 from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from optbench.analyse.measures import batch_scaling as fit
 from optbench.analyse.outcomes import Slice, outcomes, targets_of
-from optbench.analyse.statistics import batch_scaling as fit
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from optbench.analyse.measures import expected_best, expected_best_interval
 from optbench.analyse.objective import objective, start_of
 from optbench.analyse.outcomes import Slice, outcomes
-from optbench.analyse.statistics import expected_best, expected_best_interval, median
+from optbench.analyse.statistics import median
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.tables.table_kind import TableKind, of_parts, select_notes

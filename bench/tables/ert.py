@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from optbench.analyse.measures import expected_running_time
 from optbench.analyse.outcomes import Slice, targets_of, tuned
-from optbench.analyse.statistics import expected_running_time
 from optbench.analyse.step_times import step_seconds
 from optbench.analyse.targets import last_step
 from optbench.analyse.trials import is_higher_better

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from optbench.analyse.measures import performance_profile, profile_score
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.statistics import performance_profile, profile_score
 from optbench.analyse.targets import median_steps, ratios, steps_to_target
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun

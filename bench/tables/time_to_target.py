@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from optbench.analyse.measures import profile_score
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.statistics import profile_score
 from optbench.analyse.step_times import cell_names, sort_within, step_seconds
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun

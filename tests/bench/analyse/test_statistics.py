@@ -6,13 +6,17 @@ import math
 import numpy as np
 import pytest
 
-from optbench.analyse.statistics import (
-    RESAMPLES,
+from optbench.analyse.measures import (
     batch_scaling,
     expected_best,
     expected_best_interval,
     expected_running_time,
     geometric_mean,
+    performance_profile,
+    profile_score,
+)
+from optbench.analyse.statistics import (
+    RESAMPLES,
     iqm,
     iqm_interval,
     median,
@@ -20,9 +24,7 @@ from optbench.analyse.statistics import (
     median_intervals,
     median_rank_interval,
     medians,
-    performance_profile,
     probability_of_improvement,
-    profile_score,
 )
 
 INF = math.inf
