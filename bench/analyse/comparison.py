@@ -35,29 +35,28 @@ MARGIN = 0.05
 
 @dataclass(frozen=True)
 class Side:
-    """One optimizer of one run."""
+    """The finished cells of one optimizer of one run, and their timings."""
 
     label: str
-    #: Its finished cells.
     parts: Mapping[Task, Part]
-    #: Seconds of a step, and the machine they were measured on, where they were.
-    timed: Mapping[Task, tuple[float, Any]] = field(default_factory=dict)
+    #: Seconds of a step, and the machine they were measured on, if they were.
+    timings: Mapping[Task, tuple[float, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Say what is compared, and how."""
+    """The metric that is compared, on which part of the curves, and the margin within which it counts as equal."""
 
-    #: The gap where the optimum is known, else the train loss, where not given.
+    #: None: the gap if the optimum is known, else the train loss.
     metric: str | None = None
     view: Slice = field(default_factory=Slice)
-    #: Configurations that each side may try; all it has where not given.
+    #: Configurations that each side may try; None: all it has.
     budget: int | None = None
     margin: float = MARGIN
 
 
 class Comparison(NamedTuple):
-    """What came of comparing two sides: a row a task, one over all, one sentence, and what a reader must know."""
+    """The result of comparing two sides: a row for each task, one over all tasks, a sentence and notes."""
 
     rows: list[dict[str, Any]]
     summary: dict[str, Any]
@@ -66,30 +65,36 @@ class Comparison(NamedTuple):
 
 
 def compare(first: Side, second: Side, rules: Rules) -> Comparison:
-    """Compare two sides on every task that both finished. Raises ValueError where there is none."""
+    """Compare two sides on every task that both finished.
+
+    Raises ValueError if there is no such task, or if a cell has fewer configurations than the budget.
+    """
     pairs = {task: pair for task in first.parts if (pair := paired(first, second, task, rules))}
     if not pairs:
-        raise ValueError(_nothing_in_common(first, second, rules))
-    differences = [_difference(a.cost, b.cost) for a, b in pairs.values()]
-    margins = [rules.margin * middle if isfinite(middle := median(b.cost)) else 0.0 for _, b in pairs.values()]
-    judged = dict(zip(pairs, judge(differences, margins), strict=True))
+        raise ValueError(_common_problems_message(first, second, rules))
+    paired_differences = [_difference(a.cost, b.cost) for a, b in pairs.values()]
+    margins = [rules.margin * reference if isfinite(reference := median(b.cost)) else 0.0 for _, b in pairs.values()]
+    judged = dict(zip(pairs, judge(paired_differences, margins), strict=True))
     rows = [_row(first, second, task, pairs[task], judged[task]) for task in pairs]
     sentence = _sentence(first, second, judged, rules)
     return Comparison(rows, _summary(first, second, pairs, judged), sentence, _notes(first, second, pairs))
 
 
 def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, Costs] | None:
-    """Read both sides of a task on the seeds that both have; None where one of them has no such thing."""
+    """Return the costs of both sides of a task on their common seeds; None if one lacks the task or the metric.
+
+    Raises ValueError if a cell has fewer configurations than the budget, or its trials are not stored.
+    """
     if task not in second.parts:
         return None
     part = first.parts[task]
     metric = rules.metric or ("train_loss" if part.results.optimum is None else "gap")
-    sides = [(side.parts[task], side.timed.get(task, (None, None))[0]) for side in (first, second)]
+    sides = [(side.parts[task], side.timings.get(task, (None, None))[0]) for side in (first, second)]
     if not all(has_metric(part, metric, rules.view, seconds) for part, seconds in sides):
         return None
     a, b = (costs_of(part, metric, rules.view, seconds, rules.budget) for part, seconds in sides)
-    _, here, there = np.intersect1d(a.seeds, b.seeds, return_indices=True)
-    return a.take(here), b.take(there)
+    _, first_indices, second_indices = np.intersect1d(a.seeds, b.seeds, return_indices=True)
+    return a.take(first_indices), b.take(second_indices)
 
 
 def _difference(a: Float[np.ndarray, " seed"], b: Float[np.ndarray, " seed"]) -> Float[np.ndarray, " seed"]:
@@ -101,12 +106,12 @@ def _difference(a: Float[np.ndarray, " seed"], b: Float[np.ndarray, " seed"]) ->
 def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judged: Judgement) -> dict[str, Any]:
     names = {"problem": task[0], "batch_size": task[1], "optimizer": first.label, "reference": second.label}
     row: dict[str, Any] = names | {"metric": pair[0].metric}
-    for name, one in zip(("value", "reference_value"), pair, strict=True):
-        row |= _interval(name, median_interval(one.shown()))
+    for name, costs in zip(("value", "reference_value"), pair, strict=True):
+        row |= _interval(name, median_interval(costs.values()))
     ends = (judged.difference, judged.low, judged.high)
     # More accuracy is less cost.
-    more = is_higher_better(pair[0].metric, first.parts[task].results)
-    row |= _interval("difference", (-ends[0], -ends[2], -ends[1]) if more else ends)
+    higher_is_better = is_higher_better(pair[0].metric, first.parts[task].results)
+    row |= _interval("difference", (-ends[0], -ends[2], -ends[1]) if higher_is_better else ends)
     row |= {"p_value": judged.p_value, "verdict": judged.verdict}
     return row | {"seeds_needed": judged.seeds_needed, "num_seeds": len(pair[0].seeds)}
 
@@ -125,17 +130,17 @@ def _summary(
     costs = [(a.cost, b.cost) for a, b in pairs.values()]
     row |= _interval("improvement", probability_of_improvement([a for a, _ in costs], [b for _, b in costs]))
     scored = zip(*(scores(a, b) for a, b in pairs.values()), strict=True)
-    for name, found in zip(("score", "reference_score"), scored, strict=True):
-        row |= _interval(name, iqm_interval(found))
-    steps = np.array([[median(one.steps) for one in pair] for pair in pairs.values()])
+    for name, values in zip(("score", "reference_score"), scored, strict=True):
+        row |= _interval(name, iqm_interval(values))
+    steps = np.array([[median(costs.steps) for costs in pair] for pair in pairs.values()])
     reached = np.all(np.isfinite(steps) & (steps > 0), axis=1)
     return row | {"speedup": geometric_mean(steps[reached, 1] / steps[reached, 0]), "speedup_on": int(reached.sum())}
 
 
 def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.ndarray, " seed"]]:
-    """Bring costs to a scale that all tasks share: 0 is the best there can be, 1 no better than the start.
+    """Return the scores of both sides by seed: 0 for the lowest possible cost, 1 for one no lower than the initial one.
 
-    Losses in the logarithm, down to where rounding begins or, where no optimum is known, to the best of both sides.
+    Losses are scored in the logarithm, down to rounding. If no optimum is known, 0 is the lowest cost of both sides.
     """
     both = np.concatenate([a.cost, b.cost])
     lowest = float(both[np.isfinite(both)].min(initial=a.start))
@@ -148,33 +153,36 @@ def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.nda
 
 
 def _notes(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]]) -> list[str]:
-    left = [task for task in dict.fromkeys((*first.parts, *second.parts)) if task not in pairs]
-    named = ", ".join(f"{problem} at {batch_size}" for problem, batch_size in left)
-    notes = [f"left out, since not both sides have it: {named}"] if left else []
-    fewest, least = min(len(a.seeds) for a, _ in pairs.values()), fewest_seeds(LEVEL / len(pairs))
-    if fewest < least:
-        over = _problems(len(pairs))
-        notes.append(f"{fewest} seeds decide nothing over {over} at 5 %, whatever they show; {least} or more may")
+    skipped = [task for task in dict.fromkeys((*first.parts, *second.parts)) if task not in pairs]
+    tasks = ", ".join(f"{problem} at {batch_size}" for problem, batch_size in skipped)
+    notes = [f"left out, since not both sides have it: {tasks}"] if skipped else []
+    num_seeds, least = min(len(a.seeds) for a, _ in pairs.values()), fewest_seeds(LEVEL / len(pairs))
+    if num_seeds < least:
+        problems = _problems(len(pairs))
+        notes.append(
+            f"{num_seeds} seeds decide nothing over {problems} at 5 %, whatever they show; {least} or more may"
+        )
     return notes
 
 
 def _sentence(first: Side, second: Side, judged: Mapping[Task, Judgement], rules: Rules) -> str:
     words = [judgement.verdict for judgement in judged.values()]
-    named = {"better": "better", "equal": f"equal within {100 * rules.margin:g} %", "worse": "worse"}
-    said = [f"{text} on {words.count(word)}" for word, text in named.items() if word in words]
-    needed = sorted(one.seeds_needed for one in judged.values() if one.seeds_needed is not None)
+    phrases = {"better": "better", "equal": f"equal within {100 * rules.margin:g} %", "worse": "worse"}
+    clauses = [f"{text} on {words.count(word)}" for word, text in phrases.items() if word in words]
+    judgements = judged.values()
+    needed = sorted(judgement.seeds_needed for judgement in judgements if judgement.seeds_needed is not None)
     if needed:
-        told = list(dict.fromkeys(f"{one:.0f}" if isfinite(one) else f"over {MOST_SEEDS}" for one in needed))
-        seeds = told[0] if len(told) == 1 else f"{told[0]} to {told[-1]}"
-        said.append(f"undecided on {len(needed)} (about {seeds} seeds would decide)")
-    return f"{first.label} against {second.label} on {_problems(len(judged))}: {', '.join(said)}"
+        counts = list(dict.fromkeys(f"{num:.0f}" if isfinite(num) else f"over {MOST_SEEDS}" for num in needed))
+        seeds = counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        clauses.append(f"undecided on {len(needed)} (about {seeds} seeds would decide)")
+    return f"{first.label} against {second.label} on {_problems(len(judged))}: {', '.join(clauses)}"
 
 
 def _problems(num: int) -> str:
     return "1 problem" if num == 1 else f"{num} problems"
 
 
-def _nothing_in_common(first: Side, second: Side, rules: Rules) -> str:
+def _common_problems_message(first: Side, second: Side, rules: Rules) -> str:
     if any(task in second.parts for task in first.parts):
         timed = "; optbench throughput times them" if rules.metric == "time_to_target" else ""
         return f"{first.label} and {second.label} have no {rules.metric} on a problem in common{timed}"

@@ -1,4 +1,4 @@
-"""What is compared: one metric of a cell, by seed, as a cost; lower is better, and 0 cannot be beaten."""
+"""The metrics that comparisons read of a cell, as costs by seed: lower is better."""
 
 from math import comb, inf
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from optbench.analyse.objective import objective, rounding, start_of
+from optbench.analyse.objective import initial_objective, objective, rounding
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes, targets_of, tuned
 from optbench.analyse.statistics import median
 from optbench.analyse.trials import is_higher_better
@@ -17,36 +17,38 @@ METRICS = ("train_loss", "gap", "test_loss", "test_accuracy", "steps_to_target",
 
 
 class Costs(NamedTuple):
-    """One cell's metric by seed."""
+    """One metric of a cell as a cost of each seed, and the scale of that cost."""
 
     metric: str
     seeds: Int[np.ndarray, " seed"]
     cost: Float[np.ndarray, " seed"]
-    #: What is shown is `offset + sign * cost`.
+    #: The metric's value is `offset + sign * cost`.
     offset: float
     sign: float
-    #: The cost of not having begun, or of the whole budget.
+    #: The initial cost, before the first update; of steps and seconds, that of the whole budget.
     start: float
-    #: The lowest cost that can be told from none; None for costs that don't span orders of magnitude.
+    #: The smallest cost above rounding; None for costs that don't span orders of magnitude.
     least: float | None
-    #: The lowest cost there can be, on the scale of `least`; None where it isn't known.
+    #: The lowest possible cost, on the scale of `least`; None if it isn't known.
     floor: float | None
     #: Train loss before the first update.
-    begun: Float[np.ndarray, " seed"]
+    initial_losses: Float[np.ndarray, " seed"]
     #: Updates to the target.
     steps: Float[np.ndarray, " seed"]
 
-    def take(self, places: Int[np.ndarray, " seed"]) -> "Costs":
-        """Select seeds by position."""
-        return self._replace(**{name: getattr(self, name)[places] for name in ("seeds", "cost", "begun", "steps")})
+    def take(self, indices: Int[np.ndarray, " seed"]) -> "Costs":
+        """Return the costs of some seeds, by their indices."""
+        return self._replace(
+            **{name: getattr(self, name)[indices] for name in ("seeds", "cost", "initial_losses", "steps")}
+        )
 
-    def shown(self) -> Float[np.ndarray, " seed"]:
-        """Return the metric as people read it."""
+    def values(self) -> Float[np.ndarray, " seed"]:
+        """Return the metric itself, of which the cost may be the complement."""
         return self.offset + self.sign * self.cost
 
 
 def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> bool:
-    """Say whether a cell has a metric; `seconds` are those of a step, where they were measured."""
+    """Return whether a cell has a metric; `seconds` are those of a step, None if it wasn't timed."""
     if metric == "gap":
         return part.results.optimum is not None
     if metric.endswith("_to_target"):
@@ -55,51 +57,53 @@ def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> b
 
 
 def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget: int | None) -> Costs:
-    """Read a cell's metric on its report seeds; with a budget, what so many of its configurations give on average.
+    """Return a cell's costs on its report seeds; with a budget, the mean cost of the best of so many configurations.
 
-    Raises ValueError for a budget that the cell can't fill.
+    Raises ValueError if the cell has fewer configurations than the budget, or its trials are not stored.
     """
-    found = tuned(part, view) if budget is None else outcomes(part, "select", view)
+    trials = tuned(part, view) if budget is None else outcomes(part, "select", view)
     targets = targets_of(part.results, view)
-    steps = found.steps_to[next(iter(targets))] if targets else np.full(found.start.shape, inf)
-    scale = _scale(found, part, metric, view, steps, seconds or 1.0)
-    cost, begun = scale.pop("cost"), found.start[:, 0]
+    steps = trials.steps_to[next(iter(targets))] if targets else np.full(trials.start.shape, inf)
+    scale = _scale(trials, part, metric, view, steps, seconds or 1.0)
+    cost, initial_losses = scale.pop("cost"), trials.start[:, 0]
     if budget is None:
-        return Costs(metric, found.seeds, cost[:, 0], begun=begun, steps=steps[:, 0], **scale)
-    spread = _expected(np.minimum(cost, scale["start"]), found, part, budget)
-    return Costs(metric, found.seeds, spread, begun=begun, steps=np.full(len(begun), inf), **scale)
+        return Costs(metric, trials.seeds, cost[:, 0], initial_losses=initial_losses, steps=steps[:, 0], **scale)
+    spread = _expected(np.minimum(cost, scale["start"]), trials, part, budget)
+    return Costs(
+        metric, trials.seeds, spread, initial_losses=initial_losses, steps=np.full(len(initial_losses), inf), **scale
+    )
 
 
-def _scale(found: Outcomes, part: Part, metric: str, view: Slice, steps: np.ndarray, seconds: float) -> dict[str, Any]:
-    """Take a metric as a cost [seed, point], and what its scale is."""
+def _scale(trials: Outcomes, part: Part, metric: str, view: Slice, steps: np.ndarray, seconds: float) -> dict[str, Any]:
+    """Return a metric as costs [seed, point], and the fields of `Costs` that are its scale."""
     results, linear = part.results, {"offset": 0.0, "sign": 1.0, "least": None, "floor": None}
     if metric.endswith("_to_target"):
         unit = seconds if metric == "time_to_target" else 1.0
         return linear | {"cost": steps * unit, "start": float(results.steps * unit), "floor": 0.0}
-    if metric in found.ends and is_higher_better(metric, results):
-        # A share that is still missing: 1 - accuracy.
-        return linear | {"cost": 1 - found.ends[metric], "offset": 1.0, "sign": -1.0, "start": 1.0, "floor": 0.0}
+    if metric in trials.ends and is_higher_better(metric, results):
+        # The cost of an accuracy is its complement.
+        return linear | {"cost": 1 - trials.ends[metric], "offset": 1.0, "sign": -1.0, "start": 1.0, "floor": 0.0}
     if metric == "test_loss":
-        start = median(found.start[:, 0])
-        return linear | {"cost": found.ends[metric], "start": start, "least": rounding(found.dtype) * start}
-    optimum, start = results.optimum, start_of(found, results)
-    known = {"offset": 0.0 if metric == "gap" else optimum or 0.0}
-    least = rounding(found.dtype) * max(abs(optimum or 0.0), start)
-    known |= {"least": least if least > 0 else None, "floor": None if optimum is None else least}
-    return linear | known | {"cost": objective(found, results), "start": start}
+        start = median(trials.start[:, 0])
+        return linear | {"cost": trials.ends[metric], "start": start, "least": rounding(trials.dtype) * start}
+    optimum, start = results.optimum, initial_objective(trials, results)
+    scale = {"offset": 0.0 if metric == "gap" else optimum or 0.0}
+    least = rounding(trials.dtype) * max(abs(optimum or 0.0), start)
+    scale |= {"least": least if least > 0 else None, "floor": None if optimum is None else least}
+    return linear | scale | {"cost": objective(trials, results), "start": start}
 
 
 def _expected(
-    cost: Float[np.ndarray, "seed point"], found: Outcomes, part: Part, budget: int
+    cost: Float[np.ndarray, "seed point"], trials: Outcomes, part: Part, budget: int
 ) -> Float[np.ndarray, " seed"]:
-    """Average over all choices of so many configurations what the one with the lowest median train loss costs.
+    """Return the expected cost of the configuration with the lowest median objective among `budget` random ones.
 
-    One that diverged costs what not beginning does.
+    Raises ValueError if the cell has fewer configurations than that.
     """
     num = cost.shape[1]
     if budget > num:
         names = f"{part.record.problem} / {part.record.optimizer}"
         raise ValueError(f"budget: {budget} is not accepted; {names} has {num} configurations stored")
-    order = np.argsort([median(trials) for trials in objective(found, part.results).T], kind="stable")
-    wins = np.array([comb(num - place - 1, budget - 1) / comb(num, budget) for place in range(num)])
+    order = np.argsort([median(values) for values in objective(trials, part.results).T], kind="stable")
+    wins = np.array([comb(num - rank - 1, budget - 1) / comb(num, budget) for rank in range(num)])
     return cost[:, order] @ wins

@@ -1,4 +1,4 @@
-"""What optimizers are compared by where nothing else is asked for: the gap to the optimum, or the train loss."""
+"""The objective that optimizers are compared by if no metric is named: the gap to the optimum, or the train loss."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,22 +8,22 @@ from optbench.analyse.statistics import median
 from optbench.store.record import CellResults
 
 
-def objective(found: Outcomes, results: CellResults) -> Float[np.ndarray, "seed point"]:
-    """Return the gap to the optimum where it is known, else the train loss."""
-    losses = found.ends["train_loss"]
-    return losses if results.optimum is None else gap(losses, results.optimum, found.dtype)
+def objective(trials: Outcomes, results: CellResults) -> Float[np.ndarray, "seed point"]:
+    """Return the gap of each trial to the optimum if it is known, else the train loss."""
+    losses = trials.ends["train_loss"]
+    return losses if results.optimum is None else gap(losses, results.optimum, trials.dtype)
 
 
 def gap(losses: Float[np.ndarray, "*any"], optimum: float, dtype: str) -> Float[np.ndarray, "*any"]:
-    """Return losses less the optimum, and 0 where what is left is rounding."""
+    """Return losses less the optimum, and 0 for differences that rounding explains."""
     above = losses - optimum
     # Losses near an optimum are sums of terms of its size.
     return np.where(above <= 4 * rounding(dtype) * abs(optimum), 0.0, above)
 
 
-def start_of(found: Outcomes, results: CellResults) -> float:
-    """Take what `objective` was before the first update: the median over seeds."""
-    return median(found.start[:, 0]) - (results.optimum or 0.0)
+def initial_objective(trials: Outcomes, results: CellResults) -> float:
+    """Return the median over seeds of the objective before the first update."""
+    return median(trials.start[:, 0]) - (results.optimum or 0.0)
 
 
 def rounding(dtype: str) -> float:
@@ -31,10 +31,11 @@ def rounding(dtype: str) -> float:
     return {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}[dtype]
 
 
-def kept(value: float, best: float, start: float, dtype: str) -> float:
-    """Compute the share of the best's way from the start that a value has gone, in the logarithm: 1 at most.
+def progress(value: float, best: float, start: float, dtype: str) -> float:
+    """Return the progress from the start to a value as a share of the progress to the best, in the logarithm.
 
-    Ways end where rounding begins; 0 for what is no better than the start. Linear where the best is below zero.
+    It lies between 0, for a value no better than the start, and 1. Losses below rounding count as rounding; if the
+    best is below zero, the share is linear.
     """
     if not value < start:
         return 0.0

@@ -1,4 +1,4 @@
-"""Where the points of a cell's grid ended, by their settings, and where its tuned optimizer did."""
+"""Final values of the points of a cell's grid, by their settings, and of its tuned optimizer."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,63 +14,77 @@ from optbench.store.parts import Part
 
 
 class Point(NamedTuple):
-    """The best of all points that share some settings; `value` is infinite where most of its seeds diverged."""
+    """The best of all points that share some settings; `value` is infinite if most of its seeds diverged."""
 
     settings: tuple[float, ...]
     value: float
-    #: It is the point that the run chose.
+    #: Whether it is the point that the run chose.
     chosen: bool
 
 
 def points(part: Part, metric: str, names: Sequence[str], view: Slice) -> list[Point]:
-    """Take the best point for each combination of some hyperparameters, by its median over the selection seeds."""
-    found = outcomes(part, "select", view, _aim(metric))
-    costs, sign = _costs(found, part, metric)
-    middle = np.array([median(trials) for trials in costs.T])
-    settings = [found.settings.get(name, np.zeros(len(middle))) for name in names]
+    """Return the best point for each combination of some hyperparameters, by its median over the selection seeds.
+
+    Raises ValueError if the selection trials are not stored.
+    """
+    trials = outcomes(part, "select", view, _aim(metric))
+    costs, sign = _costs(trials, part, metric)
+    medians = np.array([median(values) for values in costs.T])
+    settings = [trials.settings.get(name, np.zeros(len(medians))) for name in names]
     best: dict[tuple[float, ...], int] = {}
     # Of several that reached the optimum, the one that the run chose.
-    order = sorted(range(len(middle)), key=lambda at: (middle[at], found.points[at] != part.results.best_point))
-    for place in order:
-        best.setdefault(tuple(float(values[place]) for values in settings), place)
+    order = sorted(
+        range(len(medians)), key=lambda index: (medians[index], trials.points[index] != part.results.best_point)
+    )
+    for index in order:
+        best.setdefault(tuple(float(values[index]) for values in settings), index)
     chosen = part.results.best_point
     return [
-        Point(combination, _shown(float(middle[place]), sign), bool(found.points[place] == chosen))
-        for combination, place in sorted(best.items())
+        Point(combination, _metric_value(float(medians[index]), sign), bool(trials.points[index] == chosen))
+        for combination, index in sorted(best.items())
     ]
 
 
-def begun(part: Part, metric: str, view: Slice) -> float:
-    """Take the median of a training metric before the first update."""
-    found = tuned(part, view)
-    return median(gap_of(found.start[:, 0], part, metric, found.dtype))
+def initial_value(part: Part, metric: str, view: Slice) -> float:
+    """Return the median over seeds of a training metric before the first update.
+
+    Raises ValueError if the trials are not stored.
+    """
+    trials = tuned(part, view)
+    return median(gap_of(trials.start[:, 0], part, metric, trials.dtype))
 
 
 def tuned_end(part: Part, metric: str, view: Slice) -> tuple[float, float, float]:
-    """Take the median of where the tuned optimizer ended, and its interval; infinite where most seeds diverged."""
-    found = tuned(part, view, _aim(metric))
-    costs, sign = _costs(found, part, metric)
-    middle, low, high = (_shown(value, sign) for value in median_interval(costs[:, 0]))
-    return (middle, low, high) if sign > 0 else (middle, high, low)
+    """Return the tuned optimizer's final median over seeds, and its interval: (median, low, high).
+
+    It is infinite if most seeds diverged. Raises ValueError if the trials are not stored.
+    """
+    trials = tuned(part, view, _aim(metric))
+    costs, sign = _costs(trials, part, metric)
+    value, low, high = (_metric_value(value, sign) for value in median_interval(costs[:, 0]))
+    return (value, low, high) if sign > 0 else (value, high, low)
 
 
 def tuned_steps(part: Part, view: Slice) -> tuple[float, float, float] | None:
-    """Take the median of the steps to the first target, and its interval; None where there is no target."""
-    found = tuned(part, view).steps_to
-    return median_interval(next(iter(found.values()))[:, 0]) if found else None
+    """Return the median steps to the first target and its interval, (median, low, high); None without a target.
+
+    Raises ValueError if the trials are not stored.
+    """
+    steps_to = tuned(part, view).steps_to
+    return median_interval(next(iter(steps_to.values()))[:, 0]) if steps_to else None
 
 
 def _aim(metric: str) -> dict[str, tuple[str, float]]:
-    """Ask for a metric that not every table shows: outcomes hold what steps are counted to."""
+    """Return a target on a metric, since outcomes hold the metrics that steps are counted to."""
     return {metric: ("train_loss" if metric == "gap" else metric, 0.0)}
 
 
-def _costs(found: Outcomes, part: Part, metric: str) -> tuple[Float[np.ndarray, "seed point"], float]:
-    """Take a metric as a cost, infinite where a trial diverged, and its sign."""
-    values = found.ends["train_loss" if metric == "gap" else metric]
+def _costs(trials: Outcomes, part: Part, metric: str) -> tuple[Float[np.ndarray, "seed point"], float]:
+    """Return a metric as a cost of each trial, infinite if it diverged, and the metric's sign."""
+    values = trials.ends["train_loss" if metric == "gap" else metric]
     sign = -1.0 if is_higher_better(metric, part.results) else 1.0
-    return np.where(found.diverged, np.inf, sign * gap_of(values, part, metric, found.dtype)), sign
+    return np.where(trials.diverged, np.inf, sign * gap_of(values, part, metric, trials.dtype)), sign
 
 
-def _shown(cost: float, sign: float) -> float:
+def _metric_value(cost: float, sign: float) -> float:
     return cost if np.isinf(cost) else sign * cost

@@ -1,4 +1,4 @@
-"""Ranks of the optimizers on each problem, as an array, and whether they can be told apart."""
+"""Ranks of the optimizers on each problem, as an array, and the test whether they differ."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,10 +14,10 @@ from optbench.store.parts import Part
 
 
 def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
-    """Rank the optimizers on every problem that all of them were run on; ties share their ranks.
+    """Return the optimizers, and their ranks on every problem that all of them were run on; ties share their ranks.
 
-    Several batch sizes of a problem are one block: their ranks are averaged and ranked again. Where all failed there
-    is nothing to rank.
+    Several batch sizes of a problem are one block: their ranks are averaged and ranked again. Problems on which all
+    failed are left out. Raises ValueError if trials are not stored.
     """
     from scipy.stats import rankdata
 
@@ -28,10 +28,10 @@ def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[
         batches.setdefault(part.record.batch_size, {})[part.record.optimizer] = part
     blocks = []
     for batches in tasks.values():
-        full = [found for found in batches.values() if len(found) == len(names)]
-        some = [found for found in full if any(part.outcome == "finished" for part in found.values())]
-        if some:
-            rows = [[_result(found[name], view) for name in names] for found in some]
+        full = [cells for cells in batches.values() if len(cells) == len(names)]
+        finished = [cells for cells in full if any(part.outcome == "finished" for part in cells.values())]
+        if finished:
+            rows = [[_result(cells[name], view) for name in names] for cells in finished]
             blocks.append(rankdata(np.mean(rankdata(rows, axis=1), axis=0)))
     return names, np.array(blocks)
 
@@ -42,16 +42,16 @@ def _result(part: Part, view: Slice) -> float:
     return median(objective(tuned(part, view), part.results)[:, 0])
 
 
-class Tested(NamedTuple):
-    """Whether the ranks differ as a whole, and how far apart two must be."""
+class RankTest(NamedTuple):
+    """The p-value of Friedman's test of the ranks, and Nemenyi's critical difference of two mean ranks."""
 
     p: float
     critical: float
 
 
-def tested(ranked: Float[np.ndarray, "problem optimizer"]) -> Tested | None:
-    """Test the ranks of three optimizers or more on two problems or more; None of fewer."""
+def rank_test(ranked: Float[np.ndarray, "problem optimizer"]) -> RankTest | None:
+    """Return the test of the ranks of three optimizers or more on two problems or more; None of fewer."""
     num_problems, num_optimizers = ranked.shape
     if num_problems < 2 or num_optimizers < 3:
         return None
-    return Tested(friedman_p(ranked), critical_difference(num_optimizers, num_problems))
+    return RankTest(friedman_p(ranked), critical_difference(num_optimizers, num_problems))

@@ -1,4 +1,4 @@
-"""Whether a difference is one: paired tests, corrections, and verdicts; pure functions, lower is better.
+"""Whether a difference is significant: paired tests, corrections and verdicts; pure functions, lower is better.
 
 A difference is A minus B on the same seed; one that is infinite (one of the two diverged) keeps its sign and outranks
 all others. scipy.stats is imported where it is used: it takes 0.7 s, more than a table that needs none may.
@@ -14,14 +14,14 @@ from jaxtyping import Float
 
 from optbench.analyse.statistics import median_interval
 
-#: What is called different is equal in at most this share of comparisons.
+#: Equal optimizers are called different in at most this share of comparisons.
 LEVEL = 0.05
-#: More seeds than that nobody runs: the difference is too small to matter at this noise.
+#: Nobody runs more seeds than that: the difference is too small to matter at this noise.
 MOST_SEEDS = 1000
 
 
 class Judgement(NamedTuple):
-    """What the seeds say of A against B on one problem."""
+    """The verdict on A against B on one problem, with the statistics it follows from."""
 
     #: Median of the paired differences, with a 95 % bootstrap interval.
     difference: float
@@ -38,11 +38,11 @@ class Judgement(NamedTuple):
 def judge(
     differences: Sequence[Float[np.ndarray, " seed"]], margins: Sequence[float], level: float = LEVEL
 ) -> list[Judgement]:
-    """Judge A against B on several problems, from the paired differences and the margin of each.
+    """Judge A against B on several problems, from the paired differences [seed] and the margin of each.
 
     Equal: the interval lies within plus and minus the margin. Better or worse: the corrected p-value is at most the
     level and the interval excludes zero; both, since at few seeds each alone errs a little more often than it says.
-    Nothing is said from so few seeds that no test could.
+    With so few seeds that no test could decide, the verdict is undecided.
     """
     corrected = holm([wilcoxon_p(values) for values in differences])
     return [
@@ -71,8 +71,8 @@ def _seeds_to_be_equal(num: int, difference: float, low: float, high: float, mar
     if abs(difference) > margin or (high > low and abs(difference) == margin) or not isfinite(high - low):
         return inf
     shrunk = ((high - low) / 2 / (margin - abs(difference))) ** 2 if high > low else 0.0
-    found = max(ceil(num * shrunk), fewest_seeds(level), num + 1)
-    return float(found) if found <= MOST_SEEDS else inf
+    needed = max(ceil(num * shrunk), fewest_seeds(level), num + 1)
+    return float(needed) if needed <= MOST_SEEDS else inf
 
 
 def fewest_seeds(level: float = LEVEL) -> int:
@@ -81,7 +81,7 @@ def fewest_seeds(level: float = LEVEL) -> int:
 
 
 def wilcoxon_p(differences: Float[np.ndarray, " seed"]) -> float:
-    """Test whether paired differences are centred at zero: the two-sided p-value, 1 where all of them are zero.
+    """Return the two-sided p-value that paired differences are centred at zero; 1 if all of them are zero.
 
     Exact up to 50 seeds without ties, by all signs up to 13 with ties, else by a normal approximation.
     Source: Wilcoxon, Individual comparisons by ranking methods, 1945.
@@ -99,7 +99,7 @@ def wilcoxon_p(differences: Float[np.ndarray, " seed"]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values so that the chance of any false rejection stays at the level.
+    """Return p-values corrected so that the chance of any false rejection stays at the level.
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
@@ -112,7 +112,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seeds_needed(differences: Float[np.ndarray, " seed"], level: float = LEVEL, power: float = 0.8) -> float:
-    """Estimate how many seeds a signed-rank test would need to tell these differences from zero.
+    """Return an estimate of the seeds that a signed-rank test would need to tell these differences from zero.
 
     From the share of pairs of differences with a positive sum; infinity beyond MOST_SEEDS. A rough number, since it
     takes the effect that was seen for the true one. Where all signs agree it is the fewest seeds that can tell.
@@ -127,13 +127,13 @@ def seeds_needed(differences: Float[np.ndarray, " seed"], level: float = LEVEL, 
     share = np.mean(sums > 0) + np.mean(sums == 0) / 2
     if share == 0.5:
         return inf
-    needed = (norm.isf(level / 2) + norm.isf(1 - power)) ** 2 / (3 * (share - 0.5) ** 2) if 0 < share < 1 else 0
-    found = max(ceil(needed), fewest_seeds(level), len(values) + 1)
-    return float(found) if found <= MOST_SEEDS else inf
+    estimate = (norm.isf(level / 2) + norm.isf(1 - power)) ** 2 / (3 * (share - 0.5) ** 2) if 0 < share < 1 else 0
+    needed = max(ceil(estimate), fewest_seeds(level), len(values) + 1)
+    return float(needed) if needed <= MOST_SEEDS else inf
 
 
 def friedman_p(values: Float[np.ndarray, "problem optimizer"]) -> float:
-    """Test whether optimizers rank alike over problems; NaN for fewer than three optimizers or two problems.
+    """Return the p-value that optimizers rank alike over problems; NaN for under three optimizers or two problems.
 
     Source: Friedman, The use of ranks to avoid the assumption of normality implicit in the analysis of variance, 1937.
     """
@@ -149,7 +149,7 @@ def friedman_p(values: Float[np.ndarray, "problem optimizer"]) -> float:
 
 
 def critical_difference(num_optimizers: int, num_problems: int, level: float = LEVEL) -> float:
-    """Compute how far two mean ranks must lie apart to differ, over all pairs of optimizers.
+    """Return how far two mean ranks must lie apart to differ, over all pairs of optimizers.
 
     Source: Nemenyi, Distribution-free multiple comparisons, 1963; Demsar, Statistical comparisons of classifiers over
     multiple data sets, 2006, section 3.2.2.

@@ -18,19 +18,19 @@ TAILS = 0.8
 
 
 def median_interval(values: Float[np.ndarray, " trial"], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Compute a median and its percentile bootstrap interval: (median, low, high); NaN where there are no values.
+    """Return the median and its percentile bootstrap interval: (median, low, high); NaN if there are no values.
 
     Source: Efron, Bootstrap methods: another look at the jackknife, 1979. Resampled with a fixed seed: the same
     values give the same interval.
     """
-    middle, low, high = median_intervals(np.asarray(values)[None], confidence)[0].tolist()
-    return middle, low, high
+    value, low, high = median_intervals(np.asarray(values)[None], confidence)[0].tolist()
+    return value, low, high
 
 
 def median_intervals(
     values: Float[np.ndarray, "series trial"], confidence: float = 0.95
 ) -> Float[np.ndarray, "series 3"]:
-    """Compute `median_interval` of many series of one length: (median, low, high) of each.
+    """Return the median interval of each of many series of one length: (median, low, high).
 
     Infinities are numbers like others, and opposite ones average to zero: of two sides that differ without bound both
     ways neither is ahead, and NaN could not be ordered among the others.
@@ -38,18 +38,18 @@ def median_intervals(
     values = np.sort(np.asarray(values, dtype=np.float64))
     if not values.shape[1]:
         return np.full((len(values), 3), np.nan)
-    index, counts = _middles(values.shape[1])
-    # Few of the resamples differ in their middle: their ends are found without laying out all of them.
-    middles = _middle(values, index)
-    order = np.argsort(middles)
+    index, counts = _middle_pairs(values.shape[1])
+    # Few of the resamples differ in their middle pair: each pair counts as often as it was drawn.
+    candidates = _middle(values, index)
+    order = np.argsort(candidates)
     below, tail = np.cumsum(counts[order], axis=1), _tail(RESAMPLES, 1 - TAILS * (1 - confidence))
     ends = [np.sum(below <= rank, axis=1, keepdims=True) for rank in (tail, RESAMPLES - 1 - tail)]
-    places = np.take_along_axis(order, np.concatenate(ends, axis=1), axis=1)
-    return np.concatenate([medians(values)[:, None], np.take_along_axis(middles, places, axis=1)], axis=1)
+    indices = np.take_along_axis(order, np.concatenate(ends, axis=1), axis=1)
+    return np.concatenate([medians(values)[:, None], np.take_along_axis(candidates, indices, axis=1)], axis=1)
 
 
 def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Compute a median and its exact interval by binomial ranks: (median, low, high).
+    """Return the median and its exact interval by binomial ranks: (median, low, high).
 
     Holds for any distribution of independent samples, with at least the confidence asked for. Fewer than six have no
     95 % interval, and get an infinite one.
@@ -65,12 +65,12 @@ def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float
 
 
 def median(values: Float[np.ndarray, " trial"]) -> float:
-    """Compute a median that keeps infinities: one diverged trial in ten leaves it finite, six don't."""
+    """Return the median, in which infinities count: one diverged trial in ten leaves it finite, six don't."""
     return float(medians(np.asarray(values)[None])[0])
 
 
 def medians(values: Float[np.ndarray, "series trial"]) -> Float[np.ndarray, " series"]:
-    """Compute `median` of many series of one length."""
+    """Return the median of each of many series of one length."""
     values = np.sort(np.asarray(values, dtype=np.float64))
     num = values.shape[1]
     return _middle(values, np.array([[(num - 1) // 2, num // 2]]))[:, 0] if num else np.full(len(values), np.nan)
@@ -85,7 +85,7 @@ def _middle(values: np.ndarray, index: Int[np.ndarray, "pair 2"]) -> Float[np.nd
 
 
 def iqm(values: Float[np.ndarray, "*batch trial"]) -> Float[np.ndarray, "*batch"]:
-    """Average the middle half, over the last axis: a quarter is cut off at each end, rounded down.
+    """Return the interquartile mean over the last axis: a quarter is cut off at each end, rounded down.
 
     Source: Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, 2021.
     """
@@ -95,19 +95,19 @@ def iqm(values: Float[np.ndarray, "*batch trial"]) -> Float[np.ndarray, "*batch"
 
 
 def iqm_interval(scores: Sequence[Float[np.ndarray, " seed"]], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Compute the IQM of finite scores of all problems and seeds, and its interval by resampling seeds in each problem.
+    """Return the IQM of the scores of all problems and seeds, and its interval by resampling seeds in each problem.
 
     One seed fewer than there are is drawn in each: few seeds, drawn whole, vary too little.
     Sources: as `iqm`, section 4; Rao, Wu, Resampling inference with complex survey data, 1988.
     """
-    drawn = [np.asarray(one)[_resamples(len(one), 1, stream)] for stream, one in enumerate(scores)]
-    return float(iqm(np.concatenate(scores))), *_ends(iqm(np.concatenate(drawn, axis=1)), confidence)
+    resampled = [np.asarray(values)[_resamples(len(values), 1, stream)] for stream, values in enumerate(scores)]
+    return float(iqm(np.concatenate(scores))), *_ends(iqm(np.concatenate(resampled, axis=1)), confidence)
 
 
 def probability_of_improvement(
     first: Sequence[Float[np.ndarray, " seed"]], second: Sequence[Float[np.ndarray, " seed"]], confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """Estimate how likely the first of two is better on a problem drawn at random, ties counted half.
+    """Return the probability that the first is better on a random problem, ties counted half, and its interval.
 
     Both hold one array per problem; seeds are resampled in each, as in `iqm_interval`.
     Source: as `iqm`, section 4.3.
@@ -115,37 +115,37 @@ def probability_of_improvement(
     # Not by the sign of a difference: two diverged trials are a tie.
     shares = [(a[:, None] < b) + (a[:, None] == b) / 2 for a, b in zip(first, second, strict=True)]
     counts = [(_counts(len(share), 2 * k), _counts(share.shape[1], 2 * k + 1)) for k, share in enumerate(shares)]
-    drawn = [
+    resampled = [
         np.sum((a @ share) * b, axis=1) / (a[0].sum() * b[0].sum())
         for (a, b), share in zip(counts, shares, strict=True)
     ]
-    return float(np.mean([np.mean(share) for share in shares])), *_ends(np.mean(drawn, axis=0), confidence)
+    return float(np.mean([np.mean(share) for share in shares])), *_ends(np.mean(resampled, axis=0), confidence)
 
 
 @lru_cache(8)
-def _middles(num: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw resamples of so many values, and keep the two places in the middle of each: (places, how often drawn)."""
-    middles = np.sort(_resamples(num), axis=1)[:, [(num - 1) // 2, num // 2]]
-    return np.unique(middles, axis=0, return_counts=True)
+def _middle_pairs(num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two middle indices of the resamples of `num` sorted values: (distinct pairs, count of each)."""
+    pairs = np.sort(_resamples(num), axis=1)[:, [(num - 1) // 2, num // 2]]
+    return np.unique(pairs, axis=0, return_counts=True)
 
 
 def _resamples(num: int, fewer: int = 0, stream: int = 0) -> np.ndarray:
-    """Draw places of `num` values, or of so many fewer, but at least one."""
+    """Return the indices [resample, draw] of resamples of `num` values, each by so many fewer, but at least one."""
     return np.random.default_rng(stream).integers(num, size=(RESAMPLES, max(num - fewer, 1)))
 
 
 def _counts(num: int, stream: int) -> Float[np.ndarray, "resample seed"]:
-    """Count how often each seed is drawn, one fewer than there are."""
-    drawn = _resamples(num, 1, stream)
-    return np.stack([np.sum(drawn == seed, axis=1) for seed in range(num)], axis=1).astype(float)
+    """Return how often each seed is in each resample of one seed fewer than there are."""
+    indices = _resamples(num, 1, stream)
+    return np.stack([np.sum(indices == seed, axis=1) for seed in range(num)], axis=1).astype(float)
 
 
-def _ends(drawn: Float[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:
-    """Take the ends of a percentile interval; by rank, since interpolating towards an infinite value gives NaN."""
-    drawn, tail = np.sort(drawn), _tail(len(drawn), confidence)
-    return float(drawn[tail]), float(drawn[len(drawn) - 1 - tail])
+def _ends(estimates: Float[np.ndarray, " resample"], confidence: float) -> tuple[float, float]:
+    """Return the ends of a percentile interval; by rank, since interpolating towards an infinite value gives NaN."""
+    estimates, tail = np.sort(estimates), _tail(len(estimates), confidence)
+    return float(estimates[tail]), float(estimates[len(estimates) - 1 - tail])
 
 
 def _tail(num: int, confidence: float) -> int:
-    """Count how many of so many lie outside each end of an interval."""
+    """Return the number of resamples, of `num`, outside each end of an interval."""
     return int((1 - confidence) / 2 * num)

@@ -1,4 +1,4 @@
-"""What a step takes, of the cells that were timed."""
+"""Seconds of a step of the timed cells, and how near they come to the machine's limits."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 from optbench.analyse.statistics import median, median_rank_interval
 from optbench.store.timings import StepTimes, Timing
 
-#: The two ceilings a step is held against: of arithmetic, and of memory.
+#: The two limits of a step: of arithmetic, and of memory.
 LIMITS = ("product", "copy")
 
 
@@ -18,7 +18,7 @@ def step_interval(times: StepTimes) -> tuple[float, float, float]:
 
 
 def step_seconds(timings: Iterable[Timing]) -> dict[tuple[Any, ...], Any]:
-    """Return the median seconds of a step by (problem, optimizer, batch size); None where timing it failed."""
+    """Return the median seconds of a step by (problem, optimizer, batch size); None if its timing failed."""
     return {
         (timing.problem, timing.optimizer, timing.batch_size): timing.times and step_interval(timing.times)[0]
         for timing in timings
@@ -26,7 +26,7 @@ def step_seconds(timings: Iterable[Timing]) -> dict[tuple[Any, ...], Any]:
 
 
 def cell_names(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what a cell is joined by: (problem, optimizer, batch size)."""
+    """Return the key of a row's cell: (problem, optimizer, batch size)."""
     return (row["problem"], row["optimizer"], row["batch_size"])
 
 
@@ -40,10 +40,10 @@ def limit_shares(times: StepTimes) -> dict[str, float]:
 
 
 def sort_within(rows: Sequence[dict[str, Any]], names: Sequence[str], by: str) -> list[dict[str, Any]]:
-    """Keep groups of rows in the order they first come in, and order each by a number; missing ones last."""
+    """Return rows in groups, in the order of their first rows, and each group sorted by a number; missing ones last."""
 
     def group(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(row[name] for name in names)
 
-    place = {key: index for index, key in enumerate(dict.fromkeys(map(group, rows)))}
-    return sorted(rows, key=lambda row: (place[group(row)], row[by] is None, row[by] or 0.0))
+    order = {key: index for index, key in enumerate(dict.fromkeys(map(group, rows)))}
+    return sorted(rows, key=lambda row: (order[group(row)], row[by] is None, row[by] or 0.0))

@@ -1,4 +1,4 @@
-"""When targets were met, as arrays: of each seed over many targets, and of medians over seeds."""
+"""Steps to targets, as arrays: of each seed to many targets, and the median over seeds to the first one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,25 +16,28 @@ LEVELS = 10
 
 
 def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.ndarray, " case"]], int]:
-    """Count each optimizer's steps to every (problem, target, seed): (steps, infinite where missed; all there are)."""
+    """Return each optimizer's steps to every (problem, target, seed), infinite if missed, and the number of all cases.
+
+    Raises ValueError if trials are not stored.
+    """
     tasks: dict[tuple[Any, ...], list[Part]] = {}
     for part in parts:
         if part.outcome == "finished":
             tasks.setdefault(_task(part), []).append(part)
     met: dict[str, list[np.ndarray]] = {part.record.optimizer: [] for part in parts}
     total = 0
-    for some in tasks.values():
-        levels = _levels(some, view)
-        targets = {str(place): ("train_loss", level) for place, level in enumerate(levels)}
-        found = [tuned(part, view, targets) for part in some]
-        for part, one in zip(some, found, strict=True):
-            met[part.record.optimizer].extend(values[:, 0] for values in one.steps_to.values())
-        total += LEVELS * max(len(one.seeds) for one in found) if levels else 0
-    return {name: np.concatenate([[], *found]) for name, found in met.items()}, total
+    for members in tasks.values():
+        levels = _levels(members, view)
+        targets = {str(number): ("train_loss", level) for number, level in enumerate(levels)}
+        outcomes = [tuned(part, view, targets) for part in members]
+        for part, trials in zip(members, outcomes, strict=True):
+            met[part.record.optimizer].extend(values[:, 0] for values in trials.steps_to.values())
+        total += LEVELS * max(len(trials.seeds) for trials in outcomes) if levels else 0
+    return {name: np.concatenate([[], *outcomes]) for name, outcomes in met.items()}, total
 
 
 def most_steps(parts: Sequence[Part], view: Slice) -> int:
-    """Take the last step of any finished cell."""
+    """Return the largest last step of the finished cells; 1 if none has finished."""
     return max((last_step(part, view) for part in parts if part.outcome == "finished"), default=1)
 
 
@@ -43,37 +46,43 @@ def _task(part: Part) -> tuple[Any, ...]:
 
 
 def last_step(part: Part, view: Slice) -> int:
-    """Return the last step of a cell that is looked at."""
+    """Return the last step of a cell within the slice."""
     return part.results.steps if view.at_step is None else min(view.at_step, part.results.steps)
 
 
 def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
-    """Space targets on the train loss from a task's start to its end; none where no end is known."""
+    """Return targets on the train loss, spaced from a task's initial to its final loss; none if that isn't known."""
     results, target = parts[0].results, targets_of(parts[0].results, view).get("train_loss")
-    # The start alone, where the target is known, is the same for all.
-    found = [tuned(part, view, {}) for part in (parts if target is None else parts[:1])]
-    start = median(found[0].start[:, 0])
-    last = min(median(one.ends["train_loss"][:, 0]) for one in found) if target is None else target
+    # With a known target only the initial loss is needed, which is the same for all.
+    outcomes = [tuned(part, view, {}) for part in (parts if target is None else parts[:1])]
+    start = median(outcomes[0].start[:, 0])
+    last = min(median(trials.ends["train_loss"][:, 0]) for trials in outcomes) if target is None else target
     if not np.isfinite(last):
         return []
     if not last < start < np.inf:
         return [last] * LEVELS
     base = results.optimum if results.optimum is not None else min(0.0, last)
-    least = rounding(found[0].dtype) * max(abs(base), start - base)
+    least = rounding(outcomes[0].dtype) * max(abs(base), start - base)
     shares = np.arange(1, LEVELS) / LEVELS
     between = base + (start - base) ** (1 - shares) * max(last - base, least) ** shares
     return [*between.tolist(), max(last, base + least)]
 
 
 def steps_to_target(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
-    """Arrange what `profile` compares: optimizers, and their median steps to the first target, infinite if missed."""
+    """Return the optimizers, and their median steps to each problem's first target, infinite if missed.
+
+    Raises ValueError if trials are not stored.
+    """
     names, times = list(dict.fromkeys(part.record.optimizer for part in parts)), median_steps(parts, view)
     # A problem solved before the first update takes no steps, and has no ratios.
-    return names, np.maximum(np.array([[found.get(name, np.inf) for name in names] for found in times.values()]), 1.0)
+    return names, np.maximum(np.array([[steps.get(name, np.inf) for name in names] for steps in times.values()]), 1.0)
 
 
 def median_steps(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], dict[str, float]]:
-    """Count each optimizer's median steps to the first target of each task that any finished."""
+    """Return each optimizer's median steps to the first target of each task that any finished.
+
+    Raises ValueError if trials are not stored.
+    """
     times: dict[tuple[Any, ...], dict[str, float]] = {}
     for part in parts:
         targets = targets_of(part.results, view) if part.outcome == "finished" else {}
@@ -84,7 +93,7 @@ def median_steps(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], di
 
 
 def ratios(times: Float[np.ndarray, "problem optimizer"]) -> Float[np.ndarray, "problem optimizer"]:
-    """Divide the times on each problem by the fastest one's; infinite where it was missed."""
+    """Return the times on each problem over the fastest one's; infinite if the target was missed."""
     with np.errstate(invalid="ignore"):
-        found = times / times.min(axis=1, keepdims=True)
-    return np.where(np.isfinite(found), found, np.inf)
+        relative = times / times.min(axis=1, keepdims=True)
+    return np.where(np.isfinite(relative), relative, np.inf)

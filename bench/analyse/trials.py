@@ -1,4 +1,4 @@
-"""What is read of each trial of a cell: its settings, how it ended, and when it met its targets."""
+"""Arrays of a cell's trials: their settings, final values, and steps to their targets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from optbench.store.schema import FIXED
 
 
 def is_higher_better(metric: str, results: CellResults) -> bool:
-    """Say whether more of a metric is better."""
+    """Return whether more of a metric is better."""
     return metric.partition("_")[2] in results.higher_is_better
 
 
-def of_seeds(batch: pa.RecordBatch, seeds: int | None) -> pa.RecordBatch:
-    """Leave out the trials of all but the first seeds."""
+def first_seeds(batch: pa.RecordBatch, seeds: int | None) -> pa.RecordBatch:
+    """Return the trials of the first `seeds` seeds; None: all."""
     if seeds is None:
         return batch
     # Not `pa.array`, which imports pandas where it is installed.
@@ -28,29 +28,31 @@ def of_seeds(batch: pa.RecordBatch, seeds: int | None) -> pa.RecordBatch:
 def read_trials(
     batch: pa.RecordBatch, results: CellResults, at_step: int | None, targets: Mapping[str, tuple[str, float]]
 ) -> dict[str, Any]:
-    """Bring some trials to arrays [trial]: what they are, and how they ended at the last record or at a step."""
+    """Return arrays [trial] of some trials: seed, point, settings, and all of `read_ends`."""
     chosen = batch["hyperparameters"].to_pylist()
-    settings = {name: np.array([dict(one)[name] for one in chosen]) for name in dict(chosen[0])}
+    settings = {name: np.array([dict(pairs)[name] for pairs in chosen]) for name in dict(chosen[0])}
     settings["schedule"] = np.array(batch["schedule"].to_pylist())
-    named: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
-    named |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
-    return named | read_ends(batch, results, at_step, targets)
+    columns: dict[str, Any] = {"dtype": batch["dtype"][0].as_py()}
+    columns |= {"seed": _numbers(batch["seed"]), "point": _numbers(batch["point"]), "settings": settings}
+    return columns | read_ends(batch, results, at_step, targets)
 
 
 def read_ends(
     batch: pa.RecordBatch, results: CellResults, at_step: int | None, targets: Mapping[str, tuple[str, float]]
 ) -> dict[str, Any]:
-    """Tell how some trials ended at the last record or at a step: arrays [trial]."""
+    """Return arrays [trial] of final values, at the last record or at a step, and of steps to the targets."""
     steps = _curves(batch, "step")
     assert steps is not None
     step, status = steps[0], np.array(batch["status"].to_pylist())
     last = len(step) - 1 if at_step is None else max(int(np.searchsorted(step, at_step, "right")) - 1, 0)
-    lost = (status == "diverged") & (last == len(step) - 1)
+    diverged_by_then = (status == "diverged") & (last == len(step) - 1)
     curves = {name: curve for name in batch.schema.names if (curve := _measured(batch, name)) is not None}
     dense = curves.pop("step_loss", None)
-    # What a search stopped has no later records.
-    seen = {name: _last_finite(curve, last, status == "stopped") for name, curve in curves.items()}
-    ends = {name: np.where(lost | ~np.isfinite(end), _worst(name, results), end) for name, end in seen.items()}
+    # Trials that a search stopped have no later records.
+    finals = {name: _last_finite(curve, last, status == "stopped") for name, curve in curves.items()}
+    ends = {
+        name: np.where(diverged_by_then | ~np.isfinite(end), _worst(name, results), end) for name, end in finals.items()
+    }
     steps_to = {
         name: _steps_to(step, curves.get(metric), value, results, metric, at_step, dense)
         for name, (metric, value) in targets.items()
@@ -62,11 +64,11 @@ def read_ends(
 def _last_finite(
     curve: Float[np.ndarray, "trial record"], last: int, stopped: Bool[np.ndarray, " trial"]
 ) -> Float[np.ndarray, " trial"]:
-    found = curve[:, last]
+    values = curve[:, last]
     if not stopped.any():
-        return found
-    seen = np.isfinite(curve[:, : last + 1])
-    return np.where(stopped, curve[np.arange(len(curve)), last - np.argmax(seen[:, ::-1], axis=1)], found)
+        return values
+    finite = np.isfinite(curve[:, : last + 1])
+    return np.where(stopped, curve[np.arange(len(curve)), last - np.argmax(finite[:, ::-1], axis=1)], values)
 
 
 def _worst(metric: str, results: CellResults) -> float:
@@ -82,7 +84,7 @@ def _steps_to(
     at_step: int | None,
     dense: Float[np.ndarray, "trial step"] | None,
 ) -> Any:
-    """Count the updates until a target is met.
+    """Return the updates of each trial until a target is met, infinity if it isn't.
 
     Counted at records; on full batches at every step, since the loss before each update is the train loss.
     """
@@ -104,7 +106,7 @@ def _measured(batch: pa.RecordBatch, name: str) -> Float[np.ndarray, "trial reco
 
 
 def _curves(batch: pa.RecordBatch, name: str) -> Float[np.ndarray, "trial record"] | None:
-    """Take a column of lists, which within a cell are of one length; None where it holds none."""
+    """Return a column of lists, which within a cell are of one length, as an array; None if any list is missing."""
     column = batch[name]
     if column.null_count:
         return None

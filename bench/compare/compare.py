@@ -128,10 +128,14 @@ def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_s
     if bool(records[0].report_seeds) != bool(records[1].report_seeds):
         return [*found, "report seeds against selection seeds"]
     costs = paired(*sides, task, replace(rules, budget=None))
-    if same_seeds and costs and not np.allclose(costs[0].begun, costs[1].begun, rtol=1e-3, equal_nan=True):
+    if (
+        same_seeds
+        and costs
+        and not np.allclose(costs[0].initial_losses, costs[1].initial_losses, rtol=1e-3, equal_nan=True)
+    ):
         found.append("the same seeds start from other losses, so the problem or its data was another")
-    if all(task in one.timed for one in sides):
-        found.append(_unlike("machine", [one.timed[task][1] for one in sides]))
+    if all(task in one.timings for one in sides):
+        found.append(_unlike("machine", [one.timings[task][1] for one in sides]))
     return found
 
 

@@ -47,8 +47,8 @@ def _panel(
         for unit in [seconds.get(cell_of(part)) if options.x == "seconds" else None]
     }
     medians = [Line(name, *_lists(curve)) for name, curve in curves.items()]
-    marks = [Mark(name, x, y, "a seed diverged here") for name, curve in curves.items() for x, y in curve.left]
-    starts = [float(curve.middle[0]) for curve in curves.values() if len(curve.middle)]
+    marks = [Mark(name, x, y, "a seed diverged here") for name, curve in curves.items() for x, y in curve.diverged]
+    starts = [float(curve.median[0]) for curve in curves.values() if len(curve.median)]
     values = [y for line in medians for y in line.y]
     log = is_logarithmic(values, metric, options)
     cap = highest_shown(starts, values, log) if worse_edge(metric, parts[0]) > 0 else inf
@@ -57,7 +57,7 @@ def _panel(
 
 
 def _lists(curve: Curve) -> tuple[list[float], list[float], list[float], list[float]]:
-    return curve.x.tolist(), curve.middle.tolist(), curve.low.tolist(), curve.high.tolist()
+    return curve.x.tolist(), curve.median.tolist(), curve.low.tolist(), curve.high.tolist()
 
 
 def caption(run: StoredRun, options: Options) -> str:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from optbench.analyse.ranks import problem_ranks, tested
+from optbench.analyse.ranks import problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
 from optbench.figures._dots import with_intervals
 from optbench.figures._tasks import finished_tasks
@@ -27,7 +27,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     if not rows:
         raise nothing_to_draw(run, "no problem was finished by all optimizers, so there is nothing to rank")
     means = [Dot(row["optimizer"], row["mean_rank"], float(row["best_rank"]), float(row["worst_rank"])) for row in rows]
-    test = tested(problem_ranks(run.parts, options.view)[1])
+    test = rank_test(problem_ranks(run.parts, options.view)[1])
     first, num = means[0].value, rows[0]["num_problems"]
     shaded = (first, first + test.critical) if test and test.p <= LEVEL else None
     title = f"ranks over {num} problem{'s' if num > 1 else ''}"

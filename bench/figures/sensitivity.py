@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite, isinf, nan
 from typing import TYPE_CHECKING, NamedTuple
 
-from optbench.analyse.points import begun, points
+from optbench.analyse.points import initial_value, points
 from optbench.figures._tasks import Task, Tasks, look_of, measured_tasks, metrics_of, task_titles
 from optbench.figures.axes import highest_shown, is_logarithmic, metric_title, worse_edge
 from optbench.figures.captions import coloured_words, make_caption, metric_words, slice_words
@@ -67,7 +67,7 @@ def _panel(titles: tuple[str, str], responses: Sequence[Response], options: Opti
             diverged = [point.settings[0] for point in tried if isinf(point.value)]
             edge = worse_edge(metric, part)
             marks += [Mark(name, rate, edge, f"diverged at learning rate {rate:.3g}") for rate in diverged]
-            starts.append(begun(part, metric, options.view))
+            starts.append(initial_value(part, metric, options.view))
     if not curves:
         return None
     values, metric = [y for line in curves for y in line.y if isfinite(y)], responses[0].metric

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from optbench.analyse.comparison import Comparison, Rules, compare
 from optbench.analyse.outcomes import Slice, outcomes
-from optbench.analyse.ranks import problem_ranks, tested
+from optbench.analyse.ranks import problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
 from optbench.compare.compare import side
 from optbench.compare.operands import Operand
@@ -64,7 +64,7 @@ def _test(
     ranked: Float[np.ndarray, "problem optimizer"], distances: Float[np.ndarray, " optimizer"], to_the_next: float
 ) -> str:
     """Say whether Friedman's test tells the ranks apart, and how many lie behind the first by Nemenyi's."""
-    test = tested(ranked)
+    test = rank_test(ranked)
     if test is None:
         return "two optimizers have too few ranks to test"
     if test.p > LEVEL:

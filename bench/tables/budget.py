@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.measures import expected_best, expected_best_interval
-from optbench.analyse.objective import objective, start_of
+from optbench.analyse.objective import initial_objective, objective
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
@@ -62,7 +62,7 @@ def configurations(part: Part, view: Slice) -> Float[np.ndarray, " point"]:
     """Read what each configuration of a cell came to, no worse than where it began."""
     found = outcomes(part, "select", view)
     medians = np.array([median(trials) for trials in objective(found, part.results).T])
-    return np.minimum(medians, start_of(found, part.results))
+    return np.minimum(medians, initial_objective(found, part.results))
 
 
 def _rows(task: tuple[Any, ...], found: Mapping[str, np.ndarray], ks: Sequence[int]) -> list[dict[str, Any]]:

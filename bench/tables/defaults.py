@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from optbench.analyse.objective import kept, objective, start_of
+from optbench.analyse.objective import initial_objective, objective, progress
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes
 from optbench.analyse.statistics import median, median_interval
 from optbench.store.parts import Part
@@ -59,7 +59,7 @@ def _row(part: Part, view: Slice) -> dict[str, Any]:
         ends = dict(zip((name, f"{name}_low", f"{name}_high"), median_interval(values[:, place]), strict=True))
         row |= ends | {f"{name}_learning_rate": float(rates[place])}
     default, best = row["default"], row["tuned"]
-    share = kept(default, best, start_of(found, part.results), found.dtype)
+    share = progress(default, best, initial_objective(found, part.results), found.dtype)
     return row | {"ratio": _ratio(default, best), "kept": share}
 
 

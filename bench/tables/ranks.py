@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.ranks import problem_ranks, tested
+from optbench.analyse.ranks import problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
@@ -21,7 +21,7 @@ def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str,
     if not ranked.size:
         return [*COLUMNS], []
     mean = ranked.mean(axis=0)
-    test = tested(ranked)
+    test = rank_test(ranked)
     apart = mean - mean.min() > (test.critical if test and test.p <= LEVEL else np.inf)
     rows = [
         {
@@ -51,7 +51,7 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
             f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there, or "
             "all of them failed (--optimizer ranks some of them on what they share)"
         )
-    test = tested(ranked) if ranked.size else None
+    test = rank_test(ranked) if ranked.size else None
     if test is None:
         return [*lines, "not tested: that takes at least three optimizers on two problems that all were run on"]
     differ = test.p <= LEVEL

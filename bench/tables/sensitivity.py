@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from optbench.analyse.objective import kept, objective, rounding, start_of
+from optbench.analyse.objective import initial_objective, objective, progress, rounding
 from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
@@ -66,8 +66,8 @@ def response(part: Part, view: Slice) -> Response:
     all_rates = found.settings["learning_rate"]
     rates = np.unique(all_rates[all_rates > 0])
     values = np.array([medians[all_rates == rate].min() for rate in rates])
-    start, lowest = start_of(found, part.results), float(values.min(initial=np.inf))
-    lose = lambda value: 1 - kept(value, lowest, start, found.dtype) if np.isfinite(value) else np.inf  # noqa: E731
+    start, lowest = initial_objective(found, part.results), float(values.min(initial=np.inf))
+    lose = lambda value: 1 - progress(value, lowest, start, found.dtype) if np.isfinite(value) else np.inf  # noqa: E731
     # Ten percent of less than rounding would be crossed by rounding alone.
     least = lowest if lowest < 0 else max(lowest, rounding(found.dtype) * start)
     names = part.record.names

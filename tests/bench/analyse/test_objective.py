@@ -27,4 +27,4 @@ def test_a_curve_ends_where_tables_compare(handmade, optimum):
     part = handmade("sgd", [[8.0, 4.0, 2.0 + 2**-22], [8.0, 4.0, 2.5]], optimum=optimum)
     ends = objective(tuned(part, Slice()), part.results)[:, 0]
     metric = "train_loss" if optimum is None else "gap"
-    assert tuned_curve(part, metric, "steps", Slice()).middle[-1] == np.mean(ends)
+    assert tuned_curve(part, metric, "steps", Slice()).median[-1] == np.mean(ends)

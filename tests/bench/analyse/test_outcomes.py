@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from optbench.analyse.objective import kept, objective, start_of
+from optbench.analyse.objective import initial_objective, objective, progress
 from optbench.analyse.outcomes import Slice, outcomes, targets_of, tuned
 
 INF = math.inf
@@ -131,7 +131,7 @@ class TestObjective:
     def of(self, handmade, end, optimum):
         part = handmade("sgd", [[8.0, 5.0, end]], optimum=optimum)
         found = tuned(part, Slice())
-        return objective(found, part.results).item(), start_of(found, part.results)
+        return objective(found, part.results).item(), initial_objective(found, part.results)
 
     def test_is_the_loss_where_no_optimum_is_known(self, handmade):
         assert self.of(handmade, 3.0, None) == (3, 8)
@@ -175,13 +175,13 @@ class TestObjective:
     ],
 )
 def test_kept(value, best, start, expected):
-    assert kept(value, best, start, "float64") == pytest.approx(expected)
+    assert progress(value, best, start, "float64") == pytest.approx(expected)
 
 
 def test_ways_end_where_rounding_begins():
     """23 halvings in float32, 7 in bfloat16."""
-    assert kept(2.0**-11.5, 0, 1, "float32") == pytest.approx(0.5)
-    assert kept(2.0**-3.5, 0, 1, "bfloat16") == pytest.approx(0.5)
+    assert progress(2.0**-11.5, 0, 1, "float32") == pytest.approx(0.5)
+    assert progress(2.0**-3.5, 0, 1, "bfloat16") == pytest.approx(0.5)
 
 
 def test_trials_of_several_batches_of_rows_are_one_array(handmade):

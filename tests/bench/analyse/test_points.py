@@ -5,7 +5,7 @@ from math import inf, nan
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.points import Point, begun, points, tuned_end, tuned_steps
+from optbench.analyse.points import Point, initial_value, points, tuned_end, tuned_steps
 
 TRIED = {0.1: [[8.0, 4.0, 3.0]] * 2, 0.2: [[8.0, 4.0, 1.0]] * 2, 0.3: [[8.0, 2.0, 9.0]] * 2}
 
@@ -32,7 +32,7 @@ def test_of_accuracies_the_highest_is_best_and_what_diverged_is_no_number(handma
 def test_the_gap(handmade):
     part = handmade("sgd", [[8.0, 4.0, 2.0]], tried=TRIED, optimum=1.0)
     assert [point.value for point in points(part, "gap", ["learning_rate"], Slice())] == [2, 0, inf]
-    assert begun(part, "gap", Slice()) == 7
+    assert initial_value(part, "gap", Slice()) == 7
     assert tuned_end(part, "gap", Slice()) == (1, 1, 1)
 
 

@@ -29,8 +29,8 @@ class TestCurve:
     def test_medians_over_report_seeds(self, handmade):
         part = handmade("sgd", [[8.0, 4.0, 2.0], [8.0, 5.0, 1.0], [8.0, 6.0, 3.0]])
         curve = series.tuned_curve(part, "train_loss", "steps", Slice())
-        assert curve.x.tolist() == [0, 10, 20] and curve.middle.tolist() == [8, 5, 2]
-        assert curve.low.tolist() == [8, 4, 1] and curve.high.tolist() == [8, 6, 3] and curve.left == []
+        assert curve.x.tolist() == [0, 10, 20] and curve.median.tolist() == [8, 5, 2]
+        assert curve.low.tolist() == [8, 4, 1] and curve.high.tolist() == [8, 6, 3] and curve.diverged == []
 
     @pytest.mark.parametrize("num", [1, 2, 3, 9, 10])
     def test_has_the_interval_of_each_record_by_itself(self, handmade, num):
@@ -38,12 +38,12 @@ class TestCurve:
         losses[: num // 2, 1] = inf
         curve = series.tuned_curve(handmade("sgd", losses.tolist()), "train_loss", "steps", Slice())
         ends = [median_interval(record) for record in losses.T[: len(curve.x)]]
-        assert [*zip(curve.middle, curve.low, curve.high, strict=True)] == ends
+        assert [*zip(curve.median, curve.low, curve.high, strict=True)] == ends
 
     def test_the_gap_is_zero_where_it_is_rounding(self, handmade):
         part = handmade("sgd", [[8.0, 4.0, 2.0 + 2**-22]], optimum=2.0)
         assert series.metric_of(part, None) == "gap"
-        assert series.tuned_curve(part, "gap", "steps", Slice()).middle.tolist() == [6, 2, 0]
+        assert series.tuned_curve(part, "gap", "steps", Slice()).median.tolist() == [6, 2, 0]
 
     @pytest.mark.parametrize(("x", "expected"), [("examples", [0, 40, 80]), ("gradient_evaluations", [0, 10, 20])])
     def test_counts_along(self, handmade, x, expected):
@@ -57,25 +57,25 @@ class TestCurve:
     def test_up_to_a_step_and_of_some_seeds(self, handmade):
         part = handmade("sgd", [[8.0, 4.0, 2.0], [8.0, 9.0, 9.0]])
         curve = series.tuned_curve(part, "train_loss", "steps", Slice(at_step=15, seeds=1))
-        assert curve.x.tolist() == [0, 10] and curve.middle.tolist() == [8, 4]
+        assert curve.x.tolist() == [0, 10] and curve.median.tolist() == [8, 4]
 
     def test_what_diverges_ends_where_most_seeds_do_and_each_is_marked(self, handmade):
         losses = [[8.0, 4.0, 2.0], [8.0, 5.0, nan], [8.0, nan, nan]]
         lost = {"status": "diverged"}
         part = handmade("sgd", losses, trials={1: lost, 2: lost})
         curve = series.tuned_curve(part, "train_loss", "steps", Slice())
-        assert curve.middle.tolist() == [8, 5] and curve.high.tolist() == [8, inf]
-        assert curve.left == [(10, 5), (0, 8)]
+        assert curve.median.tolist() == [8, 5] and curve.high.tolist() == [8, inf]
+        assert curve.diverged == [(10, 5), (0, 8)]
 
     def test_a_diverged_accuracy_is_the_lowest(self, handmade):
         accuracy = {"train_accuracy": [0.1, 0.5, nan], "status": "diverged"}
         part = handmade("sgd", [[8.0, 4.0, nan]], trial=accuracy)
         curve = series.tuned_curve(part, "train_accuracy", "steps", Slice())
-        assert curve.middle.tolist() == [0.1, 0.5]
+        assert curve.median.tolist() == [0.1, 0.5]
 
     def test_without_report_seeds_the_best_point_speaks(self, handmade):
         part = handmade("sgd", [], tried={0.1: [[8.0, 4.0, 3.0]], 0.2: [[8.0, 4.0, 1.0]]})
-        assert series.tuned_curve(part, "train_loss", "steps", Slice()).middle.tolist() == [8, 4, 1]
+        assert series.tuned_curve(part, "train_loss", "steps", Slice()).median.tolist() == [8, 4, 1]
 
 
 class TestGrid:
