@@ -70,8 +70,9 @@ def flags() -> dict[str, str]:
 
 
 def given_files(cell: Cell) -> list[Path]:
-    """List the data files that a cell's parameters name, and those read beside them."""
-    given = [Path(os.path.expanduser(value)) for value in cell.problem_parameters.values() if isinstance(value, str)]
+    """List the data files that a cell's parameters name, its optimizer's too, and those read beside them."""
+    values = [*cell.problem_parameters.values(), *cell.optimizer_static.values()]
+    given = [Path(os.path.expanduser(value)) for value in values if isinstance(value, str)]
     return [file for path in given for file in files_of(path)]
 
 

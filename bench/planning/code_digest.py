@@ -96,7 +96,7 @@ def _write(node: ast.AST, origins: Mapping[str, str], texts: list[str]) -> None:
     texts.append(type(node).__name__)
     for field, value in ast.iter_fields(node):
         if isinstance(value, list):
-            value = [item for item in value if not _is_words(item)]
+            value = [item for item in value if not _is_words(item) and not _is_gap(node, item)]
         if field in _SILENT or value == [] or (value is None and not isinstance(node, ast.Constant)):
             continue
         texts.append(field)
@@ -121,3 +121,8 @@ def _is_words(node: object) -> bool:
     # `from x import *` binds names that stand nowhere here.
     star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
     return isinstance(node, ast.Pass | ast.Import | ast.ImportFrom) and not star
+
+
+def _is_gap(node: ast.AST, item: object) -> bool:
+    """Say whether an item is an empty part of an f-string, which some versions of Python put between two others."""
+    return isinstance(node, ast.JoinedStr) and isinstance(item, ast.Constant) and not item.value

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax
 
-#: Setting -> value, jax's own default of 0.10: so that a key, which knows jax's version, stands for one set of numbers.
-#: A setting that this version of jax doesn't have is left out. What only logs, caches, moves or refuses isn't here.
+#: Setting -> value, jax's own default in 0.10 to 0.12: so a key, which knows jax's version, stands for one set of
+#: numbers. What a version of jax doesn't have is left out. What only logs, caches, moves or refuses isn't here.
 PINNED: dict[str, Any] = {
     # What type an array has; a run's dtype turns 64 bits on.
     "jax_enable_x64": False,
@@ -20,13 +20,16 @@ PINNED: dict[str, Any] = {
     "jax_enable_custom_prng": False,
     "jax_random_seed_offset": 0,
     "jax_high_dynamic_range_gumbel": False,
+    "jax_accurate_erf_inv": False,
     # How products are rounded; a run's dtype sets it.
     "jax_default_matmul_precision": None,
     # How functions are differentiated and staged: other formulas and other orders of the same sums.
     "jax_softmax_custom_jvp": False,
     "jax_use_direct_linearize": True,
+    "jax_custom_jvp3": False,
     "jax_custom_vjp3": False,
     "jax_remat3": False,
+    "jax_remat_barrier_no_cotangents": False,
     "jax_scan3": False,
     "eager_constant_folding": False,
     "jax_use_simplified_jaxpr_constants": False,
@@ -38,6 +41,7 @@ PINNED: dict[str, Any] = {
     "jax_ragged_dot_use_gpu_pallas_triton_lowering": False,
     "jax_bcoo_cusparse_lowering": False,
     "jax_use_magma": "auto",
+    "jax_use_hlo_logistic_lowering": None,
     # How much XLA rearranges: what is fused is rounded otherwise.
     "jax_disable_most_optimizations": False,
     "jax_optimization_level": "UNKNOWN",

@@ -96,6 +96,28 @@ def test_an_edited_module_changes_the_key_and_is_imported_anew(write, keys, file
     assert scale(spec) == 1
 
 
+def test_a_library_that_lies_elsewhere_is_followed(write, keys, tmp_path, monkeypatch):
+    """As one that is installed for editing, whose version stays the same."""
+    monkeypatch.syspath_prepend(str(tmp_path / "library"))
+    write({"own/opt.py": "from mylib_elsewhere.core import scale\ndef make(rate): return scale()"})
+    for value in (1, 2):
+        core = f"from . import values\ndef scale(): return values.get({value})"
+        write({"library/mylib_elsewhere/__init__.py": "", "library/mylib_elsewhere/core.py": core})
+        write({"library/mylib_elsewhere/values.py": "def get(value): return value"})
+        assert scale("./own/opt.py:make") == value
+    before = keys(optimizers=["./own/opt.py:make"])
+    write({"library/mylib_elsewhere/values.py": "def get(value): return 7 * value"})
+    assert keys(optimizers=["./own/opt.py:make"]) != before
+    assert scale("./own/opt.py:make") == 14
+
+
+def test_a_file_given_to_an_optimizer_is_part_of_the_key(write, keys):
+    write({"opt.py": "import optax\ndef make(rate, table='none'): return optax.sgd(rate)", "table.csv": "1"})
+    before = keys(optimizers=["./opt.py:make[table=table.csv]"])
+    write({"table.csv": "2"})
+    assert keys(optimizers=["./opt.py:make[table=table.csv]"]) != before
+
+
 def test_two_plugins_have_a_helper_each(write):
     code = "import helper\ndef make(rate):\n    import late\n    return helper.SCALE + late.SCALE"
     for folder, value in (("a", 1), ("b", 10)):
