@@ -30,17 +30,6 @@ TABLE = TableKind("how many seeds each cell was reported on", make, section="Res
 '''
 #: A module that makes a folder one of those that tables are found in.
 ADD = "from optbench import tables\ntables.__path__.append({folder!r})\n"
-TITLE = "How many seeds each cell was reported on"
-#: Leaves the JavaScript out, which takes three seconds to gather.
-REPORT = """
-import add_table
-from pathlib import Path
-from optbench.report import report
-from optbench.store.run import load_stored
-
-report._vega = lambda: ""
-Path("page.html").write_text(report.report([load_stored("handmade")], Path("page.html")))
-"""
 COMMAND = "import sys, add_table; from optbench.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -107,16 +96,6 @@ def test_the_report_has_it_in_its_section(folder, handmade, tmp_path, monkeypatc
     page = report([load_stored("handmade", tmp_path / "results")], Path("report.html"))
     after = page[page.index(f">{section}</h3>") + len(section) :]
     assert "How many seeds each cell was reported on" in after[: after.index("<h3")]
-
-
-def test_stands_in_its_section_of_the_report(python, handmade, tmp_path):
-    pytest.importorskip("altair")
-    pytest.importorskip("vl_convert")
-    handmade("sgd", [[3.0, 2.0, 1.0]] * 3)
-    python("-c", REPORT)
-    page = (tmp_path / "page.html").read_text()
-    first, last = (page.index(f">{title}</h3>") for title in ("Results", "Where this comes from"))
-    assert first < page.index(f"<caption>{TITLE}") < last
 
 
 def test_is_a_parameter_of_the_contract_tests_and_passes_them(python):
