@@ -1,6 +1,6 @@
-"""The tables of a run: one kind is one file here, which ends in `TABLE`, and has the file's name with - for _.
+"""The tables of a run: each kind is a file here, which defines `TABLE`, and has the file's name with - for _.
 
-Files that begin with _ help others, as `table_kind` does. Nothing is loaded but what is asked for.
+Files that begin with _ help others, as `table_kind` does. A kind is imported when it is first used.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def names() -> tuple[str, ...]:
 
 
 def kind(name: str) -> "TableKind":
-    """Import what is known of a kind of table. Raises RequestError for an unknown name."""
+    """Return a kind of table, which is imported for it. Raises RequestError for an unknown name."""
     from optbench.errors import check_name
 
     check_name(name, names(), "table")
@@ -52,9 +52,10 @@ def table(
     columns: Sequence[str] | None = None,
     sort: str | None = None,
 ) -> "Table":
-    """Make a table of a kind, from all cells or those of some problems and optimizers.
+    """Return a table of a kind, from all cells or those of some problems and optimizers.
 
-    `Slice` and `StoredRun.only` say what the words mean. Raises ValueError for an unknown kind, name or column.
+    `Slice` and `StoredRun.only` explain the parameters. Raises ValueError for an unknown kind, name or column, and if
+    the table needs trials that are not stored.
     """
     # Here, so that names alone load neither numpy nor pyarrow.
     from optbench.analyse.outcomes import Slice
@@ -62,14 +63,18 @@ def table(
 
     entry = _kind(kind)
     cells, view = run.only(problems, optimizers), Slice(at_step, target, seeds)
-    every, rows = entry.make(cells, view)
+    columns_of_kind, rows = entry.make(cells, view)
     title = f"{run.folder.name}: {', '.join([entry.meaning, *(_slice_words(view) if entry.of_curves else [])])}"
     notes = (*entry.shared_notes(cells), *entry.notes(cells, rows, view))
-    return select(Table(title, tuple(every), rows, notes, unshown=tuple(entry.hidden_columns(every))), columns, sort)
+    return select(
+        Table(title, tuple(columns_of_kind), rows, notes, unshown=tuple(entry.hidden_columns(columns_of_kind))),
+        columns,
+        sort,
+    )
 
 
 def _slice_words(view: "Slice") -> list[str]:
-    """Say which part of the curves a table looks at."""
+    """Return the words of a title for the part of the learning curves that a table is of."""
     words = [] if view.at_step is None else [f"at step {view.at_step}"]
     words += [] if view.target is None else [f"to train_loss <= {view.target:g}"]
     return words + ([] if view.seeds is None else [f"of {view.seeds} {'seed' if view.seeds == 1 else 'seeds'}"])

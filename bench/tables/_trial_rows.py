@@ -1,4 +1,4 @@
-"""What the tables of single trials share: how a trial is named, and the first seeds of rows that are read anew."""
+"""Columns that identify a trial, and rows of the first seeds, for the tables of single trials."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from optbench.store.run import StoredRun
 from optbench.store.trials import read_batches
 from optbench.tables.table_kind import Rows
 
-#: Columns that name a trial; those of its hyperparameters and its schedule come after them.
+#: Columns that identify a trial; those of its hyperparameters and its schedule come after them.
 NAMES = ("phase", "problem", "optimizer", "batch_size", "seed")
 SETTINGS = ("hyperparameters", "schedule")
 
 
 @dataclass(frozen=True)
 class FirstSeeds:
-    """The rows of the first seeds, read anew each time they are gone through: they need not fit into memory."""
+    """The rows of the first seeds, read anew by each iteration: they need not fit into memory."""
 
     rows: Iterable[dict[str, Any]]
     num: int
@@ -34,7 +34,7 @@ class FirstSeeds:
 
 
 def of_first_seeds(tabulate: Callable[[Sequence[Part], Slice], Rows]) -> Callable[[StoredRun, Slice], Rows]:
-    """Return the `make` of a table of trials: of a run's parts, the rows of the first seeds if a view has so many."""
+    """Return the `make` of a table of trials, which has the rows of the first seeds alone if the slice says so."""
 
     def make(run: StoredRun, view: Slice) -> Rows:
         columns, rows = tabulate(run.parts, view)
@@ -44,9 +44,9 @@ def of_first_seeds(tabulate: Callable[[Sequence[Part], Slice], Rows]) -> Callabl
 
 
 def num_records(steps: pa.ListArray, view: Slice) -> Int[np.ndarray, " trial"]:
-    """Count each trial's records up to the step that is looked at; steps ascend."""
-    seen = np.cumsum(numbers(steps.values) <= (np.inf if view.at_step is None else view.at_step))
-    return np.diff(np.concatenate([[0], seen])[numbers(steps.offsets)])
+    """Return the number of each trial's records up to the last step of the slice; steps ascend."""
+    counts = np.cumsum(numbers(steps.values) <= (np.inf if view.at_step is None else view.at_step))
+    return np.diff(np.concatenate([[0], counts])[numbers(steps.offsets)])
 
 
 def numbers(values: pa.Array) -> np.ndarray:
@@ -56,15 +56,15 @@ def numbers(values: pa.Array) -> np.ndarray:
 
 
 def hyperparameters_of(parts: Sequence[Part]) -> list[str]:
-    """Name the hyperparameters of some parts, each a column of its own."""
+    """Return the names of the hyperparameters of some parts, each a column of its own."""
     batches = (batch for part in parts for batch in read_batches(part, ["hyperparameters"]))
-    found = {name for batch in batches for name in batch["hyperparameters"].keys.to_pylist()}
-    return ["learning_rate", "weight_decay", *sorted(found - {"learning_rate", "weight_decay"})]
+    names = {name for batch in batches for name in batch["hyperparameters"].keys.to_pylist()}
+    return ["learning_rate", "weight_decay", *sorted(names - {"learning_rate", "weight_decay"})]
 
 
-def names_of(trial: Mapping[str, Any], tuned: Sequence[str]) -> dict[str, Any]:
-    """Return what names a trial, with a column for each of its hyperparameters."""
+def names_of(trial: Mapping[str, Any], hyperparameters: Sequence[str]) -> dict[str, Any]:
+    """Return the columns that identify a trial, with one for each of the hyperparameters."""
     batch_size, values = trial["batch_size"], dict(trial["hyperparameters"] or ())
     batch_size = int(batch_size) if batch_size and batch_size.isdigit() else batch_size
-    named = {name: trial[name] for name in (*NAMES, "schedule")} | {"batch_size": batch_size}
-    return named | {name: values.get(name) for name in tuned}
+    identity = {name: trial[name] for name in (*NAMES, "schedule")} | {"batch_size": batch_size}
+    return identity | {name: values.get(name) for name in hyperparameters}

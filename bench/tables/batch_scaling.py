@@ -1,4 +1,4 @@
-"""What a larger batch buys: steps and examples to a target, tuned at each batch size, and the critical batch size."""
+"""Batch scaling: steps and examples to a target, tuned at each batch size, and the critical batch size."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -30,7 +30,10 @@ RESAMPLES = 1000
 
 
 def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """Tabulate steps to target against batch size, where there are several: (columns, rows), smallest batch first."""
+    """Return steps to target by batch size, of cells run at several: (columns, rows), smallest batch first.
+
+    Raises ValueError if their selection trials are not stored.
+    """
     groups: dict[tuple[str, str], list[Part]] = {}
     for part in parts:
         if part.outcome == "finished" and targets_of(part.results, view):
@@ -41,7 +44,7 @@ def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[d
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how to read the rows, who never reached the target, or why there is nothing to read."""
+    """Return the meaning of the columns, and the problems whose target nobody reached, or why there is no row."""
     met: dict[str, bool] = {}
     for row in rows:
         met[row["problem"]] = met.get(row["problem"], False) or np.isfinite(row["steps_to_target"])
@@ -52,47 +55,50 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
 
 def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:
     group = sorted(group, key=lambda part: part.results.examples_per_step)
-    found = [fastest(part, view) for part in group]
+    fastest_points = [fastest(part, view) for part in group]
     sizes = np.array([part.results.examples_per_step for part in group], dtype=float)
-    scaling = fit_seeds(sizes, [steps for _, steps in found])
+    scaling = fit_seeds(sizes, [steps for _, steps in fastest_points])
     rows = []
-    for part, (rate, steps), size in zip(group, found, sizes, strict=True):
+    for part, (rate, steps), size in zip(group, fastest_points, sizes, strict=True):
         names = part.record.names
-        middle = median(steps)
-        met = np.isfinite(middle)
-        row = names | {"learning_rate": rate if met else None, "steps_to_target": middle}
-        row |= {"examples_to_target": middle * size, "region": region(size, scaling) if met else None}
+        steps_to_target = median(steps)
+        met = np.isfinite(steps_to_target)
+        row = names | {"learning_rate": rate if met else None, "steps_to_target": steps_to_target}
+        row |= {"examples_to_target": steps_to_target * size, "region": region(size, scaling) if met else None}
         rows.append(row | scaling)
     return rows
 
 
 def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]:
-    """Find the settings that reach the target first: (learning rate, steps of each seed)."""
-    found = outcomes(part, "select", view)
-    steps = found.steps_to[next(iter(targets_of(part.results, view)))]
-    best = int(np.argmin([median(trials) for trials in steps.T]))
-    return float(found.settings["learning_rate"][best]), steps[:, best]
+    """Return the settings with the fewest median steps to the target: (learning rate, steps of each seed).
+
+    Raises ValueError if the selection trials are not stored.
+    """
+    trials = outcomes(part, "select", view)
+    steps = trials.steps_to[next(iter(targets_of(part.results, view)))]
+    best = int(np.argmin([median(values) for values in steps.T]))
+    return float(trials.settings["learning_rate"][best]), steps[:, best]
 
 
 def fit_seeds(sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]) -> dict[str, float]:
-    """Fit the medians over seeds, with intervals by resampling them; empty where fewer than two sizes reach it.
+    """Return the fit to the medians over seeds, and its intervals by resampling; empty if under two sizes reach it.
 
-    A target that is met before the first update says nothing of steps, and is left out.
+    Sizes at which the target is met before the first update are left out.
     """
-    middle = np.array([median(trials) for trials in steps])
-    used = np.flatnonzero(np.isfinite(middle) & (middle > 0))
-    if len(np.unique(sizes[used])) < 2:
+    median_steps = np.array([median(trials) for trials in steps])
+    reached = np.flatnonzero(np.isfinite(median_steps) & (median_steps > 0))
+    if len(np.unique(sizes[reached])) < 2:
         return {}
     random = np.random.default_rng(0)
-    drawn = [
-        [median(random.choice(steps[place], len(steps[place]))) for place in used.tolist()] for _ in range(RESAMPLES)
+    draws = [
+        [median(random.choice(steps[index], len(steps[index]))) for index in reached.tolist()] for _ in range(RESAMPLES)
     ]
-    kept = np.array([row for row in drawn if np.all(np.isfinite(row)) and min(row) > 0])
-    fitted = {"": _with_ratio(fit(sizes[used], middle[used]))}
-    if len(kept):
-        resampled, tail = np.sort(_with_ratio(fit(sizes[used], kept)), axis=0), int(0.025 * len(kept))
+    resamples = np.array([row for row in draws if np.all(np.isfinite(row)) and min(row) > 0])
+    fitted = {"": _with_ratio(fit(sizes[reached], median_steps[reached]))}
+    if len(resamples):
+        resampled, tail = np.sort(_with_ratio(fit(sizes[reached], resamples)), axis=0), int(0.025 * len(resamples))
         fitted |= {"_low": resampled[tail], "_high": resampled[-1 - tail]}
-    return {f"{name}{end}": float(values[place]) for end, values in fitted.items() for place, name in enumerate(FITTED)}
+    return {f"{name}{end}": float(values[index]) for end, values in fitted.items() for index, name in enumerate(FITTED)}
 
 
 def _with_ratio(fitted: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 3"]:
@@ -101,7 +107,7 @@ def _with_ratio(fitted: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*ba
 
 
 def region(size: float, scaling: dict[str, float]) -> str | None:
-    """Name the region a batch size lies in, from the slope of the fit there."""
+    """Return the name of the region of a batch size, from the slope of the fit there; None without a fit."""
     critical = scaling.get("critical_batch_size")
     if critical is None:
         return None

@@ -1,4 +1,4 @@
-"""What tuning costs: the expected best of k random configurations, and where one optimizer overtakes another."""
+"""The cost of tuning: the expected best of k random configurations, and the k at which optimizers overtake others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,36 +22,39 @@ NOTES = [
     "overtakes: what is ahead of this optimizer at one configuration, and from how many on this one is ahead",
 ]
 ENDS = ("", "_low", "_high")
-#: The k that people are shown, beside the largest; machines get every k up to a hundred too.
+#: The k of the printed table, beside the largest; files have every k up to a hundred too.
 SHOWN = (1, 4, 16, 64, 256, 1024)
 EVERY = 100
-#: Overtaken ones that a row names; of more it tells the number.
+#: Overtaken optimizers that a row names; further ones are only counted.
 MOST_NAMED = 3
-#: How many k two optimizers are compared at: every one up to some hundred, then less than 1 % apart.
+#: The number of k that two optimizers are compared at: each up to some hundred, then less than 1 % apart.
 COMPARED = 1000
-#: How many k are computed at a time, which takes memory for each of them and each configuration.
+#: The number of k computed at a time, since each takes memory for each configuration.
 TOGETHER = 32
 
 
 def budget(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """Tabulate the expected best of k configurations of each cell: (columns, rows), best first within a task."""
+    """Return the expected best of k configurations of each cell: (columns, rows), best first within a task.
+
+    Raises ValueError if selection trials are not stored.
+    """
     values = {_cell(part): configurations(part, view) for part in parts if part.outcome == "finished"}
-    largest = max((len(found) for found in values.values()), default=0)
-    every = {*range(1, EVERY + 1), *SHOWN, largest}
-    ks = sorted(k for k in every if 0 < k <= largest)
+    largest = max((len(medians) for medians in values.values()), default=0)
+    choices = {*range(1, EVERY + 1), *SHOWN, largest}
+    ks = sorted(k for k in choices if 0 < k <= largest)
     tasks: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
-    for (problem, batch_size, optimizer), found in values.items():
-        tasks.setdefault((problem, batch_size), {})[optimizer] = found
-    rows = [row for task, found in tasks.items() for row in _rows(task, found, ks)]
+    for (problem, batch_size, optimizer), medians in values.items():
+        tasks.setdefault((problem, batch_size), {})[optimizer] = medians
+    rows = [row for task, medians in tasks.items() for row in _rows(task, medians, ks)]
     columns = [f"best_of_{k}{end}" for k in ks for end in ENDS]
     return ["problem", "optimizer", "batch_size", "num_points", *columns, "overtakes"], rows
 
 
 def hidden_columns(columns: Sequence[str]) -> list[str]:
-    """Name the columns that would fill a page: of every k but some, and the largest."""
-    found = [name for name in columns if name.startswith("best_of_")]
+    """Return the columns that would fill a page: those of all k but a few, and the largest."""
+    names = [name for name in columns if name.startswith("best_of_")]
     shown = {f"best_of_{k}{end}" for k in SHOWN for end in ENDS}
-    return [name for name in found[: -len(ENDS)] if name not in shown]
+    return [name for name in names[: -len(ENDS)] if name not in shown]
 
 
 def _cell(part: Part) -> tuple[Any, ...]:
@@ -59,24 +62,27 @@ def _cell(part: Part) -> tuple[Any, ...]:
 
 
 def configurations(part: Part, view: Slice) -> Float[np.ndarray, " point"]:
-    """Read what each configuration of a cell came to, no worse than where it began."""
-    found = outcomes(part, "select", view)
-    medians = np.array([median(trials) for trials in objective(found, part.results).T])
-    return np.minimum(medians, initial_objective(found, part.results))
+    """Return the median objective of each configuration of a cell, at most the initial one.
+
+    Raises ValueError if the selection trials are not stored.
+    """
+    trials = outcomes(part, "select", view)
+    medians = np.array([median(values) for values in objective(trials, part.results).T])
+    return np.minimum(medians, initial_objective(trials, part.results))
 
 
-def _rows(task: tuple[Any, ...], found: Mapping[str, np.ndarray], ks: Sequence[int]) -> list[dict[str, Any]]:
-    compared = _compared_ks(min(map(len, found.values()))) if len(found) > 1 else []
-    curves = {name: _curve(values, compared) for name, values in found.items()}
+def _rows(task: tuple[Any, ...], medians: Mapping[str, np.ndarray], ks: Sequence[int]) -> list[dict[str, Any]]:
+    compared = _compared_ks(min(map(len, medians.values()))) if len(medians) > 1 else []
+    curves = {name: _curve(values, compared) for name, values in medians.items()}
     rows = []
-    for name, values in found.items():
-        some = [k for k in ks if k <= len(values)]
-        ends = zip(some, expected_best(values, some), *expected_best_interval(values, some), strict=True)
+    for name, values in medians.items():
+        possible = [k for k in ks if k <= len(values)]
+        ends = zip(possible, expected_best(values, possible), *expected_best_interval(values, possible), strict=True)
         row = {"problem": task[0], "optimizer": name, "batch_size": task[1], "num_points": len(values)}
         for k, *numbers in ends:
             row |= {f"best_of_{k}{end}": float(number) for end, number in zip(ENDS, numbers, strict=True)}
         rows.append(row | {"overtakes": _overtakes(name, curves, compared)})
-    return sorted(rows, key=lambda row: found[row["optimizer"]].min())
+    return sorted(rows, key=lambda row: medians[row["optimizer"]].min())
 
 
 def _compared_ks(num: int) -> list[int]:
@@ -89,16 +95,18 @@ def _curve(values: Float[np.ndarray, " point"], ks: Sequence[int]) -> Float[np.n
 
 
 def _overtakes(name: str, curves: Mapping[str, Float[np.ndarray, " k"]], ks: Sequence[int]) -> str:
-    places = {other: overtaking(curves[name], curve) for other, curve in curves.items() if other != name}
-    found = sorted((place, other) for other, place in places.items() if place is not None)
-    said = [f"{other} at {ks[place]}" for place, other in found]
-    return ", ".join([*said[:MOST_NAMED], *([f"{len(said) - MOST_NAMED} more"] if len(said) > MOST_NAMED else [])])
+    crossings = {other: overtaking(curves[name], curve) for other, curve in curves.items() if other != name}
+    overtaken = sorted((index, other) for other, index in crossings.items() if index is not None)
+    phrases = [f"{other} at {ks[index]}" for index, other in overtaken]
+    return ", ".join(
+        [*phrases[:MOST_NAMED], *([f"{len(phrases) - MOST_NAMED} more"] if len(phrases) > MOST_NAMED else [])]
+    )
 
 
 def overtaking(first: Float[np.ndarray, " k"], second: Float[np.ndarray, " k"]) -> int | None:
-    """Find the place from which on the first is lower, where at the first place the second is; None if there is none.
+    """Return the index from which on the first curve is lower, if the second is at index 0; None if there is none.
 
-    What differs by rounding is equal.
+    Values that differ by rounding count as equal.
     """
     ahead = second - first > 1e-9 * np.abs(second)
     if not second[0] < first[0] or not ahead[-1]:
@@ -107,7 +115,7 @@ def overtaking(first: Float[np.ndarray, " k"], second: Float[np.ndarray, " k"]) 
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how to read the columns."""
+    """Return the meaning of the columns."""
     return NOTES
 
 

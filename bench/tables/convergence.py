@@ -1,4 +1,4 @@
-"""How far each tuned optimizer came."""
+"""Final losses, accuracies and steps to target of each tuned optimizer."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from optbench.store.run import StoredRun
 from optbench.store.schema import METRICS
 from optbench.tables.table_kind import TableKind, of_parts
 
-#: Columns of the convergence table, where the other hyperparameters stand after `weight_decay`.
+#: Columns of the convergence table; the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
 AFTER = (
     "train_loss",
@@ -35,68 +35,70 @@ AFTER = (
 
 
 def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """Summarise each cell by its report seeds: (columns, rows), best first within a problem.
+    """Return the medians of each cell over its report seeds: (columns, rows), best first within a problem.
 
     A cell without report seeds is summarised by the selection seeds of its best point, a failed one by its names.
-    Metrics that only some problems have come last.
+    Metrics that only some problems have come last. Raises ValueError if trials are not stored.
     """
     columns, rows, own = summarise_cells(parts, view)
     return [*columns, *own], rows
 
 
 def summarise_cells(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
-    """Summarise each cell: (columns, rows, the metrics that only some problems have)."""
+    """Return a row of medians for each cell: (columns, rows, the metrics that only some problems have).
+
+    Raises ValueError if trials are not stored.
+    """
     on_disk = all(isinstance(part.path, Path) for part in parts)
-    made = list(spread(partial(_rows, view=view), parts, processes=on_disk))
-    rows, own = [row for row, _ in made], sorted({name for _, names in made for name in names})
+    summaries = list(spread(partial(_rows, view=view), parts, processes=on_disk))
+    rows, own = [row for row, _ in summaries], sorted({name for _, names in summaries for name in names})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
-    order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
+    order = {problem: index for index, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
     rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(row["train_loss"])))
     return [*BEFORE, *extra, *AFTER], rows, own
 
 
 def _rows(parts: Sequence[Part], view: Slice) -> list[tuple[dict[str, Any], Sequence[str]]]:
-    """Summarise some cells: of each (row, the names of the metrics that its problem alone has)."""
+    """Return of each of some cells (row, the names of the metrics that its problem alone has)."""
     finished = [part for part in parts if part.outcome != "failed"]
-    found = tuned_ends(finished, view)
-    intervals = _each(median_intervals, [one.ends["train_loss"] for one in found])
-    told = zip(finished, found, intervals, *(_middles(one[kind] for one in found) for kind in (0, 1)), strict=True)
-    made = iter([_finished_row(*one) for one in told])
+    cells = tuned_ends(finished, view)
+    intervals = _each(median_intervals, [cell.ends["train_loss"] for cell in cells])
+    ends, steps_to = (_medians_of([cell[field] for cell in cells]) for field in (0, 1))
+    rows = map(_finished_row, finished, cells, intervals, ends, steps_to)
     failed = {"learning_rate": None, "weight_decay": None}
-    return [(_named(part) | failed, ()) if part.outcome == "failed" else next(made) for part in parts]
+    return [(_first_columns(part) | failed, ()) if part.outcome == "failed" else next(rows) for part in parts]
 
 
-def _middles(found: Iterable[Mapping[str, np.ndarray]]) -> list[dict[str, float]]:
-    """Take the median of all that is told of each cell."""
-    series = list(found)
-    middles = iter(_each(medians, [values for one in series for values in one.values()]))
-    return [{name: float(next(middles)) for name in one} for one in series]
+def _medians_of(cells: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, float]]:
+    """Return the median of each array [seed] of each cell."""
+    values = iter(_each(medians, [array for arrays in cells for array in arrays.values()]))
+    return [{name: float(next(values)) for name in arrays} for arrays in cells]
 
 
 def _each(summarise: Callable[[np.ndarray], np.ndarray], series: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Summarise series of any lengths, all those of one length at once."""
-    made: dict[int, np.ndarray] = {}
-    for num in {len(one) for one in series}:
-        places = [place for place, one in enumerate(series) if len(one) == num]
-        made |= zip(places, summarise(np.stack([series[place] for place in places])), strict=True)
-    return [made[place] for place in range(len(series))]
+    """Return the summaries of series of any lengths; those of one length are summarised together."""
+    summaries: dict[int, np.ndarray] = {}
+    for num in {len(values) for values in series}:
+        indices = [index for index, values in enumerate(series) if len(values) == num]
+        summaries |= zip(indices, summarise(np.stack([series[index] for index in indices])), strict=True)
+    return [summaries[index] for index in range(len(series))]
 
 
-def _named(part: Part) -> dict[str, Any]:
+def _first_columns(part: Part) -> dict[str, Any]:
     record, row = part.record, dict.fromkeys(AFTER) | part.record.names
     return row | {"num_points": record.num_points, "num_seeds": record.report_seeds or record.seeds}
 
 
 def _finished_row(
-    part: Part, found: Ends, interval: np.ndarray, middles: Mapping[str, float], steps_to: Mapping[str, float]
+    part: Part, cell: Ends, interval: np.ndarray, final_medians: Mapping[str, float], steps_to: Mapping[str, float]
 ) -> tuple[dict[str, Any], Sequence[str]]:
     results, best = part.results, part.results.best
-    own = [name for name in found.ends if name not in METRICS]
-    losses = found.ends["train_loss"]
+    own = [name for name in cell.ends if name not in METRICS]
+    losses = cell.ends["train_loss"]
     loss, low, high = interval.tolist()
     steps = next(iter(steps_to.values()), np.nan)
     row = (
-        _named(part)
+        _first_columns(part)
         | {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
         | {
             "num_seeds": len(losses),
@@ -106,25 +108,25 @@ def _finished_row(
             "train_loss_low": low,
             "train_loss_high": high,
             "gap": None if results.optimum is None else loss - results.optimum,
-            "test_loss": middles.get("test_loss"),
-            "test_accuracy": middles.get("test_accuracy"),
+            "test_loss": final_medians.get("test_loss"),
+            "test_accuracy": final_medians.get("test_accuracy"),
             "steps_to_target": steps,
             "examples_to_target": steps * results.examples_per_step,
             "diverged_fraction": np.count_nonzero(np.isinf(losses)) / len(losses),
             "at_edge": results.at_edge,
         }
-        | {name: middles[name] for name in own}
+        | {name: final_medians[name] for name in own}
     )
     return row, own
 
 
 def _worst_last(value: float | None) -> tuple[bool, float]:
-    """Order losses: diverged ones after all others, failed cells after those."""
+    """Return the sort key of a loss: diverged ones after all others, failed cells after those."""
     return (value is None, np.inf if value is None or np.isnan(value) else value)
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say which seeds and which point the medians are of, and how to read the rarer values."""
+    """Return the seeds and the point that the medians are of, and the meaning of the rarer values."""
     device = run.manifest["device"]["device"]
     dtype, stored = run.manifest["suite"]["dtype"], run.manifest["suite"]["report_seeds"]
     seeds = stored if view.seeds is None else min(view.seeds, stored)

@@ -1,4 +1,4 @@
-"""Every record of every trial: read piece by piece, since curves can be many."""
+"""Every record of every trial: read in batches, since learning curves can be many."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ COUNTED = ("step", "examples", "gradient_evaluations", "batch_loss")
 
 
 def curves(parts: Sequence[Part], view: Slice) -> tuple[list[str], "CurveRows"]:
-    """List every record of every trial: step, examples, gradient evaluations and all metrics."""
+    """Return every record of every trial, with step, examples, evaluations and all metrics: (columns, rows)."""
     parts = tuple(part for part in parts if "step" in _lists(part))
-    tuned = hyperparameters_of(parts)
+    hyperparameters = hyperparameters_of(parts)
     lists = dict.fromkeys([*COUNTED, *(name for part in parts for name in _lists(part))])
-    return [*NAMES, *tuned, "schedule", *lists], CurveRows(parts, view, tuple(tuned))
+    return [*NAMES, *hyperparameters, "schedule", *lists], CurveRows(parts, view, tuple(hyperparameters))
 
 
 @dataclass(frozen=True)
 class CurveRows:
-    """A row per record of all trials, read anew each time they are gone through: they need not fit into memory."""
+    """A row per record of all trials, read anew by each iteration: they need not fit into memory."""
 
     parts: tuple[Part, ...]
     view: Slice
-    tuned: tuple[str, ...]
+    hyperparameters: tuple[str, ...]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for part in self.parts:
@@ -38,7 +38,7 @@ class CurveRows:
                     yield from self._records(trial, [name for name in lists if trial[name]])
 
     def _records(self, trial: Mapping[str, Any], lists: Sequence[str]) -> Iterator[dict[str, Any]]:
-        names, last = names_of(trial, self.tuned), self.view.at_step
+        names, last = names_of(trial, self.hyperparameters), self.view.at_step
         for record, step in enumerate(trial["step"] or ()):
             if last is None or step <= last:
                 yield names | {name: trial[name][record] for name in lists}
@@ -49,7 +49,7 @@ class CurveRows:
 
 
 def _lists(part: Part) -> list[str]:
-    """Name the curves that are listed; those of every step would be another table."""
+    """Return the names of a part's curves, without those of every step, which would be another table."""
     return [name for name in measured_columns(part) if name != "step_loss"]
 
 

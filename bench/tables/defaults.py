@@ -1,4 +1,4 @@
-"""What tuning buys: an optimizer's default settings against its tuned ones."""
+"""The gain of tuning: an optimizer's default settings against its tuned ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,7 +37,10 @@ NOTES = [
 
 
 def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """Compare default settings with tuned ones: (columns, rows); first each optimizer over all problems."""
+    """Return the objective of default and tuned settings: (columns, rows); first each optimizer over all problems.
+
+    Raises ValueError if selection trials are not stored.
+    """
     rows = [_row(part, view) for part in parts if part.outcome == "finished"]
     overall = []
     for name in dict.fromkeys(row["optimizer"] for row in rows):
@@ -46,25 +49,25 @@ def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[s
         row = {"problem": "all", "optimizer": name, "kept": median(np.array([row["kept"] for row in own]))}
         overall.append(row | {"ratio": median(np.array(ratios)) if ratios else None})
     overall.sort(key=lambda row: -row["kept"])
-    order = {problem: place for place, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
+    order = {problem: index for index, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
     return [*COLUMNS], overall + sorted(rows, key=lambda row: (order[row["problem"]], -row["kept"]))
 
 
 def _row(part: Part, view: Slice) -> dict[str, Any]:
-    found = outcomes(part, "select", view)
-    values, rates = objective(found, part.results), found.settings["learning_rate"]
+    trials = outcomes(part, "select", view)
+    values, rates = objective(trials, part.results), trials.settings["learning_rate"]
     row = part.record.names
-    chosen = {"default": default_point(found), "tuned": int(np.argmax(found.points == part.results.best_point))}
-    for name, place in chosen.items():
-        ends = dict(zip((name, f"{name}_low", f"{name}_high"), median_interval(values[:, place]), strict=True))
-        row |= ends | {f"{name}_learning_rate": float(rates[place])}
+    points = {"default": default_point(trials), "tuned": int(np.argmax(trials.points == part.results.best_point))}
+    for name, index in points.items():
+        ends = dict(zip((name, f"{name}_low", f"{name}_high"), median_interval(values[:, index]), strict=True))
+        row |= ends | {f"{name}_learning_rate": float(rates[index])}
     default, best = row["default"], row["tuned"]
-    share = progress(default, best, initial_objective(found, part.results), found.dtype)
+    share = progress(default, best, initial_objective(trials, part.results), trials.dtype)
     return row | {"ratio": _ratio(default, best), "kept": share}
 
 
 def _ratio(default: float, best: float) -> float | None:
-    """Divide; 1 where both are equal, since where both end at an optimum tuning bought nothing."""
+    """Return default over best; 1 if both are equal, even at an optimum, and None if the best is below zero."""
     if best < 0:
         return None
     if default == best:
@@ -72,16 +75,16 @@ def _ratio(default: float, best: float) -> float | None:
     return default / best if best else float("inf")
 
 
-def default_point(found: Outcomes) -> int:
-    """Choose the point that stands for the defaults: the middle of each axis in turn, the least weight decay.
+def default_point(trials: Outcomes) -> int:
+    """Return the index of the point that stands for the defaults: the middle of each axis, the least weight decay.
 
-    Of two in the middle the lower one; a schedule is constant where that was tried.
+    Of two values in the middle it has the lower one; its schedule is constant if that was tried.
     """
-    places = np.arange(len(found.points))
-    for name in ("learning_rate", *(other for other in found.settings if other != "learning_rate")):
-        values = found.settings[name][places]
-        places = places[values == _middle(name, np.unique(values))]
-    return int(places[0])
+    indices = np.arange(len(trials.points))
+    for name in ("learning_rate", *(other for other in trials.settings if other != "learning_rate")):
+        values = trials.settings[name][indices]
+        indices = indices[values == _middle(name, np.unique(values))]
+    return int(indices[0])
 
 
 def _middle(name: str, values: np.ndarray) -> Any:
@@ -91,7 +94,7 @@ def _middle(name: str, values: np.ndarray) -> Any:
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how to read the columns."""
+    """Return the meaning of the columns."""
     return NOTES
 
 

@@ -22,11 +22,14 @@ NO_LEVEL = "no problem has a target or a trial that didn't diverge"
 
 
 def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
-    """Tabulate the share of (problem, target, seed) met against steps: (columns, rows), the most first."""
+    """Return the share of (problem, target, seed) met by some steps: (columns, rows), the largest shares first.
+
+    Raises ValueError if trials are not stored.
+    """
     met, total = steps_met(parts, view)
     grid = _steps_grid(most_steps(parts, view))
     columns = [f"by_step_{step}" for step in grid]
-    shares = {name: [_share(found, step, total) for step in grid] for name, found in met.items()} if total else {}
+    shares = {name: [_share(steps, step, total) for step in grid] for name, steps in met.items()} if total else {}
     best_first = sorted(shares, key=lambda name: shares[name][::-1], reverse=True)
     rows = [{"optimizer": name} | dict(zip(columns, shares[name], strict=True)) for name in best_first]
     return ["optimizer", *columns], rows
@@ -37,13 +40,13 @@ def _share(steps: Float[np.ndarray, " case"], step: int, total: int) -> float:
 
 
 def _steps_grid(most: int) -> list[int]:
-    """List 1, 3, 10, 30, ... up to the last step."""
+    """Return the steps 1, 3, 10, 30, ... up to the last one."""
     series = [factor * 10**power for power in range(len(str(most))) for factor in (1, 3)]
     return [*(step for step in series if step < most), most]
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how to read the shares, or why there are none."""
+    """Return the meaning of the shares, or why there are none."""
     return NOTES if any(True for _ in rows) else [NO_LEVEL]
 
 

@@ -22,25 +22,26 @@ NOTES = [
 
 
 def ert(parts: Sequence[Part], seconds: Mapping[tuple[Any, ...], float], view: Slice) -> Rows:
-    """Tabulate the expected running time to each target: (columns, rows), quickest first.
+    """Return the expected running time to each target: (columns, rows), quickest first.
 
-    `seconds` holds the seconds of a step by (problem, optimizer, batch size), where they were measured.
+    `seconds` are those of a step by (problem, optimizer, batch size), of the timed cells. Raises ValueError if trials
+    are not stored.
     """
     rows = [row for part in parts if part.outcome == "finished" for row in _ert_rows(part, seconds, view)]
-    order = {name: place for place, name in enumerate(dict.fromkeys((row["problem"], row["target"]) for row in rows))}
+    order = {name: index for index, name in enumerate(dict.fromkeys((row["problem"], row["target"]) for row in rows))}
     rows.sort(key=lambda row: (order[row["problem"], row["target"]], row["ert_steps"]))
     names = ["problem", "optimizer", "batch_size", "target", "num_solved", "num_seeds", "ert_steps", "ert_examples"]
     return [*names, "ert_seconds"], rows
 
 
 def _ert_rows(part: Part, seconds: Mapping[tuple[Any, ...], float], view: Slice) -> list[dict[str, Any]]:
-    results, found = part.results, tuned(part, view)
+    results, trials = part.results, tuned(part, view)
     names = part.record.names
     spent = last_step(part, view)
     step = seconds.get(tuple(names.values()))
     rows = []
     for metric, value in targets_of(results, view).items():
-        steps = found.steps_to[metric][:, 0]
+        steps = trials.steps_to[metric][:, 0]
         expected = expected_running_time(steps, np.full(len(steps), float(spent)))
         row = names | {"target": f"{metric} {'>=' if is_higher_better(metric, results) else '<='} {value:.4g}"}
         row |= {"num_solved": int(np.isfinite(steps).sum()), "num_seeds": len(steps), "ert_steps": expected}
@@ -50,7 +51,7 @@ def _ert_rows(part: Part, seconds: Mapping[tuple[Any, ...], float], view: Slice)
 
 
 def unsolved(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Name the targets that nobody reached, or say that there is none."""
+    """Return a note for each target that nobody reached, or one that there is no target."""
     best: dict[tuple[str, str], int] = {}
     for row in rows:
         key = (row["problem"], row["target"])
@@ -60,12 +61,15 @@ def unsolved(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def make(run: StoredRun, view: Slice) -> Rows:
-    """Tabulate the expected running times of a run, in seconds too if its steps were timed."""
+    """Return the expected running times of a run, in seconds too if its steps were timed.
+
+    Raises ValueError if trials are not stored.
+    """
     return ert(run.parts, step_seconds(run.timings), view)
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say what an expected running time is, and which targets nobody reached."""
+    """Return the meaning of an expected running time, and the targets that nobody reached."""
     return NOTES + unsolved(rows)
 
 

@@ -24,22 +24,28 @@ NOTES = [
 
 
 def profile(parts: Sequence[Part], view: Slice) -> Rows:
-    """Tabulate performance profiles over steps to target: (columns, rows), the best score first."""
+    """Return performance profiles over steps to target: (columns, rows), the best score first.
+
+    Raises ValueError if trials are not stored.
+    """
     columns = ["optimizer", *(f"within_{factor:g}" for factor in FACTORS), "solved", "score", "num_problems"]
-    names, array = steps_to_target(parts, view)
-    if not len(array):
+    names, times = steps_to_target(parts, view)
+    if not len(times):
         return columns, []
-    shares = performance_profile(array, np.array(FACTORS))
+    shares = performance_profile(times, np.array(FACTORS))
     rows = []
-    for place, name in enumerate(names):
-        row = {"optimizer": name, "num_problems": len(array), "solved": float(np.mean(np.isfinite(array[:, place])))}
-        row |= {f"within_{factor:g}": float(shares[at, place]) for at, factor in enumerate(FACTORS)}
-        rows.append(row | {"score": profile_score(ratios(array)[:, place])})
+    for column, name in enumerate(names):
+        row = {"optimizer": name, "num_problems": len(times), "solved": float(np.mean(np.isfinite(times[:, column])))}
+        row |= {f"within_{factor:g}": float(shares[row_index, column]) for row_index, factor in enumerate(FACTORS)}
+        rows.append(row | {"score": profile_score(ratios(times)[:, column])})
     return columns, sorted(rows, key=lambda row: -row["score"])
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how to read a profile, and on what nobody reached the target."""
+    """Return the meaning of a profile, and the problems whose target nobody reached.
+
+    Raises ValueError if trials are not stored.
+    """
     times = median_steps(run.parts, view)
     missed = [task for task, steps in times.items() if np.isinf(min(steps.values()))]
     unsolved = [f"nobody reached the target on {problem} at batch size {size}" for problem, size in missed]

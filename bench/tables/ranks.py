@@ -1,4 +1,4 @@
-"""Mean ranks over problems, and which of them can be told apart."""
+"""Mean ranks over problems, and which of them differ significantly."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,10 @@ COLUMNS = ("optimizer", "mean_rank", "best_rank", "worst_rank", "num_first", "be
 
 
 def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """Rank the tuned optimizers on each problem and average: (columns, rows), best first."""
+    """Return the mean ranks of the tuned optimizers over problems: (columns, rows), best first.
+
+    Raises ValueError if trials are not stored.
+    """
     names, ranked = problem_ranks(parts, view)
     if not ranked.size:
         return [*COLUMNS], []
@@ -26,20 +29,23 @@ def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str,
     rows = [
         {
             "optimizer": name,
-            "mean_rank": float(mean[place]),
-            "best_rank": float(ranked[:, place].min()),
-            "worst_rank": float(ranked[:, place].max()),
-            "num_first": int(np.sum(ranked[:, place] == ranked.min(axis=1))),
-            "behind_the_best": bool(apart[place]),
+            "mean_rank": float(mean[index]),
+            "best_rank": float(ranked[:, index].min()),
+            "worst_rank": float(ranked[:, index].max()),
+            "num_first": int(np.sum(ranked[:, index] == ranked.min(axis=1))),
+            "behind_the_best": bool(apart[index]),
             "num_problems": len(ranked),
         }
-        for place, name in enumerate(names)
+        for index, name in enumerate(names)
     ]
     return [*COLUMNS], sorted(rows, key=lambda row: row["mean_rank"])
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say what the test found, and what was left out."""
+    """Return the result of the test of the ranks, and the number of problems left out.
+
+    Raises ValueError if trials are not stored.
+    """
     names, ranked = problem_ranks(run.parts, view)
     num = len({part.record.problem for part in run.parts})
     lines = [

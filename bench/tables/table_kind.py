@@ -1,4 +1,4 @@
-"""What is known of a kind of table, and the notes that several kinds share."""
+"""The fields of a kind of table, and the notes that several kinds share."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ NO_TARGET = "no problem has a target; --target 0.1 sets one, in train loss"
 
 
 def cell_notes(run: StoredRun) -> list[str]:
-    """Name the cells that failed, are torn or are missing."""
+    """Return a note for each cell that failed or is torn, and the number of missing ones."""
     notes = [f"{part.record.problem} / {part.record.optimizer}: {part.record.message}" for part in run.failed]
     notes += [f"{part.path} {part.message}: left out; `optbench run` computes it again" for part in run.torn]
     if run.missing:
@@ -28,7 +28,7 @@ def cell_notes(run: StoredRun) -> list[str]:
 
 
 def select_notes(run: StoredRun) -> list[str]:
-    """Name the cells as `cell_notes` does, and count those in which a search stopped selection trials early."""
+    """Return `cell_notes`, and the number of cells in which a search stopped selection trials early."""
     finished = [(part.record, part.results) for part in run.parts if part.outcome == "finished"]
     stopped = sum(
         results.trial_steps < record.num_points * record.seeds * results.steps for record, results in finished
@@ -39,7 +39,7 @@ def select_notes(run: StoredRun) -> list[str]:
 
 
 def report_notes(run: StoredRun) -> list[str]:
-    """Name the cells as `cell_notes` does, and say if selection seeds stand in for report seeds."""
+    """Return `cell_notes`, and a note if selection seeds stand in for report seeds."""
     without = any(part.outcome == "finished" and not part.record.report_seeds for part in run.parts)
     note = "for want of report seeds, the selection seeds of the best point stand in for them"
     return cell_notes(run) + ([note] if without else [])
@@ -56,25 +56,25 @@ def no_columns(columns: Sequence[str]) -> list[str]:
 
 
 class TableKind(NamedTuple):
-    """What a kind of table holds, how it is made, what stands below it, and where a report shows it."""
+    """The meaning of a kind of table, its rows, its notes, and its section of the report."""
 
-    #: As a title and a help text say it: "what a larger batch buys".
+    #: For titles and help texts: "what a larger batch buys".
     meaning: str
     make: Callable[[StoredRun, Slice], Rows]
-    #: The notes of its own, below the shared ones.
+    #: Its own notes, below the shared ones.
     notes: Callable[[StoredRun, Iterable[Row], Slice], list[str]] = no_notes
     #: The notes that stand first: `cell_notes`, or with the phase whose trials count `select_notes`, `report_notes`.
     shared_notes: Callable[[StoredRun], list[str]] = cell_notes
-    #: The title of the report's section that shows it; None of what no report shows.
+    #: The title of the report's section that shows it; None if no report does.
     section: str | None = None
-    #: A report shows it at once, and not on demand alone.
+    #: Whether a report shows it at once, and not only on demand.
     open_in_report: bool = False
-    #: The columns that only machines get, of all columns.
+    #: Returns, of all columns, those that are written to files but not printed.
     hidden_columns: Callable[[Sequence[str]], list[str]] = no_columns
-    #: A slice of the curves changes it.
+    #: Whether it depends on the slice of the learning curves.
     of_curves: bool = True
 
 
 def of_parts(tabulate: Callable[[Sequence[Part], Slice], Rows]) -> Callable[[StoredRun, Slice], Rows]:
-    """Return the `make` of a table that needs no more of a run than its parts."""
+    """Return the `make` of a table that is computed from a run's parts alone."""
     return lambda run, view: tabulate(run.parts, view)

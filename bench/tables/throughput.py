@@ -1,4 +1,4 @@
-"""What a step costs: a row for each timed cell."""
+"""Throughput: the seconds, memory and arithmetic of a step of each timed cell."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -33,12 +33,12 @@ COLUMNS = (
     "flops_per_second",
     "percent_of_limit",
 )
-#: Rows of the rarer limit that a note names; of more it tells the number.
+#: Rows of the rarer limit that a note names; further ones are only counted.
 MOST_NAMED = 6
 
 
 def throughput(timings: Iterable[Timing]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Summarise each timed cell: (columns, rows), in the order of problems and batch sizes, cheapest step first."""
+    """Return a row for each timed cell: (columns, rows), by problem and batch size, cheapest step first."""
     rows = [_row(timing) for timing in timings]
     return [*COLUMNS], sort_within(rows, ("problem", "batch_size"), "step_seconds")
 
@@ -69,14 +69,14 @@ def _row(timing: Timing) -> dict[str, Any]:
 
 
 def timing_notes(timings: Sequence[Timing]) -> list[str]:
-    """Say how the rows were measured, and which timings failed."""
+    """Return how the rows were measured, and which timings failed."""
     failed = [timing for timing in timings if timing.times is None]
     finished = [(timing, timing.times) for timing in timings if timing.times is not None]
-    said = [f"{timing.problem} / {timing.optimizer}: {timing.message}" for timing in failed]
+    lines = [f"{timing.problem} / {timing.optimizer}: {timing.message}" for timing in failed]
     if not finished:
-        return said
+        return lines
     repeats = sorted({len(times.step_seconds) for _, times in finished})
-    said += [
+    lines += [
         f"one unbatched trial each, many steps a call; medians of {' or '.join(map(str, repeats))} calls, in turns "
         f"with the others of a problem and batch size, with exact 95 % intervals; on {_machines(finished)}",
         "sgd_ratio: over plain sgd's step; update_share: what a step takes beyond one loss and gradient (below zero "
@@ -84,12 +84,12 @@ def timing_notes(timings: Sequence[Timing]) -> list[str]:
         "counted from the program as written",
     ]
     if any(times.compile_seconds is None for _, times in finished):
-        said.append("compile_seconds -: the program came out of the compilation cache")
-    return said + _limit_notes(finished)
+        lines.append("compile_seconds -: the program came out of the compilation cache")
+    return lines + _limit_notes(finished)
 
 
 def _machines(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
-    """Name the machine, or which problems were timed on which: seconds of two machines are not to be compared."""
+    """Return the machine, or the problems by machine, since seconds of two machines are not comparable."""
     timed: dict[str, dict[str, None]] = {}
     for timing, _ in finished:
         machine = f"{timing.device['device']}, {timing.device['cpu']}"
@@ -100,21 +100,21 @@ def _machines(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
 
 
 def _limit_notes(finished: Sequence[tuple[Timing, StepTimes]]) -> list[str]:
-    """Say what the limits are, and which of them each row is held against."""
+    """Return the limits of each dtype, and which of the two each row comes nearer to."""
     notes = []
     for dtype in dict.fromkeys(timing.dtype for timing, _ in finished):
-        some = [(timing, times) for timing, times in finished if timing.dtype == dtype]
-        limits = some[0][1]
+        of_dtype = [(timing, times) for timing, times in finished if timing.dtype == dtype]
+        limits = of_dtype[0][1]
         product, copy = limits.product_flops_per_second / 1e9, limits.copy_bytes_per_second / 1e9
         notes.append(
             f"percent_of_limit: the larger share of what was measured in the same run, a {dtype} product at "
-            f"{product:.3g} GFLOP/s and a copy at {copy:.3g} GB/s; {_nearest(some)}"
+            f"{product:.3g} GFLOP/s and a copy at {copy:.3g} GB/s; {_nearest(of_dtype)}"
         )
     return notes
 
 
 def _nearest(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
-    """Name the rows held against the rarer limit: whole problems, or whole batch sizes, where all their rows are."""
+    """Return a phrase that names the rows nearer to the rarer limit: whole problems or batch sizes if all rows are."""
     nearest = {}
     for timing, times in finished:
         cell = (timing.problem, timing.batch_size, timing.optimizer)
@@ -122,18 +122,17 @@ def _nearest(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
     rare, common = sorted(sorted(LIMITS), key=list(nearest.values()).count)
     if rare not in nearest.values():
         return f"of the {common} in every row"
-    named: dict[tuple[Any, ...], None] = {}
+    rare_names: dict[tuple[Any, ...], None] = {}
     for cell, limit in nearest.items():
         prefixes = [cell[:length] for length in (1, 2, 3)]
-        # The shortest of its names that fits no row of the other limit.
+        # The shortest name that fits no row of the other limit.
         alone = [prefix for prefix in prefixes if {nearest[other] for other in _under(prefix, nearest)} == {rare}]
-        named |= dict.fromkeys(alone[:1] if limit == rare else [])
-    if len(named) > MOST_NAMED:
+        rare_names |= dict.fromkeys(alone[:1] if limit == rare else [])
+    if len(rare_names) > MOST_NAMED:
         count = sum(limit == rare for limit in nearest.values())
         return f"of the {rare} in {count} of {len(nearest)} rows, of the {common} in the others"
-    return (
-        f"of the {rare} for {', '.join(' / '.join(map(str, name)) for name in named)}, of the {common} for all others"
-    )
+    names = ", ".join(" / ".join(map(str, name)) for name in rare_names)
+    return f"of the {rare} for {names}, of the {common} for all others"
 
 
 def _under(prefix: tuple[Any, ...], cells: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -141,19 +140,23 @@ def _under(prefix: tuple[Any, ...], cells: Iterable[tuple[Any, ...]]) -> list[tu
 
 
 def make(run: StoredRun, view: Slice) -> Rows:
-    """Summarise the timed cells of a run."""
+    """Return a row for each timed cell of a run: (columns, rows)."""
     return throughput(run.timings)
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how the rows were measured, which timings failed, and how many cells are not timed."""
-    left = len(run.manifest["cells"]) - len(run.timings)
-    untimed = [f"{left} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"] if left else []
+    """Return how the rows were measured, which timings failed, and the number of cells that are not timed."""
+    num_untimed = len(run.manifest["cells"]) - len(run.timings)
+    untimed = (
+        [f"{num_untimed} of {len(run.manifest['cells'])} cells are not timed (optbench throughput)"]
+        if num_untimed
+        else []
+    )
     return timing_notes(run.timings) + untimed
 
 
 def no_cell_notes(run: StoredRun) -> list[str]:
-    """Return no note: the timings tell which of them failed, and are not of cells that finished alone."""
+    """Return no note, since `timing_notes` has those of failed timings, and unfinished cells can be timed too."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""How long each optimizer takes to the target: its steps times the seconds of a step."""
+"""The time of each optimizer to the target: its steps times the seconds of a step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,10 +24,10 @@ NOTES = [
 def time_to_target(
     parts: Sequence[Part], timings: Iterable[Timing], view: Slice
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Multiply steps to target with the seconds of a step: (columns, rows); first the scores over all problems.
+    """Return steps to target times seconds of a step: (columns, rows); first the scores over all problems.
 
     `ratio` compares an optimizer's fastest batch size with the fastest optimizer on that problem, and `score` is the
-    area under its performance profile up to 4 times as long as the fastest.
+    area under its performance profile up to 4 times as long as the fastest. Raises ValueError if trials are not stored.
     """
     rows = _timed_rows(parts, timings, view)
     best: dict[tuple[str, str], float] = {}
@@ -49,7 +49,7 @@ def time_to_target(
 
 
 def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -> list[dict[str, Any]]:
-    """Join steps to target and step times of the timed cells whose problem has a target; a failed one has missed it."""
+    """Return steps to target and step times of the timed cells whose problem has a target; failed cells miss it."""
     step = step_seconds(timings)
     # A failed cell doesn't say what its target was, but its neighbours do.
     finished = {part.record.problem for part in parts if part.outcome == "finished" and part.results.targets}
@@ -58,10 +58,10 @@ def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -
     for row in convergence(parts, view)[1]:
         seconds = step.get(cell_names(row))
         if row["problem"] in aimed and seconds is not None:
-            named = {name: row[name] for name in ("problem", "optimizer", "batch_size")}
+            identity = {name: row[name] for name in ("problem", "optimizer", "batch_size")}
             steps = np.inf if row["steps_to_target"] is None else row["steps_to_target"]
             timed = {"steps_to_target": steps, "step_seconds": seconds, "time_to_target": steps * seconds}
-            rows.append(named | timed)
+            rows.append(identity | timed)
     return rows
 
 
@@ -70,12 +70,12 @@ def _ratio(time: float, fastest: float) -> float:
 
 
 def make(run: StoredRun, view: Slice) -> Rows:
-    """Multiply the steps and the seconds of a run."""
+    """Return the times to target of a run: (columns, rows). Raises ValueError if trials are not stored."""
     return time_to_target(run.parts, run.timings, view)
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Say how to read the columns, and if no cell is timed."""
+    """Return the meaning of the columns, and a note if no cell is timed."""
     untimed = [] if run.timings else ["no cell is timed yet; optbench throughput times them"]
     return untimed + NOTES
 

@@ -1,4 +1,4 @@
-"""Every trial of a run's parts, with its settings and where it ended."""
+"""Every trial of a run's parts, with its settings and final values."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,28 +26,34 @@ STATUS = ("status", "message", "diverged_at")
 
 
 def trials(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
-    """List every trial with its settings and what it ended at."""
-    tuned = hyperparameters_of(parts)
+    """Return every trial with its settings and final values: (columns, rows)."""
+    hyperparameters = hyperparameters_of(parts)
     wanted = [*NAMES, *SETTINGS, *STATUS, "step", *METRICS]
-    rows = [row for part in parts for batch in read_batches(part, wanted) for row in _ends(batch, tuned, view)]
-    return [*NAMES, *tuned, "schedule", "status", "message", *METRICS, "diverged_at"], rows
+    rows = [
+        row for part in parts for batch in read_batches(part, wanted) for row in _ends(batch, hyperparameters, view)
+    ]
+    return [*NAMES, *hyperparameters, "schedule", "status", "message", *METRICS, "diverged_at"], rows
 
 
-def _ends(batch: pa.RecordBatch, tuned: Sequence[str], view: Slice) -> Iterator[dict[str, Any]]:
-    """Look at one record of each trial, and leave the others in their columns."""
+def _ends(batch: pa.RecordBatch, hyperparameters: Sequence[str], view: Slice) -> Iterator[dict[str, Any]]:
+    """Return a row for each trial; only its last record is taken out of the Arrow columns."""
     records = num_records(batch["step"], view) - 1
     ends = [_elements(batch[metric], records) for metric in METRICS]
-    named = batch.select([*NAMES, *SETTINGS, *STATUS]).to_pylist()
-    for trial, *values in zip(named, *ends, strict=True):
-        yield names_of(trial, tuned) | {name: trial[name] for name in STATUS} | dict(zip(METRICS, values, strict=True))
+    identities = batch.select([*NAMES, *SETTINGS, *STATUS]).to_pylist()
+    for trial, *values in zip(identities, *ends, strict=True):
+        yield (
+            names_of(trial, hyperparameters)
+            | {name: trial[name] for name in STATUS}
+            | dict(zip(METRICS, values, strict=True))
+        )
 
 
 def _elements(curves: pa.ListArray, records: Int[np.ndarray, " trial"]) -> list[Any]:
-    """Take one element of each list; None where there is none."""
+    """Return one element of each list; None if the list is too short."""
     offsets, values = numbers(curves.offsets), curves.values
-    places = offsets[:-1] + records
-    there = (records >= 0) & (places < offsets[1:])
-    return [values[place].as_py() if ok else None for place, ok in zip(places.tolist(), there.tolist(), strict=True)]
+    indices = offsets[:-1] + records
+    stored = (records >= 0) & (indices < offsets[1:])
+    return [values[index].as_py() if ok else None for index, ok in zip(indices.tolist(), stored.tolist(), strict=True)]
 
 
 TABLE = TableKind("every trial, with its settings and where it ended", of_first_seeds(trials))
