@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from optbench.compare.compare import Compared
+    from optbench.compare.compare import ComparisonTables
     from optbench.request import Suite
     from optbench.store.run import StoredRun
 
@@ -77,7 +77,7 @@ def _run(results: str, suite: "Suite", timed: bool, folders: "Sequence[Path]") -
     return stored
 
 
-def _shown(compared: "Compared", format: str) -> str:
+def _shown(compared: "ComparisonTables", format: str) -> str:
     from optbench.present.table import format_table
 
     tables = [format_table(table, format) for table in (compared.per_problem, compared.overall)]

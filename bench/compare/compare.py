@@ -1,4 +1,4 @@
-"""Compare optimizers: refuse what can't be compared, and tabulate the rest."""
+"""Tables that compare optimizers, after a check that their cells can be compared."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,8 +20,8 @@ from optbench.store.timings import Timing
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
 
 
-class Compared(NamedTuple):
-    """Two tables, a sentence for each pair, and whether the first is worse anywhere."""
+class ComparisonTables(NamedTuple):
+    """Two tables, a sentence for each pair, and whether the first optimizer is worse on any problem."""
 
     per_problem: Table
     overall: Table
@@ -36,11 +36,12 @@ def compare_optimizers(
     results: str | Path = "results",
     runner: Runner,
     anyway: bool = False,
-) -> Compared:
-    """Compare the first of some optimizers with each of the others.
+) -> ComparisonTables:
+    """Return the comparison of the first of some optimizers with each of the others.
 
     Each word names an optimizer of the newest run that has it, RUN:OPTIMIZER, a whole run, or a plug-in, which `runner`
-    runs first. Raises RequestError for what isn't there, or can't be compared unless `anyway`.
+    runs first. Raises RequestError for a word that names none of these, for a metric or budget that is not accepted,
+    and for cells that can't be compared, unless `anyway`.
     """
     rules = rules or Rules()
     if len(words) < 2:
@@ -53,46 +54,53 @@ def compare_optimizers(
     return compare_operands(operands, rules, anyway=anyway)
 
 
-def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool = False) -> Compared:
-    """Compare the first of some optimizers or runs that are stored with each of the others, as `compare_optimizers`."""
+def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool = False) -> ComparisonTables:
+    """Return the comparison of the first of some stored optimizers or runs with each of the others.
+
+    Raises RequestError if they have no task in common, or for cells that can't be compared, unless `anyway`.
+    """
     first, *others = operands
-    compared, notes = [], []
+    comparisons: list[Comparison] = []
+    notes: list[str] = []
     for pair in [pair for other in others for pair in pairs(first, other)]:
-        named = pair[0].optimizer == pair[1].optimizer
-        sides = (side(pair[0], rules, named), side(pair[1], rules, named))
+        with_run = pair[0].optimizer == pair[1].optimizer
+        sides = (side(pair[0], rules, with_run), side(pair[1], rules, with_run))
         differs, remarks = differences(pair, sides, rules)
         if differs and not anyway:
-            names = " and ".join(one.label for one in sides)
+            names = " and ".join(side.label for side in sides)
             raise RequestError(f"{names} can't be compared: {'; '.join(differs)}; --anyway does it all the same")
         try:
-            found = compare(*sides, rules)
+            comparison = compare(*sides, rules)
         except ValueError as error:
             raise RequestError(str(error)) from error
-        compared.append(found)
-        notes += [*(f"not alike: {text}" for text in differs), *remarks, *found.notes]
-    names = [run_of(one).folder.name for one in (first, *others)]
-    return _tables(compared, names, list(dict.fromkeys(notes)), rules)
+        comparisons.append(comparison)
+        notes += [*(f"not alike: {text}" for text in differs), *remarks, *comparison.notes]
+    names = [run_of(operand).folder.name for operand in (first, *others)]
+    return _tables(comparisons, names, list(dict.fromkeys(notes)), rules)
 
 
-def side(one: Operand, rules: Rules, named: bool) -> Side:
-    """Gather an operand's finished cells, `named` by its run too. Raises RequestError where there are none."""
-    run, name = run_of(one), one.optimizer
+def side(operand: Operand, rules: Rules, with_run: bool) -> Side:
+    """Return an operand's finished cells, with its run in the label if `with_run`.
+
+    Raises RequestError if no cell is finished.
+    """
+    run, name = run_of(operand), operand.optimizer
     own = [part for part in run.parts if part.record.optimizer == name]
     parts = {_task(part.record): part for part in own if part.outcome == "finished"}
-    label = f"{run.folder.name}:{name}" if named else str(name)
+    label = f"{run.folder.name}:{name}" if with_run else str(name)
     if not parts:
         failed = "; ".join(dict.fromkeys(part.record.message for part in own if part.outcome == "failed"))
         raise RequestError(f"{run.folder.name}:{name} has no finished cell{f': {failed}' if failed else ''}")
     timings = [timing for timing in run.timings if timing.optimizer == name] if rules.metric == "time_to_target" else []
     seconds = step_seconds(timings)
-    timed = {
+    step_times = {
         _task(timing): (
             seconds[timing.problem, name, timing.batch_size],
             ", ".join(map(str, timing.device.values())),
         )
         for timing in timings
     }
-    return Side(label, parts, timed)
+    return Side(label, parts, step_times)
 
 
 def _task(cell: CellRecord | Timing) -> Task:
@@ -100,23 +108,29 @@ def _task(cell: CellRecord | Timing) -> Task:
 
 
 def differences(pair: tuple[Operand, Operand], sides: tuple[Side, Side], rules: Rules) -> tuple[list[str], list[str]]:
-    """Say what makes two sides incomparable, and what else is not the same."""
-    manifests = [run_of(one).manifest for one in pair]
+    """Return the differences that make two sides incomparable, and those of versions and device.
+
+    Raises ValueError if trials are not stored.
+    """
+    manifests = [run_of(operand).manifest for operand in pair]
     suites = [manifest["suite"] for manifest in manifests]
     differs = [_unlike(name, [suite.get(name) for suite in suites]) for name in ("dtype", "decay", "seed")]
     same_seeds = not any(differs)
     for task in (task for task in sides[0].parts if task in sides[1].parts):
-        found = _task_differences(task, sides, rules, same_seeds)
-        differs += [f"{text} on {task[0]} at {task[1]}" for text in found if text]
+        texts = _task_differences(task, sides, rules, same_seeds)
+        differs += [f"{text} on {task[0]} at {task[1]}" for text in texts if text]
     versions = [manifest.get("versions", {}) for manifest in manifests]
-    remarks = [_unlike(name, [found.get(name) for found in versions]) for name in ("optbench", "jax", "optax", "flax")]
+    remarks = [
+        _unlike(name, [packages.get(name) for packages in versions]) for name in ("optbench", "jax", "optax", "flax")
+    ]
     remarks.append(_unlike("device", [manifest["device"]["device"] for manifest in manifests]))
     return _shortened(filter(None, differs)), [text for text in remarks if text]
 
 
 def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_seeds: bool) -> list[str]:
-    records, both = [one.parts[task].record for one in sides], [one.parts[task].results for one in sides]
-    found = [
+    parts = [side.parts[task] for side in sides]
+    records, both = [part.record for part in parts], [part.results for part in parts]
+    texts = [
         _unlike("steps", [results.steps for results in both]),
         _unlike("seeds", [record.seeds for record in records]),
         _unlike("optimum", [results.optimum for results in both]),
@@ -124,19 +138,19 @@ def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_s
         _unlike("examples_per_step", [results.examples_per_step for results in both]),
     ]
     if rules.budget is None:
-        found.append(_unlike("points tried", [record.num_points for record in records]))
+        texts.append(_unlike("points tried", [record.num_points for record in records]))
     if bool(records[0].report_seeds) != bool(records[1].report_seeds):
-        return [*found, "report seeds against selection seeds"]
+        return [*texts, "report seeds against selection seeds"]
     costs = paired(*sides, task, replace(rules, budget=None))
     if (
         same_seeds
         and costs
         and not np.allclose(costs[0].initial_losses, costs[1].initial_losses, rtol=1e-3, equal_nan=True)
     ):
-        found.append("the same seeds start from other losses, so the problem or its data was another")
-    if all(task in one.timings for one in sides):
-        found.append(_unlike("machine", [one.timings[task][1] for one in sides]))
-    return found
+        texts.append("the same seeds start from other losses, so the problem or its data was another")
+    if all(task in side.timings for side in sides):
+        texts.append(_unlike("machine", [side.timings[task][1] for side in sides]))
+    return texts
 
 
 def _unlike(name: str, values: Sequence[Any]) -> str:
@@ -144,26 +158,30 @@ def _unlike(name: str, values: Sequence[Any]) -> str:
 
 
 def _shortened(texts: Iterable[str]) -> list[str]:
-    """Tell a difference that many tasks have once."""
-    told: dict[str, list[str]] = {}
+    """Return each difference once, with the number of tasks that have it."""
+    tasks_of: dict[str, list[str]] = {}
     for text in texts:
-        what, _, where = text.partition(" on ")
-        told.setdefault(what, []).append(where)
+        difference, _, task = text.partition(" on ")
+        tasks_of.setdefault(difference, []).append(task)
     return [
-        f"{what} on {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "") if places[0] else what
-        for what, places in told.items()
+        f"{difference} on {tasks[0]}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
+        if tasks[0]
+        else difference
+        for difference, tasks in tasks_of.items()
     ]
 
 
-def _tables(compared: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules) -> Compared:
-    """Make the two tables of all pairs."""
-    rows = [row for one in compared for row in one.rows]
+def _tables(
+    comparisons: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules
+) -> ComparisonTables:
+    """Return the two tables of all pairs."""
+    rows = [row for comparison in comparisons for row in comparison.rows]
     source = "over fresh report seeds, of the tuned optimizers"
     if rules.budget is not None:
         source = f"over the selection seeds, of the expected best of {rules.budget} configurations"
-    where = ", ".join(dict.fromkeys(names))
+    runs = ", ".join(dict.fromkeys(names))
     per_problem = Table(
-        f"optimizer against reference ({where})",
+        f"optimizer against reference ({runs})",
         COLUMNS,
         rows,
         (
@@ -179,7 +197,7 @@ def _tables(compared: Sequence[Comparison], names: Sequence[str], notes: Sequenc
     overall = Table(
         "over all problems",
         SUMMARY,
-        [one.summary for one in compared],
+        [comparison.summary for comparison in comparisons],
         (
             "improvement: the probability that the optimizer is better on a problem and seeds drawn at random; score: "
             "interquartile mean over problems and seeds of the way left to go, 0 at the optimum (or the best of both) "
@@ -189,4 +207,4 @@ def _tables(compared: Sequence[Comparison], names: Sequence[str], notes: Sequenc
         ),
     )
     worse = any(row["verdict"] == "worse" for row in rows)
-    return Compared(per_problem, overall, tuple(one.sentence for one in compared), worse)
+    return ComparisonTables(per_problem, overall, tuple(comparison.sentence for comparison in comparisons), worse)

@@ -1,4 +1,4 @@
-"""What the words of a comparison name: optimizers of runs, whole runs, plug-ins that are still to run."""
+"""The operands of a comparison: optimizers of runs, whole runs, and plug-ins that have yet to run."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -16,52 +16,52 @@ from optbench.store.runs import find_run, list_runs
 from optbench.store.scan import scan
 from optbench.store.status import Outcome
 
-#: Runs what a plug-in needs: (suite, time single trials, folders that may hold finished cells of it) -> the run.
+#: Runs a plug-in: (suite, whether to time updates, folders that may hold finished cells of it) -> the run.
 Runner = Callable[[Suite, bool, Sequence[Path]], StoredRun]
 
 
 class Operand(NamedTuple):
-    """What a word of the command names: an optimizer of a run, a whole run, or a plug-in that is still to run."""
+    """An optimizer of a run, a whole run, or a plug-in that has yet to run, with the word that names it."""
 
     text: str
     run: StoredRun | None
     optimizer: str | None
-    #: Of a plug-in the runs that name it, newest first.
+    #: Of a plug-in, the runs that include it, newest first.
     folders: tuple[Path, ...] = ()
 
 
-def run_of(one: Operand) -> StoredRun:
+def run_of(operand: Operand) -> StoredRun:
     """Return an operand's run, once plug-ins have run."""
-    assert one.run is not None
-    return one.run
+    assert operand.run is not None
+    return operand.run
 
 
 def find_operands(words: Sequence[str], results: Path) -> list[Operand]:
-    """Find what words name. Raises RequestError with the nearest that there is.
+    """Return the operands that words name. Raises RequestError for an unknown name, with the nearest known one.
 
-    Names of optimizers are looked up in the newest run that has finished cells of them all, or of each: not in the
-    latest alone, which where a plug-in was compared just now holds no baseline. A plug-in is always to run, since its
-    code may have changed: finished cells of it are kept.
+    Names of optimizers are looked up in the newest run that has finished cells of them all, or of each: the latest run
+    may be the comparison of a plug-in, which holds no baseline. A plug-in always runs, since its code may have
+    changed; its finished cells are reused.
     """
     manifests = dict(_manifests(results))
     stored = {folder: _optimizers(manifest) for folder, manifest in manifests.items()}
     plugins = {word for word in words if _is_plugin(word, results)}
-    named = {word for word in words if any(word in names for names in stored.values())}
+    optimizers = {word for word in words if any(word in names for names in stored.values())}
     operands = []
     for word in words:
         if word in plugins:
             folders = tuple(folder for folder, names in stored.items() if word in names)
             operands.append(Operand(word, None, word, folders))
-        elif word in named:
-            home = _home(word, named - plugins, named, manifests)
-            operands.append(Operand(word, load_stored(home), word))
+        elif word in optimizers:
+            folder = _home(word, optimizers - plugins, optimizers, manifests)
+            operands.append(Operand(word, load_stored(folder), word))
         else:
             operands.append(_find_other(word, stored, results))
     return operands
 
 
 def _is_plugin(word: str, results: Path) -> bool:
-    """Say whether a word names a file, or a module that can be imported, and no run."""
+    """Return whether a word names a file, or a module that can be imported, and no run."""
     if re.fullmatch(r"[^:]*\.py:.+", word):
         return True
     top = word.partition(":")[0].partition(".")[0]
@@ -70,14 +70,14 @@ def _is_plugin(word: str, results: Path) -> bool:
     return PathFinder.find_spec(top, [str(Path.cwd())]) is not None or find_spec(top) is not None
 
 
-def _home(word: str, together: Set[str], named: Set[str], manifests: Mapping[Path, Mapping[str, Any]]) -> Path:
-    """Choose the run that an optimizer is taken from: the newest with finished cells of it.
+def _home(word: str, together: Set[str], optimizers: Set[str], manifests: Mapping[Path, Mapping[str, Any]]) -> Path:
+    """Return the run that an optimizer is taken from: the newest with finished cells of it.
 
-    Of those that name all that is compared, plug-ins too, where there is one; else of those with all optimizers
-    `together`; else of all. Where no cell is finished anywhere, the newest that names it.
+    Runs with all optimizers of the comparison come first, plug-ins included; then those with all optimizers of
+    `together`; then all others. If no cell is finished in any, it is the newest run with the optimizer.
     """
     stored = {folder: set(_optimizers(manifest)) for folder, manifest in manifests.items()}
-    for all_of, finished in ((named, together), (together, together), ({word}, {word})):
+    for all_of, finished in ((optimizers, together), (together, together), ({word}, {word})):
         for folder, names in stored.items():
             if all_of <= names and all(_has_finished(folder, manifests[folder], name) for name in finished):
                 return folder
@@ -85,15 +85,15 @@ def _home(word: str, together: Set[str], named: Set[str], manifests: Mapping[Pat
 
 
 def _has_finished(folder: Path, manifest: Mapping[str, Any], optimizer: str) -> bool:
-    """Say whether any cell of an optimizer is finished: timings alone are none."""
+    """Return whether any cell of an optimizer is finished; timings don't count."""
     keys = [cell["key"] for cell in manifest["cells"] if cell["optimizer"] == optimizer]
-    # By a few, since the first of them is finished as a rule.
+    # In small batches, since the first cell is usually finished.
     batches = (scan(folder, keys[first : first + 64]) for first in range(0, len(keys), 64))
     return any(part.outcome == Outcome.FINISHED for batch in batches for part in batch.values())
 
 
 def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> Operand:
-    """Find a whole run, or an optimizer of a run that is named. Raises RequestError."""
+    """Return the operand of RUN or RUN:OPTIMIZER. Raises RequestError for an unknown run or optimizer."""
     folder, name = _split(word, results)
     if folder is not None:
         names = _optimizers(read_manifest(folder))
@@ -102,25 +102,25 @@ def _find_other(word: str, stored: Mapping[Path, list[str]], results: Path) -> O
         return Operand(word, load_stored(folder), name)
     if not stored:
         raise RequestError(f"no run under {results} to find {word!r} in; make one: optbench run quick")
-    known = [name for names in stored.values() for name in names] + [folder.name for folder in stored]
+    candidates = [name for names in stored.values() for name in names] + [folder.name for folder in stored]
     raise RequestError(
-        f"{word!r} is neither an optimizer of a run under {results} nor a run{nearest(word, known)}; "
+        f"{word!r} is neither an optimizer of a run under {results} nor a run{nearest(word, candidates)}; "
         "or RUN:OPTIMIZER, or ./file.py:make"
     )
 
 
 def _manifests(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Read the manifests there are, newest first, but for those that can't be read."""
+    """Yield the runs whose manifest can be read, newest first."""
     for folder in list_runs(results):
         with suppress(StoreError):
             yield folder, read_manifest(folder)
 
 
 def _split(word: str, results: Path) -> tuple[Path | None, str | None]:
-    """Read RUN or RUN:OPTIMIZER, where there is such a run."""
-    for place in [len(word), *(found.start() for found in re.finditer(":", word))]:
+    """Return the folder and optimizer of RUN or RUN:OPTIMIZER; (None, None) if there is no such run."""
+    for index in [len(word), *(match.start() for match in re.finditer(":", word))]:
         try:
-            return find_run(results, word[:place]), word[place + 1 :] or None
+            return find_run(results, word[:index]), word[index + 1 :] or None
         except StoreError:
             continue
     return None, None
@@ -131,9 +131,9 @@ def _optimizers(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def run_plugins(operands: Sequence[Operand], timed: bool, runner: Runner) -> list[Operand]:
-    """Run plug-ins on the problems, seeds and budget of the first operand that is stored.
+    """Return the operands with their runs, after running plug-ins on the suite of the first stored operand.
 
-    Where all are plug-ins, on those of the newest run that names one of them. Raises RequestError where none does.
+    If all are plug-ins, the suite is that of the newest run that includes one. Raises RequestError if there is none.
     """
     base = next((operand for operand in operands if operand.run is not None), None) or _run_before(operands)
     runs = []
@@ -148,37 +148,48 @@ def run_plugins(operands: Sequence[Operand], timed: bool, runner: Runner) -> lis
 
 
 def _run_before(operands: Sequence[Operand]) -> Operand | None:
-    """Return a plug-in with the newest run that names all of them, or else it alone."""
+    """Return a plug-in with the newest run that includes all plug-ins, or else only it; None if none does."""
     shared = [folder for folder in operands[0].folders if all(folder in operand.folders for operand in operands)]
-    named = next((operand for operand in operands if operand.folders), None)
-    return named and named._replace(run=load_stored([*shared, *named.folders][0]))
+    plugin = next((operand for operand in operands if operand.folders), None)
+    return plugin and plugin._replace(run=load_stored([*shared, *plugin.folders][0]))
 
 
 def plugin_suite(text: str, other: Operand) -> Suite:
-    """Ask of a plug-in what was asked of another operand, in its place."""
+    """Return the suite of another operand's run, with the plug-in as its only optimizer.
+
+    Raises RequestError if `parse_suite` refuses it.
+    """
     assert other.run is not None
-    asked = {name: value for name, value in other.run.manifest["suite"].items() if value is not None}
-    entries = {parse_spec(entry["spec"]).name: entry for entry in asked["optimizers"]}
-    # As it was asked for in that run, if it was; else as what it is compared with.
-    exact = next((entry for entry in asked["optimizers"] if entry["spec"] == text), None)
+    request = {name: value for name, value in other.run.manifest["suite"].items() if value is not None}
+    entries = {parse_spec(entry["spec"]).name: entry for entry in request["optimizers"]}
+    # With its own settings in that run, or else with those of the optimizer it is compared with.
+    exact = next((entry for entry in request["optimizers"] if entry["spec"] == text), None)
     own = exact or entries.get((other.optimizer or "").partition("[")[0], {})
     entry = {"spec": text} | {name: value for name, value in own.items() if name != "spec" and value is not None}
     name = re.sub(r"\W+", "-", Path(text.partition(":")[0]).stem)
-    problems = [{key: value for key, value in one.items() if value is not None} for one in asked["problems"]]
-    return parse_suite(asked | {"name": f"{name}-on-{asked['name']}", "problems": problems, "optimizers": [entry]})
+    problems = [{key: value for key, value in problem.items() if value is not None} for problem in request["problems"]]
+    return parse_suite(request | {"name": f"{name}-on-{request['name']}", "problems": problems, "optimizers": [entry]})
 
 
 def pairs(first: Operand, second: Operand) -> list[tuple[Operand, Operand]]:
-    """Pair what two operands name: two optimizers, or all that whole runs share."""
-    mine, theirs = ([one.optimizer] if one.optimizer else _optimizers(run_of(one).manifest) for one in (first, second))
+    """Return the pairs of optimizers to compare: of two operands, or all optimizers that two runs share.
+
+    Raises RequestError if the operands are the same cells, or have no optimizer in common.
+    """
+    mine, theirs = (
+        [operand.optimizer] if operand.optimizer else _optimizers(run_of(operand).manifest)
+        for operand in (first, second)
+    )
     shared = [(name, name) for name in mine if name in theirs]
     if first.optimizer and second.optimizer:
         shared = [(first.optimizer, second.optimizer)]
     elif not shared and (first.optimizer or second.optimizer):
         shared = [(a, b) for a in mine for b in theirs]
     same = run_of(first).folder.resolve() == run_of(second).folder.resolve()
-    found = [(first._replace(optimizer=a), second._replace(optimizer=b)) for a, b in shared if not (same and a == b)]
-    if not found:
-        what = "are the same cells" if same else "have no optimizer in common"
-        raise RequestError(f"{first.text} and {second.text} {what}")
-    return found
+    operand_pairs = [
+        (first._replace(optimizer=a), second._replace(optimizer=b)) for a, b in shared if not (same and a == b)
+    ]
+    if not operand_pairs:
+        reason = "are the same cells" if same else "have no optimizer in common"
+        raise RequestError(f"{first.text} and {second.text} {reason}")
+    return operand_pairs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from optbench.analyse.comparison import Rules
 from optbench.compare import compare
-from optbench.compare.compare import Compared
+from optbench.compare.compare import ComparisonTables
 from optbench.request import Suite
 from optbench.runner.run import run
 from optbench.store.run import StoredRun
@@ -13,7 +13,7 @@ from optbench.store.run import StoredRun
 
 def compare_optimizers(
     words: Sequence[str], rules: Rules | None = None, *, results: str | Path = "results", anyway: bool = False
-) -> Compared:
+) -> ComparisonTables:
     """Compare the first of some optimizers with each of the others, as `compare.compare_optimizers` does.
 
     A word may be `./file.py:make` or `module:make`. Raises RequestError for what isn't there, or can't be compared
