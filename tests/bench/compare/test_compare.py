@@ -8,7 +8,7 @@ import pytest
 from optbench.analyse.comparison import Rules
 from optbench.compare.operands import find_operands, plugin_suite
 from optbench.request import RequestError, Suite
-from optbench.runner import executor
+from optbench.runner import local
 from optbench.runner.compare import compare_optimizers
 
 
@@ -306,7 +306,7 @@ class TestPlugin:
     def test_finished_cells_of_any_run_are_kept(self, tiny, plugin, tmp_path, monkeypatch):
         text = plugin("import optax\ndef make(learning_rate): return optax.sgd(learning_rate)")
         tiny("both", optimizers=["sgd", text], report_seeds=6)
-        monkeypatch.setattr(executor, "compile_job", None)
+        monkeypatch.setattr(local, "compile_job", None)
         (row,) = compare_optimizers([text, "sgd"], results=tmp_path / "results").per_problem.to_records()
         assert row["difference"] == 0
         # Of two plug-ins the run that names them says what is asked.
