@@ -113,10 +113,11 @@ def _mutant(path: Path, tests: str, at: int, which: int) -> Mutant:
     tree = ast.parse(path.read_text())
     node = list(ast.walk(tree))[at]
     before = ast.unparse(deepcopy(node))
-    what, change = list(changes(node))[which]
-    change(node)
+    what, apply = list(changes(node))[which]
+    apply(node)
     text = ast.unparse(ast.fix_missing_locations(tree))
-    return Mutant(path.relative_to(ROOT), getattr(node, "lineno", 0), f"{before.splitlines()[0][:60]!r} becomes {what}", text, tests)
+    change = f"{before.splitlines()[0][:60]!r} becomes {what}"
+    return Mutant(path.relative_to(ROOT), getattr(node, "lineno", 0), change, text, tests)
 
 
 def copy_tree(folder: Path) -> Path:
