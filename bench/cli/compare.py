@@ -83,5 +83,5 @@ def _shown(compared: "ComparisonTables", format: str) -> str:
     tables = [format_table(table, format) for table in (compared.per_problem, compared.overall)]
     if format == "json":
         return f'{{"problems": {tables[0]},\n"overall": {tables[1]}}}'
-    said = "\n".join(compared.sentences)
-    return "\n\n".join([*tables, said] if format in ("plain", "github") else tables)
+    sentences = "\n".join(compared.sentences)
+    return "\n\n".join([*tables, sentences] if format in ("plain", "github") else tables)

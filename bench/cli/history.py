@@ -47,9 +47,9 @@ def add(*runs: str, label: Text = None, history: str = PLACE, results: str = "re
 
     for name in dict.fromkeys(runs or ("latest",)):
         run = load_stored(name, results)
-        about, rows, left = summarise(run, label)
+        about, rows, missing = summarise(run, label)
         entry, new = write_entry(history, about, rows)
-        for note in left:
+        for note in missing:
             print(f"{run.folder.name}: {note}", file=sys.stderr)
         print(f"{run.folder.name}: entry {entry}, {len(rows)} rows" + ("" if new else "; it was there already"))
 

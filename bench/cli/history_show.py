@@ -56,8 +56,8 @@ def show(
     from optbench.history.entries import read_history
     from optbench.present.table import format_table
 
-    shown = tables.show(read_history(which.history), which.chosen(optimizer), which.last)
-    print("\n\n".join(format_table(table, format) for table in shown))
+    views = tables.show(read_history(which.history), which.chosen(optimizer), which.last)
+    print("\n\n".join(format_table(table, format) for table in views))
 
 
 def plot(

@@ -80,9 +80,9 @@ def optimizers(*, json: Json = False) -> None:
 
     rows = []
     for name, entry in catalogue().items():
-        shown = ", ".join(f"{key}={_shown(value)}" for key, value in entry.hyperparameters.items())
+        hyperparameters = ", ".join(f"{key}={_shown(value)}" for key, value in entry.hyperparameters.items())
         low, high = entry.learning_rates
-        rows.append((name, low, high, shown, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
+        rows.append((name, low, high, hyperparameters, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
     columns = ("optimizer", "learning_rate_low", "learning_rate_high", "hyperparameters", "needs", "decay", "source")
     table = Table("optimizers", columns, tuple(rows), ("choose with -o NAME, -o 'adam*', -o 'adamw[b1=0.8,0.9]'",))
     _print(table, json)

@@ -125,5 +125,5 @@ class Options:
 
         # Entries have words of their own, and a run's folder has another name than its suite.
         words = Suite.model_fields.keys() & {field.name for field in fields(self)} - {"name"}
-        given = {word: getattr(self, word) for word in words}
-        return given | {"problems": self.problem, "optimizers": self.optimizer, "probes": self.probe}
+        values = {word: getattr(self, word) for word in words}
+        return values | {"problems": self.problem, "optimizers": self.optimizer, "probes": self.probe}

@@ -93,8 +93,8 @@ class Reporter:
         if not computed:
             return f"{self._total - self._done} to do"
         took = time.monotonic() - self._began
-        left = took / computed * (self._total - self._done)
-        return f"{self._trials / took:.0f} trials/s, {_duration(left)} left"
+        remaining = took / computed * (self._total - self._done)
+        return f"{self._trials / took:.0f} trials/s, {_duration(remaining)} left"
 
     def _say(self, message: str, label: str) -> None:
         if self._bar is not None:

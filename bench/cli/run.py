@@ -98,8 +98,8 @@ def _dry_run(cluster: str | None) -> int:
 
     kind, _, path = (cluster or "").partition(":")
     if kind != "slurm" or not path:
-        given = f"with cluster {cluster!r}" if cluster else "alone"
-        raise RequestError(f"dry-run is not accepted {given}; accepted: with --cluster slurm:FILE.toml")
+        cluster_words = f"with cluster {cluster!r}" if cluster else "alone"
+        raise RequestError(f"dry-run is not accepted {cluster_words}; accepted: with --cluster slurm:FILE.toml")
     with needs_cluster():
         from optbench.runner.cluster.slurm import job_script
 
@@ -110,9 +110,9 @@ def _dry_run(cluster: str | None) -> int:
 def _comparison(run: "Run") -> str:
     """Say how to compare two optimizers, the first two of the first problem, where there are two."""
     names = list(dict.fromkeys(row["optimizer"] for row in run.best().to_records() if row["train_loss"] is not None))
-    place = [] if run.folder.parent == Path("results") else ["--results", str(run.folder.parent)]
+    options = [] if run.folder.parent == Path("results") else ["--results", str(run.folder.parent)]
     # A spec's brackets need quotes in a shell.
-    return f", or optbench compare {shlex.join([*names[:2], *place])}" if len(names) > 1 else ""
+    return f", or optbench compare {shlex.join([*names[:2], *options])}" if len(names) > 1 else ""
 
 
 def _typed(folder: Path) -> str:

@@ -75,9 +75,9 @@ def _watch(reading: int) -> NoReturn:
 
 def _end(code: int) -> NoReturn:
     # The progress bar hides the cursor.
-    shown = "\x1b[?25h" if sys.stderr.isatty() else ""
+    show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
     with suppress(OSError):
-        os.write(2, f"{shown}\n{INTERRUPTED}\n".encode())
+        os.write(2, f"{show_cursor}\n{INTERRUPTED}\n".encode())
     os._exit(code)
 
 

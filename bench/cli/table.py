@@ -41,7 +41,7 @@ def table(
     loaded = load(run, results)
     names = [name.strip() for name in columns.split(",")] if columns else None
     try:
-        made = loaded.table(kind, **view.words(), **only.words(), columns=names, sort=sort)
+        result = loaded.table(kind, **view.words(), **only.words(), columns=names, sort=sort)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    write_table(made, format, sys.stdout)
+    write_table(result, format, sys.stdout)

@@ -61,9 +61,9 @@ def throughput(
 
         if parameters is not None or shape is not None:
             raise RequestError("--parameters and --shape go with --update-only")
-        place = {"results": options.results, "name": options.name}
+        where_kept = {"results": options.results, "name": options.name}
         with prints_aside():
-            table = time_cells.throughput(suite, **place, **effort, **shared, **options.overrides())
+            table = time_cells.throughput(suite, **where_kept, **effort, **shared, **options.overrides())
     print(format_table(table, "json" if json else format))
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0

@@ -78,14 +78,14 @@ def _files_apart(options: Options, output: Path | None) -> tuple[Options, Path |
     """Tell -o best.toml, which is a file, from -o adamw."""
     from optbench.request import RequestError
 
-    given = options.optimizer or []
-    files = [name for name in given if name.endswith(".toml")]
+    words = options.optimizer or []
+    files = [name for name in words if name.endswith(".toml")]
     if len(files) + (output is not None) > 1:
         raise RequestError(
             f"output: {', '.join(map(str, [*files, *([output] if output else [])]))}; accepted: one file"
         )
-    named = [name for name in given if name not in files] or None
-    return dataclasses.replace(options, optimizer=named), Path(files[0]) if files else output
+    optimizers = [name for name in words if name not in files] or None
+    return dataclasses.replace(options, optimizer=optimizers), Path(files[0]) if files else output
 
 
 def _best_table(tuned: "Tuned") -> "Table":

@@ -55,14 +55,14 @@ def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
     """
     if suite is None:
         quick = load_suite("quick")
-        named = bool(overrides.get("problems") or overrides.get("optimizers"))
-        suite = Suite(problems=quick.problems, optimizers=quick.optimizers) if named else quick
+        is_partial = bool(overrides.get("problems") or overrides.get("optimizers"))
+        suite = Suite(problems=quick.problems, optimizers=quick.optimizers) if is_partial else quick
     if isinstance(suite, str):
         # With the catalogue, unknown names are told together with all other faults of a file.
         suite = load_suite(suite, implementations().catalogue())
-    asked = override(suite, **overrides)
-    _check_probes(asked)
-    return asked
+    request = override(suite, **overrides)
+    _check_probes(request)
+    return request
 
 
 def _check_probes(asked: Suite) -> None:

@@ -22,9 +22,9 @@ def named_files(code: Iterable[Path], modules: Iterable[ModuleType]) -> frozense
     and the values of its modules and classes, once loaded, that are texts or paths. `code` itself is left out.
     """
     own = set(code)
-    named = {file for path in own if path.suffix == ".py" for file in _in_code(path)}
-    named |= {file for module in modules for file in _in_values(vars(module), module.__name__)}
-    return frozenset(file for file in named if file not in own and file.suffix != ".pyc")
+    files = {file for path in own if path.suffix == ".py" for file in _in_code(path)}
+    files |= {file for module in modules for file in _in_values(vars(module), module.__name__)}
+    return frozenset(file for file in files if file not in own and file.suffix != ".pyc")
 
 
 def _in_code(path: Path) -> Iterator[Path]:
@@ -57,7 +57,7 @@ def _matches(base: Path, text: str) -> Iterator[Path]:
         if os.path.isfile(whole):
             yield Path(whole).resolve()
         elif "*" in text and _SUFFIX.search(text):
-            yield from (Path(found).resolve() for found in sorted(glob.glob(whole)) if os.path.isfile(found))
+            yield from (Path(match).resolve() for match in sorted(glob.glob(whole)) if os.path.isfile(match))
 
 
 def _in_values(values: Mapping[str, Any], module: str) -> Iterator[Path]:

@@ -62,7 +62,7 @@ def _is_found(top: str) -> bool:
     """Say whether there is a module under an old name that isn't optbench's, seen from its checkout."""
     spec = find_elsewhere(top)
     places = [spec.origin or "", *(spec.submodule_search_locations or ())] if spec else []
-    return spec is not None and not any(is_own(Path(place).resolve()) for place in places if place)
+    return spec is not None and not any(is_own(Path(location).resolve()) for location in places if location)
 
 
 def _is_alias(top: str) -> bool:

@@ -38,15 +38,15 @@ def maker(everything: Implementations) -> Make:
             if cell.problem in recent:
                 recent[cell.problem] = recent.pop(cell.problem)
                 return recent[cell.problem]
-            made = _made(cell, everything)
-            files = (*given_files(cell), *named(cell.problem_name)) if isinstance(made, Problem) else ()
-            given = [file_digest(file) for file in files]
-            if given and given != digests.setdefault(cell.problem, given):
+            problem = _made(cell, everything)
+            files = (*given_files(cell), *named(cell.problem_name)) if isinstance(problem, Problem) else ()
+            contents = [file_digest(file) for file in files]
+            if contents and contents != digests.setdefault(cell.problem, contents):
                 return ValueError(f"{cell.problem}: a file has changed since the run began; run it again")
             while len(recent) >= KEPT:
                 del recent[next(iter(recent))]
-            recent[cell.problem] = made
-            return made
+            recent[cell.problem] = problem
+            return problem
 
     return make
 

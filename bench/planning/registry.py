@@ -82,23 +82,23 @@ def _plugin_optimizer(text: str, plugin: Plugin) -> Optimizer:
 
 def _signed(plugin: Plugin, text: str, accepted: str) -> Callable[..., Any]:
     """Return what a plug-in names, where it is a function whose parameters can be read. Raises RequestError."""
-    made = plugin.value
+    value = plugin.value
     try:
-        inspect.signature(made)
+        inspect.signature(value)
     except (TypeError, ValueError) as error:
-        what = made.__name__ if isinstance(made, type) else type(made).__name__
+        what = value.__name__ if isinstance(value, type) else type(value).__name__
         raise RequestError(f"plug-in {text} is {what}; accepted: {accepted}") from error
-    return made
+    return value
 
 
 def _checked(make: Callable[..., Any], what: str, kind: type) -> Callable[..., Any]:
     """Wrap a plug-in's function so that returning the wrong thing says so; its signature stays."""
 
     def checked(*arguments: Any, **keywords: Any) -> Any:
-        made = make(*arguments, **keywords)
-        if not isinstance(made, kind):
-            raise TypeError(f"{what} returned {type(made).__name__}; expected {kind.__name__}")
-        return made
+        result = make(*arguments, **keywords)
+        if not isinstance(result, kind):
+            raise TypeError(f"{what} returned {type(result).__name__}; expected {kind.__name__}")
+        return result
 
     return wraps(make)(checked)
 

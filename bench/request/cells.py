@@ -128,11 +128,11 @@ def _optimizer_choices(
     entry: OptimizerEntry, suite: Suite, optimizers: Mapping[str, OptimizerInfo]
 ) -> Iterator[_OptimizerChoice]:
     for match in match_optimizers(parse_spec(entry.spec), optimizers):
-        asked = {
+        texts = {
             "learning_rate": entry.learning_rate or suite.learning_rate,
             "weight_decay": entry.weight_decay or suite.weight_decay,
         }
-        grid: dict[str, Any] = {key: check_rates(parse_values(text), key) for key, text in asked.items()}
+        grid: dict[str, Any] = {key: check_rates(parse_values(text), key) for key, text in texts.items()}
         grid |= {"schedule": entry.schedule or suite.schedule} | match.traced
         grid["learning_rate"] = _resolve(grid["learning_rate"], optimizers[match.name].learning_rates)
         for static in points(match.static):

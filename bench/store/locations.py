@@ -28,16 +28,16 @@ def locate(given: str | Path) -> Path:
 
     try:
         # Listings are not cached: another process may have added something.
-        found = UPath(given, use_listings_cache=False)
+        path = UPath(given, use_listings_cache=False)
         # Loads the package that speaks the protocol.
-        names = found.fs.protocol
+        names = path.fs.protocol
     except Exception as error:
         raise StoreError(f"can't open {given}: {reason(error)}") from error
     if "file" in ([names] if isinstance(names, str) else names):
         if not given.startswith(("file://", "local://")):
             raise StoreError(f"can't open {given}: unknown protocol; accepted: a folder, or a URL as in s3://bucket/x")
-        return Path(found.path)
-    return cast(Path, found)
+        return Path(path.path)
+    return cast(Path, path)
 
 
 def children(folder: Path) -> list[Path]:

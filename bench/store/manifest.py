@@ -66,9 +66,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _missing(manifest: Mapping[str, Any]) -> str | None:
     """Say what is missing or of the wrong kind; None where nothing is."""
-    found = _fault(manifest, FIELDS)
-    if found:
-        return found
+    fault = _fault(manifest, FIELDS)
+    if fault:
+        return fault
     for number, cell in enumerate(manifest["cells"]):
         # A key names files.
         if wrong := _fault(cell, CELL) or (None if _is_name(cell["key"]) else "key is no name"):

@@ -55,8 +55,8 @@ def stamp(path: Path | os.DirEntry[str]) -> Stamp | None:
 
 def read_and_pack(folder: Path, paths: Sequence[Path]) -> list[Part | TornPart | None]:
     """Read the footers of some parts, as `read_part` does, and write a pack of them."""
-    found = [_read_and_copy(path) for path in paths]
-    rows = [row for _, row in found if row is not None]
+    copies = [_read_and_copy(path) for path in paths]
+    rows = [row for _, row in copies if row is not None]
     if rows:
         content = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows), content, compression="zstd", use_dictionary=False)
@@ -64,7 +64,7 @@ def read_and_pack(folder: Path, paths: Sequence[Path]) -> list[Part | TornPart |
         with suppress(OSError, StoreError):
             (folder / "packs").mkdir(exist_ok=True)
             replace(folder / "packs" / _name(content.getvalue()), lambda file: file.write(content.getvalue()))
-    return [part for part, _ in found]
+    return [part for part, _ in copies]
 
 
 def _read_and_copy(path: Path) -> tuple[Part | TornPart | None, dict[str, Any] | None]:
@@ -78,8 +78,8 @@ def _read_and_copy(path: Path) -> tuple[Part | TornPart | None, dict[str, Any] |
         if part.outcome == Outcome.FINISHED and at.size <= LARGEST_BYTES:
             with suppress(*UNREADABLE):
                 report = _serialized(_report_batch(file, part.record.report_seeds, _is_kept))
-    named = {"schema": VERSION, "key": path.stem, "footer": footer_text(path.stem, part.record)}
-    return part, named | at._asdict() | {"report": report}
+    fields = {"schema": VERSION, "key": path.stem, "footer": footer_text(path.stem, part.record)}
+    return part, fields | at._asdict() | {"report": report}
 
 
 def packed_parts(folder: Path, stamps: Mapping[str, Stamp]) -> Iterator[tuple[str, Part]]:

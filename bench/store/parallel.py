@@ -41,8 +41,8 @@ def spread(
     with _pool(len(given) if processes else 0) as pool:
         with no_main():
             pieces = pool.map(make, taken)
-        for made in pieces:
-            yield from made
+        for results in pieces:
+            yield from results
 
 
 def _pool(num: int) -> Executor:

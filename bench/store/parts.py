@@ -155,10 +155,10 @@ def _examine(path: Path, source: pa.NativeFile) -> tuple[Part | TornPart, pq.Par
 def _is_consistent(file: pq.ParquetFile) -> bool:
     """Compare the two places that name each column: where types differ, pyarrow's statistics end the process."""
     columns = [file.metadata.schema.column(locate) for locate in range(file.metadata.num_columns)]
-    named = [(column.path, column.physical_type) for column in columns]
+    expected = [(column.path, column.physical_type) for column in columns]
     groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
     chunks = [[group.column(locate) for locate in range(group.num_columns)] for group in groups]
-    return all([(chunk.path_in_schema, chunk.physical_type) for chunk in group] == named for group in chunks)
+    return all([(chunk.path_in_schema, chunk.physical_type) for chunk in group] == expected for group in chunks)
 
 
 def open_file(path: Path) -> pa.NativeFile:

@@ -73,10 +73,10 @@ class CellRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Return what stands in a part's footer, in its order."""
-        named = plain_record(self)
-        results, message = named.pop("results"), named.pop("message")
-        told = {"message": message} if results is None else plain_record(results)
-        return named | {"outcome": self.outcome} | told
+        fields = plain_record(self)
+        results, message = fields.pop("results"), fields.pop("message")
+        outcome_fields = {"message": message} if results is None else plain_record(results)
+        return fields | {"outcome": self.outcome} | outcome_fields
 
     @classmethod
     def from_json(cls, footer: Mapping[str, Any]) -> "CellRecord":

@@ -54,8 +54,8 @@ def remove_stale(folder: Path) -> None:
 def list_runs(results: Path) -> list[Path]:
     """List the run folders under a results folder, newest manifest first. Raises StoreError."""
     written = [(_written(folder / "manifest.json"), folder) for folder in children(results)]
-    found = [(when, folder) for when, folder in written if when is not None]
-    return [folder for _, folder in sorted(found, key=lambda one: one[0], reverse=True)]
+    runs = [(when, folder) for when, folder in written if when is not None]
+    return [folder for _, folder in sorted(runs, key=lambda one: one[0], reverse=True)]
 
 
 def _written(path: Path) -> float | None:
@@ -74,8 +74,8 @@ def find_run(results: Path, run: str) -> Path:
     """
     if run == "latest" and (runs := list_runs(results)):
         return runs[0]
-    kept = f"{run}/quick" if run == "reference" else run
-    for folder in (results / kept, locate(run), *([ROOT / "results" / kept] if kept.startswith("reference/") else ())):
+    name = f"{run}/quick" if run == "reference" else run
+    for folder in (results / name, locate(run), *([ROOT / "results" / name] if name.startswith("reference/") else ())):
         if run and (folder / "manifest.json").is_file():
             return folder
     names = ", ".join(folder.name for folder in list_runs(results)[:8]) or "none yet (make one: optbench run smoke)"

@@ -26,17 +26,17 @@ def scan(folder: Path, keys: Iterable[str]) -> dict[str, Part | TornPart]:
     stamps = _stamps(folder / "parts") if on_disk else {}
     stored = stamps or {path.name for path in children(folder / "parts")}
     wanted = list(dict.fromkeys(keys))
-    asked = [key for key in wanted if part_path(folder, key).name in stored]
-    found: dict[str, Part | TornPart] = dict(packs.packed_parts(folder, stamps)) if stamps else {}
-    left = [key for key in asked if key not in found]
-    pack = on_disk and len(left) >= packs.MANY
-    read = spread(partial(_read, folder, pack=pack), left, on_disk, packs.PACKED if pack else None)
+    present = [key for key in wanted if part_path(folder, key).name in stored]
+    parts: dict[str, Part | TornPart] = dict(packs.packed_parts(folder, stamps)) if stamps else {}
+    unread = [key for key in present if key not in parts]
+    pack = on_disk and len(unread) >= packs.MANY
+    read = spread(partial(_read, folder, pack=pack), unread, on_disk, packs.PACKED if pack else None)
     # One may be gone since they were listed.
-    found |= {key: part for key, part in zip(left, read, strict=True) if part is not None}
+    parts |= {key: part for key, part in zip(unread, read, strict=True) if part is not None}
     if pack:
-        found |= dict(packs.packed_parts(folder, stamps))
-    found |= archived_parts(folder, [key for key in wanted if part_path(folder, key).name not in stored])
-    return {key: found[key] for key in wanted if key in found}
+        parts |= dict(packs.packed_parts(folder, stamps))
+    parts |= archived_parts(folder, [key for key in wanted if part_path(folder, key).name not in stored])
+    return {key: parts[key] for key in wanted if key in parts}
 
 
 @contextmanager
@@ -73,10 +73,10 @@ def _stamps(parts: Path) -> dict[str, Stamp]:
     with as_store_error("read", parts):
         try:
             with os.scandir(parts) as entries:
-                found = {entry.name: packs.stamp(entry) for entry in entries}
+                stamps = {entry.name: packs.stamp(entry) for entry in entries}
         except (FileNotFoundError, NotADirectoryError):
             return {}
-    return {name: there for name, there in found.items() if there is not None}
+    return {name: there for name, there in stamps.items() if there is not None}
 
 
 def _read(folder: Path, keys: Sequence[str], pack: bool) -> list[Part | TornPart | None]:

@@ -66,9 +66,9 @@ class Timing:
 
     def to_json(self) -> dict[str, Any]:
         """Return what stands in a timing's file, in its order."""
-        named = plain_record(self)
-        times, message = named.pop("times"), named.pop("message")
-        return named | {"outcome": self.outcome} | ({"message": message} if times is None else plain_record(times))
+        fields = plain_record(self)
+        times, message = fields.pop("times"), fields.pop("message")
+        return fields | {"outcome": self.outcome} | ({"message": message} if times is None else plain_record(times))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Timing":

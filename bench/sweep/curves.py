@@ -29,8 +29,8 @@ class Curves:
     @property
     def trial_steps(self) -> int:
         """Count the updates of all trials, those of frozen ones too."""
-        made = np.where(self.stopped_at < 0, self.step[-1], self.stopped_at)
-        return int(made.sum()) * len(self.diverged_at)
+        steps_made = np.where(self.stopped_at < 0, self.step[-1], self.stopped_at)
+        return int(steps_made.sum()) * len(self.diverged_at)
 
 
 class Pieces(NamedTuple):

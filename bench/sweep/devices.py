@@ -52,8 +52,8 @@ def pick(kind: str | None) -> Device:
     try:
         return jax.devices(kind)[0]
     except RuntimeError as error:
-        found = sorted({device.platform for device in jax.devices()})
-        raise ValueError(f"device {kind!r} is not here; accepted: {', '.join(found)}") from error
+        platforms = sorted({device.platform for device in jax.devices()})
+        raise ValueError(f"device {kind!r} is not here; accepted: {', '.join(platforms)}") from error
 
 
 def pick_several(kind: str | None, num: int) -> tuple[Device, ...]:
@@ -62,10 +62,10 @@ def pick_several(kind: str | None, num: int) -> tuple[Device, ...]:
     here = jax.local_devices(backend=first.platform)
     if num in range(1, len(here) + 1):
         return tuple(here[:num])
-    asked = f"devices: {num} is not accepted; accepted: 1 to {len(here)}, the {first.platform} devices here"
+    refusal = f"devices: {num} is not accepted; accepted: 1 to {len(here)}, the {first.platform} devices here"
     if first.platform == "cpu" and num > 1:
-        asked += f"; XLA_FLAGS=--xla_force_host_platform_device_count={num} makes more"
-    raise ValueError(asked)
+        refusal += f"; XLA_FLAGS=--xla_force_host_platform_device_count={num} makes more"
+    raise ValueError(refusal)
 
 
 def memory_limit_bytes(*chosen: Device) -> int:

@@ -46,9 +46,9 @@ def compile_ends(recipe: Recipe, start: Any, grid: Any, trials: Sequence[str]) -
     metrics = metrics_of(prepared.problem, prepared.dtype)
 
     def measure(splits: Any, params: Params, state: PyTree, start: Params, finite: Array) -> Float[Array, "probe seed"]:
-        shown = params if averaged is None else jax.vmap(averaged)(state, params)
+        evaluated = params if averaged is None else jax.vmap(averaged)(state, params)
         loss = lambda one: metrics(one, {"train": splits["train"]})["train_loss"]  # noqa: E731
-        values = [probe.measure(Finals(shown, start, finite, loss)) for probe in chosen.values()]
+        values = [probe.measure(Finals(evaluated, start, finite, loss)) for probe in chosen.values()]
         return jnp.stack([jnp.broadcast_to(value, finite.shape) for value in values])
 
     seeds = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), prepared.params)

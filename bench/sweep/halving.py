@@ -62,9 +62,9 @@ def sweep_halving(compiled: Compiled, points: Points, shares: Sequence[float]) -
         if last < len(step) - 1:
             losses = np.where(gathered.diverged_at >= 0, np.inf, gathered.measured[:, loss])[..., alive]
             order = np.argsort(prospects(step, losses), kind="stable")
-            kept = np.sort(order[: ceil(len(alive) / 2)])
-            stopped_at[np.delete(alive, kept)] = step[last]
-            carries, alive = _pack(carries, kept, compiled.num_points), alive[kept]
+            better = np.sort(order[: ceil(len(alive) / 2)])
+            stopped_at[np.delete(alive, better)] = step[last]
+            carries, alive = _pack(carries, better, compiled.num_points), alive[better]
     assert gathered is not None
     return curves_of(recipe, gathered, stopped_at)
 

@@ -26,7 +26,7 @@ def num_elements(tree: PyTree) -> int:
 
 def largest_bytes(jaxpr: Any) -> int:
     """Count the bytes of the largest array that a traced function makes on its way."""
-    made = [variable.aval for equation in jaxpr.eqns for variable in equation.outvars]
-    sizes = [array.size * array.dtype.itemsize for array in made if hasattr(array, "size")]
+    outputs = [variable.aval for equation in jaxpr.eqns for variable in equation.outvars]
+    sizes = [array.size * array.dtype.itemsize for array in outputs if hasattr(array, "size")]
     held = [largest_bytes(inner) for equation in jaxpr.eqns for inner in jaxprs_in_params(equation.params)]
     return max([1, *sizes, *held])

@@ -62,8 +62,8 @@ class Prepared:
 
     def init(self, trials: Sequence[str]) -> Params:
         """Draw the initial parameters [seed, ...] of some trials, on the host."""
-        drawn = [self.init_one(key) for key in key_data(trials, "init")[0]]
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+        starts = [self.init_one(key) for key in key_data(trials, "init")[0]]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
 
     def evaluation(self, evaluate: Any, trials: Sequence[str]) -> Callable[[Params], Float[Array, "metric seed point"]]:
         """Feed a program of `evaluator` all but the parameters of some trials [seed, point, ...]."""
@@ -102,8 +102,8 @@ BLOCK = 1024
 
 def _step_keys(trials: Sequence[str], purpose: str, start: int, stop: int) -> np.ndarray:
     blocks = range(start // BLOCK, (stop - 1) // BLOCK + 1)
-    drawn = np.concatenate([_block(tuple(trials), f"{purpose}/{block}") for block in blocks])
-    return drawn[start - blocks.start * BLOCK : stop - blocks.start * BLOCK]
+    indices = np.concatenate([_block(tuple(trials), f"{purpose}/{block}") for block in blocks])
+    return indices[start - blocks.start * BLOCK : stop - blocks.start * BLOCK]
 
 
 @lru_cache(maxsize=64)
@@ -141,8 +141,8 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
     def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
         sample = problem.sample
         assert sample is not None
-        one = lambda key, step: sample(jax.random.wrap_key_data(key), batch_size, step)  # noqa: E731
-        return jax.vmap(jax.vmap(one, (0, None)))(keys, steps)
+        sample_one = lambda key, step: sample(jax.random.wrap_key_data(key), batch_size, step)  # noqa: E731
+        return jax.vmap(jax.vmap(sample_one, (0, None)))(keys, steps)
 
     return Prepared(
         problem=problem,

@@ -119,10 +119,10 @@ def program(recipe: Recipe) -> Program:
             return seeds(carry, jax.vmap(lambda rows: take_rows(data, rows))(now.batches), *rest)
 
         carry, losses = jax.lax.scan(body, carry, chunk)
-        shown = None
+        evaluated = None
         if optimizer.evaluation_params is not None:
-            shown = jax.vmap(jax.vmap(optimizer.evaluation_params))(carry.state, carry.params)
-        return carry, Shown(losses, carry.gradient_evaluations, shown)
+            evaluated = jax.vmap(jax.vmap(optimizer.evaluation_params))(carry.state, carry.params)
+        return carry, Shown(losses, carry.gradient_evaluations, evaluated)
 
     return Program(loss.constants, loss.largest_bytes, start, chunk)
 
@@ -188,8 +188,8 @@ def _freezing(recipe: Recipe, update: Callable) -> Callable:
             gradient_evaluations=carry.gradient_evaluations + evaluations,
         )
         # A select reads what the update reads anyway: XLA fuses it, and freezing a trial costs next to nothing.
-        kept = jax.tree.map(lambda a, b: jnp.where(moves, a, b), new, carry)
-        return kept._replace(diverged_at=new.diverged_at), batch_loss
+        frozen = jax.tree.map(lambda a, b: jnp.where(moves, a, b), new, carry)
+        return frozen._replace(diverged_at=new.diverged_at), batch_loss
 
     return step
 

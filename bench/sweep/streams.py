@@ -43,9 +43,9 @@ def batch_rows(
 
 @lru_cache(maxsize=256)
 def _epochs(trial: str, num_rows: int, batch_size: int, start: int, stop: int) -> Int[np.ndarray, "step row"]:
-    kept = num_rows // batch_size * batch_size
+    num_used = num_rows // batch_size * batch_size
     orders = [
-        np.argsort(_philox(f"{trial}/batches/{batch_size}/{epoch}").random_raw(num_rows), kind="stable")[:kept]
+        np.argsort(_philox(f"{trial}/batches/{batch_size}/{epoch}").random_raw(num_rows), kind="stable")[:num_used]
         for epoch in range(start, stop)
     ]
     return np.concatenate(orders).reshape(-1, batch_size).astype(np.int32)
