@@ -11,6 +11,7 @@ from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.significance import critical_difference, friedman_p
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
+from optbench.store.status import Outcome
 
 
 def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
@@ -29,7 +30,7 @@ def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[
     blocks = []
     for batches in tasks.values():
         full = [cells for cells in batches.values() if len(cells) == len(names)]
-        finished = [cells for cells in full if any(part.outcome == "finished" for part in cells.values())]
+        finished = [cells for cells in full if any(part.outcome == Outcome.FINISHED for part in cells.values())]
         if finished:
             rows = [[_result(cells[name], view) for name in names] for cells in finished]
             blocks.append(rankdata(np.mean(rankdata(rows, axis=1), axis=0)))
@@ -37,7 +38,7 @@ def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[
 
 
 def _result(part: Part, view: Slice) -> float:
-    if part.outcome == "failed":
+    if part.outcome == Outcome.FAILED:
         return float("inf")
     return median(objective(tuned(part, view), part.results)[:, 0])
 

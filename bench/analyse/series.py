@@ -12,6 +12,7 @@ from optbench.analyse.statistics import median_intervals
 from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 from optbench.store.schema import FIXED
+from optbench.store.status import TrialStatus
 from optbench.store.trials import measured_columns, read_batches
 
 #: Records of a curve in a figure: about one for each point of a paper's column.
@@ -109,7 +110,7 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
                 indices = thin(np.array(steps), most)
                 y = gap_of(np.array(row[source], dtype=float)[indices], part, metric, row["dtype"])
                 best = row["point"] == part.results.best_point
-                diverged, settings = row["status"] == "diverged", dict(row["hyperparameters"])
+                diverged, settings = row["status"] == TrialStatus.DIVERGED, dict(row["hyperparameters"])
                 yield Trial(np.array(row[along], dtype=float)[indices], y, diverged, best, settings)
 
 

@@ -10,6 +10,7 @@ from optbench.analyse.objective import rounding
 from optbench.analyse.outcomes import Slice, targets_of, tuned
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
+from optbench.store.status import Outcome
 
 #: Targets of each task that `steps_met` counts steps to.
 LEVELS = 10
@@ -22,7 +23,7 @@ def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.nd
     """
     tasks: dict[tuple[Any, ...], list[Part]] = {}
     for part in parts:
-        if part.outcome == "finished":
+        if part.outcome == Outcome.FINISHED:
             tasks.setdefault(_task(part), []).append(part)
     met: dict[str, list[np.ndarray]] = {part.record.optimizer: [] for part in parts}
     total = 0
@@ -38,7 +39,7 @@ def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.nd
 
 def most_steps(parts: Sequence[Part], view: Slice) -> int:
     """Return the largest last step of the finished cells; 1 if none has finished."""
-    return max((last_step(part, view) for part in parts if part.outcome == "finished"), default=1)
+    return max((last_step(part, view) for part in parts if part.outcome == Outcome.FINISHED), default=1)
 
 
 def _task(part: Part) -> tuple[Any, ...]:
@@ -85,7 +86,7 @@ def median_steps(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], di
     """
     times: dict[tuple[Any, ...], dict[str, float]] = {}
     for part in parts:
-        targets = targets_of(part.results, view) if part.outcome == "finished" else {}
+        targets = targets_of(part.results, view) if part.outcome == Outcome.FINISHED else {}
         if targets:
             steps = tuned(part, view).steps_to[next(iter(targets))][:, 0]
             times.setdefault(_task(part), {})[part.record.optimizer] = median(steps)

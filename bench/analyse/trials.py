@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from optbench.store.record import CellResults
 from optbench.store.schema import FIXED
+from optbench.store.status import TrialStatus
 
 
 def is_higher_better(metric: str, results: CellResults) -> bool:
@@ -45,11 +46,11 @@ def read_ends(
     assert steps is not None
     step, status = steps[0], np.array(batch["status"].to_pylist())
     last = len(step) - 1 if at_step is None else max(int(np.searchsorted(step, at_step, "right")) - 1, 0)
-    diverged_by_then = (status == "diverged") & (last == len(step) - 1)
+    diverged_by_then = (status == TrialStatus.DIVERGED) & (last == len(step) - 1)
     curves = {name: curve for name in batch.schema.names if (curve := _measured(batch, name)) is not None}
     dense = curves.pop("step_loss", None)
     # Trials that a search stopped have no later records.
-    finals = {name: _last_finite(curve, last, status == "stopped") for name, curve in curves.items()}
+    finals = {name: _last_finite(curve, last, status == TrialStatus.STOPPED) for name, curve in curves.items()}
     ends = {
         name: np.where(diverged_by_then | ~np.isfinite(end), _worst(name, results), end) for name, end in finals.items()
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optbench.cli.signals import check_signals
+from optbench.store.status import Outcome
 
 if TYPE_CHECKING:
     from optbench.planning.jobs import Job
@@ -69,15 +70,15 @@ class Reporter:
         """Show what happened to a cell."""
         cell = progress.job.cell
         label = f"{cell.problem} / {cell.optimizer}" + ("" if cell.batch_size == "full" else f" / {cell.batch_size}")
-        if progress.outcome == "started":
+        if progress.outcome == Outcome.STARTED:
             self._say(progress.message, f"{self._speed()}  {label}")
             return
         self._done += 1
-        self._kept += progress.outcome == "kept"
-        self._trials += progress.job.num_trials * (progress.outcome != "kept")
+        self._kept += progress.outcome == Outcome.KEPT
+        self._trials += progress.job.num_trials * (progress.outcome != Outcome.KEPT)
         message = f"{label}: {progress.outcome} {progress.message}".rstrip() if progress.message else ""
         self._say(message, f"{self._speed()}  {label}")
-        if self._bar is None and progress.outcome != "kept":
+        if self._bar is None and progress.outcome != Outcome.KEPT:
             print(f"[{self._done:{len(str(self._total))}}/{self._total}] {self._speed()}  {label}", file=sys.stderr)
         check_signals()
 

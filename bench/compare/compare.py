@@ -15,6 +15,7 @@ from optbench.present.table import Table
 from optbench.request import RequestError, nearest
 from optbench.store.locations import locate
 from optbench.store.record import CellRecord
+from optbench.store.status import Outcome
 from optbench.store.timings import Timing
 
 TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
@@ -86,10 +87,10 @@ def side(operand: Operand, rules: Rules, with_run: bool) -> Side:
     """
     run, name = run_of(operand), operand.optimizer
     own = [part for part in run.parts if part.record.optimizer == name]
-    parts = {_task(part.record): part for part in own if part.outcome == "finished"}
+    parts = {_task(part.record): part for part in own if part.outcome == Outcome.FINISHED}
     label = f"{run.folder.name}:{name}" if with_run else str(name)
     if not parts:
-        failed = "; ".join(dict.fromkeys(part.record.message for part in own if part.outcome == "failed"))
+        failed = "; ".join(dict.fromkeys(part.record.message for part in own if part.outcome == Outcome.FAILED))
         raise RequestError(f"{run.folder.name}:{name} has no finished cell{f': {failed}' if failed else ''}")
     timings = [timing for timing in run.timings if timing.optimizer == name] if rules.metric == "time_to_target" else []
     seconds = step_seconds(timings)

@@ -14,6 +14,7 @@ from optbench.figures.captions import NOT_TIMED
 from optbench.figures.figure import Options, look_with, nothing_to_draw
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 
 if TYPE_CHECKING:
     from optbench.present.charts.style import Look
@@ -30,7 +31,7 @@ def finished_tasks(run: StoredRun) -> Tasks:
     """Group the finished cells by task. Raises ValueError if there are none."""
     tasks: Tasks = {}
     for part in run.parts:
-        if part.outcome == "finished":
+        if part.outcome == Outcome.FINISHED:
             tasks.setdefault((part.record.problem, part.record.batch_size), []).append(part)
     if not tasks:
         raise nothing_to_draw(run, "no cell has finished, so there is nothing to draw")

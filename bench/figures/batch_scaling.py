@@ -10,6 +10,7 @@ from optbench.figures._tasks import finished_tasks, look_of
 from optbench.figures.captions import coloured_words, make_caption, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.batch_scaling import NO_SIZES, batch_scaling
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     sizes = {
         (part.record.problem, part.record.batch_size): float(part.results.examples_per_step)
         for part in run.parts
-        if part.outcome == "finished"
+        if part.outcome == Outcome.FINISHED
     }
     problems: dict[str, list[dict[str, Any]]] = {}
     for row in rows:

@@ -3,6 +3,7 @@
 from optbench.figures.axes import metric_title
 from optbench.figures.figure import MOST_COLOURED, Options
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 
 ROUNDING = "edge stands for zero and what is lost in rounding."
 #: How to read the end of a logarithmic axis of values, by the side that it has.
@@ -15,7 +16,7 @@ def make_caption(run: StoredRun, *sentences: str) -> str:
     """Join the sentences of a caption, and name the run and how many of its cells are missing."""
     suite, device = run.manifest["suite"], run.manifest["device"]["device"]
     total = len(run.manifest["cells"])
-    missing = total - sum(part.outcome == "finished" for part in run.parts)
+    missing = total - sum(part.outcome == Outcome.FINISHED for part in run.parts)
     count = f"{missing} of {total} cells failed or are not finished." if missing else ""
     source = f"Run {run.folder.name}, {suite['dtype']} on {device}."
     return " ".join(sentence for sentence in (*sentences, count, source) if sentence)
@@ -54,7 +55,7 @@ def slice_words(options: Options) -> str:
 
 def coloured_words(run: StoredRun) -> str:
     """Say which optimizers are coloured; "" if all are."""
-    num = len({part.record.optimizer for part in run.parts if part.outcome == "finished"})
+    num = len({part.record.optimizer for part in run.parts if part.outcome == Outcome.FINISHED})
     rule = f"Coloured: the {MOST_COLOURED} of {num} optimizers with the most first places, then the best mean ranks."
     return rule if num > MOST_COLOURED else ""
 

@@ -15,6 +15,7 @@ from optbench.errors import StoreError
 from optbench.store.parts import Part
 from optbench.store.record import CellRecord
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.store.timings import StepTimes, Timing
 
 WHOLE = Slice()
@@ -64,7 +65,7 @@ def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Timing | None) -> I
     """Make a cell's rows: how far its tuned optimizer came, by seed, and what a step cost."""
     names = {name: str(value) for name, value in part.record.names.items()}
     names |= {"dtype": suite.get("dtype"), "settings": _settings(part.record, suite), "key": part.path.stem}
-    if part.outcome == "failed":
+    if part.outcome == Outcome.FAILED:
         yield names | {"measure": "failed", "message": part.record.message}
         return
     names["best"] = " ".join(f"{name}={_short(value)}" for name, value in part.results.best.items())

@@ -15,6 +15,7 @@ from optbench.report.provenance import commands, machine, provenance
 from optbench.report.sections import PAGE_OPTIONS, blocks_of, retitled, sections, timed_on
 from optbench.report.summary import summary
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 
 #: Pairs of optimizers whose comparison is put into sentences; of more only the tables are shown.
 MOST_SENTENCES = 4
@@ -63,7 +64,7 @@ def _run_sections(
     failures = _failures(run)
     if failures:
         yield Section("What did not finish", failures)
-    if any(part.outcome == "finished" for part in run.parts):
+    if any(part.outcome == Outcome.FINISHED for part in run.parts):
         for section in sections():
             on_section(f"drawing {run.folder.name}: {section.title}")
             blocks = blocks_of(run, section, several)

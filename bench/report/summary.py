@@ -14,6 +14,7 @@ from optbench.analyse.significance import LEVEL
 from optbench.compare.compare import side
 from optbench.compare.operands import Operand
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.convergence import convergence
 
 #: The first is compared with the first of these that the run holds beside it.
@@ -24,7 +25,7 @@ MOST_NAMED = 4
 
 def summary(run: StoredRun) -> list[str]:
     """Return three sentences on a run; two if nothing has finished or nothing can be ranked."""
-    if not any(part.outcome == "finished" for part in run.parts):
+    if not any(part.outcome == Outcome.FINISHED for part in run.parts):
         return ["Nothing has finished in this run, so there is nothing to compare.", _failures(run)]
     names, ranked = problem_ranks(run.parts, Slice())
     if len(names) < 2 or not ranked.size:
@@ -127,7 +128,7 @@ def _speedup(scores: Mapping[str, Any]) -> str:
 
 def _failures(run: StoredRun) -> str:
     """Count cells that failed or are missing, trials that diverged, and winners at an edge of their grid."""
-    total, finished = len(run.manifest["cells"]), [part for part in run.parts if part.outcome == "finished"]
+    total, finished = len(run.manifest["cells"]), [part for part in run.parts if part.outcome == Outcome.FINISHED]
     all_finished = f"All {total} cells finished"
     counts = [f"{len(finished)} of {total} cells finished" if len(finished) < total else all_finished]
     counts += [f"{len(run.failed)} failed"] if run.failed else []
@@ -153,7 +154,7 @@ def _edges(names: Sequence[str], total: int) -> str:
 
 def diverged(run: StoredRun) -> tuple[int, int]:
     """Count the selection trials that diverged, and all of them; (0, 0) if they are not kept."""
-    finished = [part for part in run.parts if part.outcome == "finished"]
+    finished = [part for part in run.parts if part.outcome == Outcome.FINISHED]
     try:
         masks = [outcomes(part, "select", Slice()).diverged for part in finished]
     except ValueError:

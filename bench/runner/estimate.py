@@ -14,6 +14,7 @@ from optbench.request import Suite
 from optbench.runner.program_spec import preparer
 from optbench.runner.train_cell import compile_job
 from optbench.store.scan import scan
+from optbench.store.status import Outcome
 from optbench.sweep.devices import Device, settings
 from optbench.sweep.sweep import sweep
 
@@ -46,7 +47,7 @@ def plan(
     for job in jobs:
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
     parts = scan(folder, [job.key for job in jobs])
-    finished = {key for key, part in parts.items() if part.outcome == "finished"}
+    finished = {key for key, part in parts.items() if part.outcome == Outcome.FINISHED}
     rows = [_row(group, finished, _calibrate(group, chosen, say)) for group in groups.values()]
     total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}

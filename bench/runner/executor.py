@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optbench.planning.jobs import Job
+from optbench.store.status import Outcome
 
 
 class Progress(NamedTuple):
     """What happened to one cell."""
 
     job: Job
-    #: "started", "finished", "failed" or "kept" (it was finished before).
-    outcome: str
+    #: Never `TORN`.
+    outcome: Outcome
     message: str = ""
 
 

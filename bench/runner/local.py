@@ -18,6 +18,7 @@ from optbench.runner.train_cell import Ready, compile_job, train_job
 from optbench.runner.trial_rows import failed_rows
 from optbench.store.parts import write_part
 from optbench.store.record import CellRecord, CellResults
+from optbench.store.status import Outcome, TrialStatus
 from optbench.sweep.devices import Device, describe, memory_limit_bytes, settings
 from optbench.sweep.sweep import out_of_memory
 
@@ -51,7 +52,7 @@ def _train(
             current = ahead or pool.submit(compile_apart, job, chosen, prepared)
             following = waiting[place + 1][0] if place + 1 < len(waiting) else None
             ahead = pool.submit(compile_apart, following, chosen, prepared) if following else None
-            on_progress(Progress(job, "started", note))
+            on_progress(Progress(job, Outcome.STARTED, note))
             outcome, message = run_job(job, current.result, folder, chosen)
             on_progress(Progress(job, outcome, message))
     finally:
@@ -60,7 +61,7 @@ def _train(
 
 def run_job(
     job: Job, compiled: Callable[[], Ready], folder: Path, chosen: Sequence[Device], limit: int | None = None
-) -> tuple[str, str]:
+) -> tuple[Outcome, str]:
     """Run one job and write its part; whatever goes wrong inside a cell becomes that cell's status.
 
     In `limit` bytes, or in what a device has free.
@@ -74,13 +75,13 @@ def run_job(
     except (Exception, SystemExit) as error:
         if os.environ.get("OPTBENCH_TRACEBACK"):
             raise
-        write_failure(folder, job, "oom" if out_of_memory(error) else "error", one_line(error))
-        return "failed", one_line(error)
+        write_failure(folder, job, TrialStatus.OOM if out_of_memory(error) else TrialStatus.ERROR, one_line(error))
+        return Outcome.FAILED, one_line(error)
     write_part(folder, job.key, rows, _record(job.cell, results=results))
-    return "finished", message
+    return Outcome.FINISHED, message
 
 
-def write_failure(folder: Path, job: Job, status: str, message: str) -> None:
+def write_failure(folder: Path, job: Job, status: TrialStatus, message: str) -> None:
     """Keep a cell that failed, with the status and message of its trials."""
     write_part(folder, job.key, failed_rows(job.cell, status, message), _record(job.cell, message=message))
 

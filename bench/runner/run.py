@@ -18,6 +18,7 @@ from optbench.store.parts import TornPart, adopt_parts, set_aside
 from optbench.store.run import assemble
 from optbench.store.runs import check_writable, now, remove_stale
 from optbench.store.scan import packing, scan
+from optbench.store.status import Outcome
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
 NO_MACHINE = "none"
@@ -121,7 +122,7 @@ def run_jobs(
 
         def on_progress(progress: Progress) -> None:
             reports.progress(progress)
-            if progress.outcome in ("finished", "failed"):
+            if progress.outcome in (Outcome.FINISHED, Outcome.FAILED):
                 note(progress.job.key)
 
         executor.train(waiting, folder, on_progress, deadline)
@@ -137,8 +138,8 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
     waiting: list[Waiting] = []
     for job in jobs:
         part = stored.get(job.key)
-        if part is not None and part.outcome == "finished" and not force:
-            on_progress(Progress(job, "kept"))
+        if part is not None and part.outcome == Outcome.FINISHED and not force:
+            on_progress(Progress(job, Outcome.KEPT))
         else:
             waiting.append((job, set_aside(part) if isinstance(part, TornPart) else ""))
     return waiting

@@ -11,6 +11,7 @@ from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.store.schema import trial_columns
+from optbench.store.status import TrialStatus
 from optbench.sweep.curves import Curves
 from optbench.sweep.selection import diverged
 
@@ -28,8 +29,9 @@ def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[st
     # On full batches the loss before each update is the train loss itself, so a dense curve comes for free.
     plain = job.known.optimizers[cell.optimizer_name].evaluation_params is None
     exact = cell.batch_size == "full" and not problem.noisy_loss and plain
+    ended = np.where(curves.stopped_at >= 0, TrialStatus.STOPPED, TrialStatus.OK)
     columns = {
-        "status": np.where(lost, "diverged", np.where(curves.stopped_at >= 0, "stopped", "ok")),
+        "status": np.where(lost, TrialStatus.DIVERGED, ended),
         "diverged_at": np.ma.masked_less(curves.diverged_at, 0),
         "step": np.broadcast_to(curves.step, (*lost.shape, len(curves.step))),
         "examples": np.broadcast_to(curves.step * examples_per_step(cell, problem), (*lost.shape, len(curves.step))),
@@ -64,7 +66,7 @@ def _names(cell: Cell, phase: str, seeds: int, points: Sequence[Mapping[str, Any
     }
 
 
-def failed_rows(cell: Cell, status: str, message: str) -> pa.Table:
+def failed_rows(cell: Cell, status: TrialStatus, message: str) -> pa.Table:
     """Write one row per trial that a failed cell would have had."""
     names = _names(cell, "select", cell.seeds, cell.points)
     return trial_columns(names | {"status": status, "message": message}, cell.seeds * len(cell.points))

@@ -11,6 +11,7 @@ from optbench.analyse.outcomes import Slice, outcomes, targets_of
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
@@ -36,7 +37,7 @@ def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[d
     """
     groups: dict[tuple[str, str], list[Part]] = {}
     for part in parts:
-        if part.outcome == "finished" and targets_of(part.results, view):
+        if part.outcome == Outcome.FINISHED and targets_of(part.results, view):
             groups.setdefault((part.record.problem, part.record.optimizer), []).append(part)
     several = [group for group in groups.values() if len({part.results.examples_per_step for part in group}) > 1]
     fitted = [f"{name}{end}" for name in FITTED for end in ("", "_low", "_high")]

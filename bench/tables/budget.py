@@ -12,6 +12,7 @@ from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 NOTES = [
@@ -38,7 +39,7 @@ def budget(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str
 
     Raises ValueError if selection trials are not stored.
     """
-    values = {_cell(part): configurations(part, view) for part in parts if part.outcome == "finished"}
+    values = {_cell(part): configurations(part, view) for part in parts if part.outcome == Outcome.FINISHED}
     largest = max((len(medians) for medians in values.values()), default=0)
     choices = {*range(1, EVERY + 1), *SHOWN, largest}
     ks = sorted(k for k in choices if 0 < k <= largest)

@@ -14,6 +14,7 @@ from optbench.store.parallel import spread
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.schema import METRICS
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import TableKind, of_parts
 
 #: Columns of the convergence table; the other hyperparameters stand after `weight_decay`.
@@ -60,13 +61,13 @@ def summarise_cells(parts: Sequence[Part], view: Slice) -> tuple[list[str], list
 
 def _rows(parts: Sequence[Part], view: Slice) -> list[tuple[dict[str, Any], Sequence[str]]]:
     """Return of each of some cells (row, the names of the metrics that its problem alone has)."""
-    finished = [part for part in parts if part.outcome != "failed"]
+    finished = [part for part in parts if part.outcome != Outcome.FAILED]
     cells = tuned_ends(finished, view)
     intervals = _each(median_intervals, [cell.ends["train_loss"] for cell in cells])
     ends, steps_to = (_medians_of([cell[field] for cell in cells]) for field in (0, 1))
     rows = map(_finished_row, finished, cells, intervals, ends, steps_to)
     failed = {"learning_rate": None, "weight_decay": None}
-    return [(_first_columns(part) | failed, ()) if part.outcome == "failed" else next(rows) for part in parts]
+    return [(_first_columns(part) | failed, ()) if part.outcome == Outcome.FAILED else next(rows) for part in parts]
 
 
 def _medians_of(cells: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, float]]:

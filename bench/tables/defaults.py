@@ -10,6 +10,7 @@ from optbench.analyse.outcomes import Outcomes, Slice, outcomes
 from optbench.analyse.statistics import median, median_interval
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 COLUMNS = (
@@ -41,7 +42,7 @@ def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[s
 
     Raises ValueError if selection trials are not stored.
     """
-    rows = [_row(part, view) for part in parts if part.outcome == "finished"]
+    rows = [_row(part, view) for part in parts if part.outcome == Outcome.FINISHED]
     overall = []
     for name in dict.fromkeys(row["optimizer"] for row in rows):
         own = [row for row in rows if row["optimizer"] == name]

@@ -12,6 +12,7 @@ from optbench.analyse.targets import last_step
 from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import NO_TARGET, STEPS_COUNTED, Rows, TableKind, report_notes
 
 NOTES = [
@@ -27,7 +28,7 @@ def ert(parts: Sequence[Part], seconds: Mapping[tuple[Any, ...], float], view: S
     `seconds` are those of a step by (problem, optimizer, batch size), of the timed cells. Raises ValueError if trials
     are not stored.
     """
-    rows = [row for part in parts if part.outcome == "finished" for row in _ert_rows(part, seconds, view)]
+    rows = [row for part in parts if part.outcome == Outcome.FINISHED for row in _ert_rows(part, seconds, view)]
     order = {name: index for index, name in enumerate(dict.fromkeys((row["problem"], row["target"]) for row in rows))}
     rows.sort(key=lambda row: (order[row["problem"], row["target"]], row["ert_steps"]))
     names = ["problem", "optimizer", "batch_size", "target", "num_solved", "num_seeds", "ert_steps", "ert_examples"]

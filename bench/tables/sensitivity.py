@@ -11,6 +11,7 @@ from optbench.analyse.outcomes import Slice, outcomes
 from optbench.analyse.statistics import median
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 COLUMNS = (
@@ -57,7 +58,7 @@ def sensitivity(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dic
 
     Raises ValueError if selection trials are not stored.
     """
-    responses = [response(part, view) for part in parts if part.outcome == "finished"]
+    responses = [response(part, view) for part in parts if part.outcome == Outcome.FINISHED]
     cells = [cell for cell in responses if len(cell.rates)]
     return [*COLUMNS], [_row(cell, cells) for cell in cells]
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from optbench.analyse.outcomes import Slice
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 
 Row = dict[str, Any]
 #: (columns, rows)
@@ -22,14 +23,14 @@ def cell_notes(run: StoredRun) -> list[str]:
     notes += [f"{part.path} {part.message}: left out; `optbench run` computes it again" for part in run.torn]
     if run.missing:
         notes.append(f"{run.missing} of {len(run.manifest['cells'])} cells are not finished")
-    if not any(part.outcome == "finished" for part in run.parts):
+    if not any(part.outcome == Outcome.FINISHED for part in run.parts):
         notes.append("no cell has finished")
     return notes
 
 
 def select_notes(run: StoredRun) -> list[str]:
     """Return `cell_notes`, and the number of cells in which a search stopped selection trials early."""
-    finished = [(part.record, part.results) for part in run.parts if part.outcome == "finished"]
+    finished = [(part.record, part.results) for part in run.parts if part.outcome == Outcome.FINISHED]
     stopped = sum(
         results.trial_steps < record.num_points * record.seeds * results.steps for record, results in finished
     )
@@ -40,7 +41,7 @@ def select_notes(run: StoredRun) -> list[str]:
 
 def report_notes(run: StoredRun) -> list[str]:
     """Return `cell_notes`, and a note if selection seeds stand in for report seeds."""
-    without = any(part.outcome == "finished" and not part.record.report_seeds for part in run.parts)
+    without = any(part.outcome == Outcome.FINISHED and not part.record.report_seeds for part in run.parts)
     note = "for want of report seeds, the selection seeds of the best point stand in for them"
     return cell_notes(run) + ([note] if without else [])
 

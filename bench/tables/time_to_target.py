@@ -10,6 +10,7 @@ from optbench.analyse.outcomes import Slice
 from optbench.analyse.step_times import cell_names, sort_within, step_seconds
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.store.timings import Timing
 from optbench.tables.convergence import convergence
 from optbench.tables.table_kind import Rows, TableKind
@@ -52,7 +53,7 @@ def _timed_rows(parts: Sequence[Part], timings: Iterable[Timing], view: Slice) -
     """Return steps to target and step times of the timed cells whose problem has a target; failed cells miss it."""
     step = step_seconds(timings)
     # A failed cell doesn't say what its target was, but its neighbours do.
-    finished = {part.record.problem for part in parts if part.outcome == "finished" and part.results.targets}
+    finished = {part.record.problem for part in parts if part.outcome == Outcome.FINISHED and part.results.targets}
     aimed = finished if view.target is None else {part.record.problem for part in parts}
     rows = []
     for row in convergence(parts, view)[1]:

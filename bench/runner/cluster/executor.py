@@ -29,7 +29,7 @@ from optbench.runner.time_cells import missing_groups, write_failures
 from optbench.store.locations import write_file
 from optbench.store.parts import Part, part_path, read_part
 from optbench.store.record import CellRecord
-from optbench.store.status import Outcome
+from optbench.store.status import Outcome, TrialStatus
 
 
 def keep_off_devices() -> None:
@@ -120,7 +120,7 @@ def _train(
         return taken and Task(taken[0].key, worker.train, (worker.CellRequest(taken[0].key, taken[0].cell),))
 
     def began(task: Task) -> None:
-        on_progress(Progress(jobs[task.key][0], "started", jobs[task.key][1]))
+        on_progress(Progress(jobs[task.key][0], Outcome.STARTED, jobs[task.key][1]))
 
     def ended(task: Task, result: Any) -> None:
         job = jobs[task.key][0]
@@ -143,16 +143,16 @@ def _train(
 
 def _failed(
     job: Job, folder: Path, error: BaseException, cell_timeout: float | None
-) -> tuple[str, str, CellRecord | None]:
+) -> tuple[Outcome, str, CellRecord | None]:
     """Keep a cell that came to nothing on its worker; what isn't the cell's doing is raised."""
     part = read_part(part_path(folder, job.key))
     if isinstance(part, Part) and part.outcome == Outcome.FINISHED and isinstance(error, KilledError | LateError):
         # It was written all the same, just before.
         return Outcome.FINISHED, "", part.record
     if isinstance(error, KilledError):
-        status, message = "error", str(error)
+        status, message = TrialStatus.ERROR, str(error)
     elif isinstance(error, LateError):
-        status, message = "timeout", f"took longer than {cell_timeout:g} s"
+        status, message = TrialStatus.TIMEOUT, f"took longer than {cell_timeout:g} s"
     else:
         raise error
     write_failure(folder, job, status, message)

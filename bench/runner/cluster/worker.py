@@ -85,7 +85,7 @@ def probe(orders: Orders) -> Path:
     return locate(orders.folder) / f".{orders.run}.tmp"
 
 
-def train(orders: Orders, request: CellRequest, topic: str) -> tuple[str, str, CellRecord | None]:
+def train(orders: Orders, request: CellRequest, topic: str) -> tuple[Outcome, str, CellRecord | None]:
     """Train a cell and write its part: outcome, message, and the record of its part."""
     _tell(topic, request.key)
     with _as_asked(orders):
