@@ -1,7 +1,7 @@
 """What a part says of its cell, typed: on disk it is the JSON in the part's footer, schema version 1."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optbench.store.fields import plain_record, read_record
@@ -89,7 +89,9 @@ class CellRecord:
             return read_record(cls, footer, results=None)
         if footer["outcome"] != Outcome.FINISHED:
             raise ValueError(f"no outcome of a cell: {footer['outcome']!r}")
-        if "trial_steps" not in footer:
-            steps = footer["num_points"] * footer["seeds"] * footer["steps"]
-            footer = {**footer, "trial_steps": steps}
-        return read_record(cls, footer, results=read_record(CellResults, footer), message="")
+        results = read_record(CellResults, {"trial_steps": 0, **footer})
+        record = read_record(cls, footer, results=results, message="")
+        if "trial_steps" in footer:
+            return record
+        steps = record.num_points * record.seeds * results.steps
+        return replace(record, results=replace(results, trial_steps=steps))

@@ -21,6 +21,7 @@ from distributed import Client
 from optbench import load, run
 from optbench.present.table import Table, format_table
 from optbench.runner.cluster.connect import gpu_ids
+from optbench.store.record import CellResults
 from optbench.store.trials import read_rows
 
 ADDRESS = "tcp://127.0.0.1:18786"
@@ -66,7 +67,7 @@ def measure(suite: str, num_workers: int, results: Path) -> tuple[list[dict[str,
         done = run(suite, results=results, name="many", cluster=ADDRESS, throughput=False)
         wall = time.time() - before
         stream = client.get_task_stream(start=before)
-    cost = {part.path.stem: _cell_seconds(part.footer) for part in done.parts}
+    cost = {part.path.stem: _cell_seconds(part.results) for part in done.parts}
     label = {part.path.stem: part.record.problem for part in done.parts}
     tasks = [
         (task["worker"], task["key"].partition("-")[0], step["start"], step["stop"])
@@ -94,8 +95,8 @@ def measure(suite: str, num_workers: int, results: Path) -> tuple[list[dict[str,
     ]
 
 
-def _cell_seconds(footer: dict[str, float]) -> float:
-    return sum(footer[f"{name}_seconds"] for name in ("trace", "compile", "select", "report"))
+def _cell_seconds(results: CellResults) -> float:
+    return results.trace_seconds + results.compile_seconds + results.select_seconds + results.report_seconds
 
 
 #: In a process of its own, which lets go of its GPU.

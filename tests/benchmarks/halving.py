@@ -19,6 +19,7 @@ from tabulate import tabulate
 
 from optbench import Tuned, tune
 from optbench.cli.progress import Reporter
+from optbench.store.record import CellResults
 
 SEARCHES = ("grid", "halving")
 COLUMNS = (
@@ -49,23 +50,24 @@ def tuned(suite: str, search: str, seed: int, trials: int, results: Path) -> Tun
         )
 
 
-def cells(done: Tuned) -> dict[tuple[Any, ...], tuple[dict[str, Any], dict[str, Any]]]:
-    """Return footer and row of the convergence table of each finished cell."""
+def cells(done: Tuned) -> dict[tuple[Any, ...], tuple[CellResults, dict[str, Any]]]:
+    """Return results and row of the convergence table of each finished cell."""
     name = lambda row: tuple(row[key] for key in ("problem", "batch_size", "optimizer"))  # noqa: E731
     rows = {name(row): row for row in done.run.convergence().to_records()}
-    return {name(part.footer): (part.footer, rows[name(part.footer)]) for part in done.run.parts}
+    finished = [part for part in done.run.parts if part.record.results is not None]
+    return {name(part.record.names): (part.results, rows[name(part.record.names)]) for part in finished}
 
 
 def pairs(full: Tuned, halved: Tuned) -> dict[tuple[Any, ...], Pair]:
     found, other = cells(full), cells(halved)
-    return {name: pair(*found[name], *other[name]) for name in found if "best" in found[name][0]}
+    return {name: pair(*found[name], *other[name]) for name in found if name in other}
 
 
-def pair(full: dict, row: dict, halved: dict, halved_row: dict) -> Pair:
-    loss, same = halved_row["train_loss"], halved["best"] == full["best"]
+def pair(full: CellResults, row: dict, halved: CellResults, halved_row: dict) -> Pair:
+    loss, same = halved_row["train_loss"], halved.best == full.best
     # Two at the optimum may differ by the rounding of its size.
-    high = row["train_loss_high"] + 4 * 2**-23 * abs(full["optimum"] or 0.0)
-    return Pair((full["select_seconds"], halved["select_seconds"]), same, same or bool(loss <= high))
+    high = row["train_loss_high"] + 4 * 2**-23 * abs(full.optimum or 0.0)
+    return Pair((full.select_seconds, halved.select_seconds), same, same or bool(loss <= high))
 
 
 def summary(found: dict[tuple[Any, ...], list[Pair]]) -> Iterable[list[Any]]:

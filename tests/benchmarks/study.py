@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from optbench.store.manifest import read_manifest, write_manifest
-from optbench.store.parts import part_path, write_part
+from optbench.store.parts import footer_text, part_path, write_part
+from optbench.store.record import CellRecord
 from optbench.store.scan import scan as scan_parts
 from optbench.store.schema import trial_rows
 
@@ -87,9 +89,10 @@ def hand_out(folder: Path, num_cells: int) -> Iterator[None]:
     jobs = plan_jobs(resolve_suite(None, **asked(num_cells)), pick_device("cpu").device_kind)
     yield
     queue, handed = Order(), 0
+    cell = FINISHED | {"outcome": "finished", "problem": "made up", "optimizer": "sgd", "batch_size": 4}
     queue.add((job, "") for job in jobs)
     while taken := queue.take(f"worker {handed % 8}"):
-        queue.learn(taken[0], FINISHED | {"outcome": "finished", "select_seconds": handed % 97})
+        queue.learn(taken[0], CellRecord.from_json(cell | {"select_seconds": handed % 97}))
         handed += 1
     yield
     assert handed == len(jobs)
@@ -139,10 +142,12 @@ def _template(folder: Path, name: str, number: int) -> Callable[[Mapping[str, An
     random = np.random.default_rng(number)
     rows = [_row("select", name, seed, point, random) for seed in range(1) for point in range(24)]
     rows += [_row("report", name, seed, 0, random) for seed in range(10)]
-    blank = "?" * (FOOTER_BYTES - len(json.dumps({"schema": 1, "key": "template", "blank": ""})))
-    write_part(folder / "template", "template", trial_rows(rows), {"blank": blank})
+    names = {"problem": "made up", "optimizer": name, "batch_size": 4, "num_points": 24, "seeds": 1, "report_seeds": 10}
+    blank = CellRecord(**names)
+    blank = replace(blank, message="?" * (FOOTER_BYTES - len(footer_text("template", blank))))
+    write_part(folder / "template", "template", trial_rows(rows), blank)
     whole = part_path(folder / "template", "template").read_bytes()
-    placed = json.dumps({"schema": 1, "key": "template", "blank": blank}).encode()
+    placed = footer_text("template", blank).encode()
     # Arrow's own copy of the footer, in base 64.
     coded = pq.read_metadata(io.BytesIO(whole)).metadata[b"ARROW:schema"]
     decoded = base64.b64decode(coded)
