@@ -154,6 +154,12 @@ def missing_trials(part: Part, phase: str) -> ValueError:
     return ValueError(f"{names}: its {phase} trials are not kept, as in all reference runs")
 
 
+def missing_metric(part: Part, phase: str, metric: str) -> ValueError:
+    """Return the error that a cell's trials of a phase lack a metric at the step that is looked at."""
+    names = f"{part.record.problem} / {part.record.optimizer}"
+    return ValueError(f"{names}: its {phase} trials have no {metric} there")
+
+
 def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
     """Return the outcomes of a cell's tuned optimizer: of its report seeds, or of its best point's selection seeds.
 

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.objective import gap
-from optbench.analyse.outcomes import Slice, missing_trials
+from optbench.analyse.outcomes import Slice, missing_metric, missing_trials
 from optbench.analyse.statistics import median_intervals
-from optbench.analyse.trials import is_higher_better
+from optbench.analyse.trials import direction, is_higher_better
 from optbench.store.parts import Part
 from optbench.store.schema import FIXED
 from optbench.store.status import TrialStatus
@@ -67,18 +67,24 @@ def thin(steps: Float[np.ndarray, " record"], most: int = MOST_RECORDS) -> list[
 def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | None = None) -> Curve:
     """Return the learning curve of a cell's tuned optimizer: of its report seeds, or its best point's selection seeds.
 
-    `seconds` are those of a step, for curves against seconds.
+    `seconds` are those of a step, for curves against seconds. Raises ValueError for what has no curve.
     """
     phase = "report" if part.record.report_seeds else "select"
-    trials = [trial for trial in _trials(part, metric, x, view, phase, MOST_RECORDS) if phase == "report" or trial.best]
+    every = [trial for trial in _trials(part, metric, x, view, phase, MOST_RECORDS) if phase == "report" or trial.best]
+    trials = every
+    if direction(metric, part.results) is None:
+        # What diverged is not known, and no better nor worse than what didn't.
+        trials = [trial for trial in trials if not trial.diverged] or trials
     values = np.array([trial.y for trial in trials]).T
+    if np.isfinite(values[-1:]).any() and not np.isfinite(values[:-1]).any() and len(values) > 1:
+        raise ValueError(f"{metric} is measured once, at the end, so it has no curve; convergence shows it")
     along = np.median([trial.x for trial in trials], axis=0) * (1.0 if seconds is None else seconds)
     # Trials that diverged count as worse than all others.
     worst = -np.inf if is_higher_better(metric, part.results) else np.inf
     medians, low, high = median_intervals(np.where(np.isfinite(values), values, worst)).T
     num = int(np.argmin(np.append(np.isfinite(medians), False)))
-    lasts = [np.flatnonzero(np.isfinite(trial.y))[-1:] for trial in trials if trial.diverged]
-    ys = [trial.y for trial in trials if trial.diverged]
+    lasts = [np.flatnonzero(np.isfinite(trial.y))[-1:] for trial in every if trial.diverged]
+    ys = [trial.y for trial in every if trial.diverged]
     diverged = [(float(along[index]), float(y[index])) for y, last in zip(ys, lasts, strict=True) for index in last]
     return Curve(along[:num], medians[:num], low[:num], high[:num], diverged)
 
@@ -106,6 +112,8 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
     for batch in read_batches(part, [*dict.fromkeys(names)], phase):
         for row in batch.to_pylist():
             if view.seeds is None or row["seed"] < view.seeds:
+                if row[source] is None:
+                    raise missing_metric(part, phase, metric)
                 steps = [step for step in row["step"] if view.at_step is None or step <= view.at_step]
                 indices = thin(np.array(steps), most)
                 y = gap_of(np.array(row[source], dtype=float)[indices], part, metric, row["dtype"])

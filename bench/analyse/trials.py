@@ -14,6 +14,13 @@ from optbench.store.status import TrialStatus
 
 def is_higher_better(metric: str, results: CellResults) -> bool:
     """Return whether more of a metric is better."""
+    return direction(metric, results) is True
+
+
+def direction(metric: str, results: CellResults) -> bool | None:
+    """Return True if more of a metric is better, False if less is, and None if neither is."""
+    if metric in results.probes:
+        return results.probes[metric]
     return metric.partition("_")[2] in results.higher_is_better
 
 
@@ -41,7 +48,10 @@ def read_trials(
 def read_ends(
     batch: pa.RecordBatch, results: CellResults, at_step: int | None, targets: Mapping[str, tuple[str, float]]
 ) -> dict[str, Any]:
-    """Return arrays [trial] of final values, at the last record or at a step, and of steps to the targets."""
+    """Return arrays [trial] of final values, at the last record or at a step, and of steps to the targets.
+
+    A trial that diverged has the worst value there is, and NaN of a metric of which neither more nor less is better.
+    """
     steps = _curves(batch, "step")
     assert steps is not None
     step, status = steps[0], np.array(batch["status"].to_pylist())
@@ -73,7 +83,7 @@ def _last_finite(
 
 
 def _worst(metric: str, results: CellResults) -> float:
-    return 0.0 if is_higher_better(metric, results) else np.inf
+    return {True: 0.0, False: np.inf, None: np.nan}[direction(metric, results)]
 
 
 def _steps_to(

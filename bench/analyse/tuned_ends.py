@@ -56,7 +56,7 @@ def _shape(batch: pa.RecordBatch, part: Part, view: Slice) -> Any:
     lists = [(name, batch[name]) for name in batch.schema.names if pa.types.is_list(batch.schema.field(name).type)]
     curves = tuple((name, column.null_count > 0, len(column.flatten()) / len(batch)) for name, column in lists)
     aims = tuple(targets_of(part.results, view).items())
-    return curves, tuple(batch["step"][0].as_py()), aims, part.results.higher_is_better
+    return curves, tuple(batch["step"][0].as_py()), aims, part.results.higher_is_better, (*part.results.probes.items(),)
 
 
 def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[Part], view: Slice) -> Any:

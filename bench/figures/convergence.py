@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optbench.analyse.points import tuned_end
-from optbench.analyse.trials import is_higher_better
+from optbench.analyse.series import metric_of
+from optbench.analyse.trials import direction, is_higher_better
 from optbench.figures._dots import with_intervals
 from optbench.figures._tasks import Task, measured_tasks, metrics_of, task_titles
 from optbench.figures.axes import is_logarithmic, is_wide, metric_title
@@ -37,9 +38,12 @@ def draw(run: StoredRun, options: Options) -> "Spec":
 def _panel(task: Task, parts: Sequence[Part], metric: str, options: Options) -> "DotPanel":
     from optbench.present.charts.dots import Dot, DotPanel
 
-    ends = [Dot(part.record.optimizer, *tuned_end(part, metric, options.view)) for part in parts]
-    sign = -1 if is_higher_better(metric, parts[0].results) else 1
-    ends.sort(key=lambda dot: inf if np.isinf(dot.value) else sign * dot.value)
+    # What has no better side is shown in the order of what the cells were trained for.
+    ranked_by = metric_of(parts[0], None) if direction(metric, parts[0].results) is None else metric
+    sign = -1 if is_higher_better(ranked_by, parts[0].results) else 1
+    ranks = [tuned_end(part, ranked_by, options.view)[0] for part in parts]
+    order = sorted(range(len(parts)), key=lambda index: inf if np.isinf(ranks[index]) else sign * ranks[index])
+    ends = [Dot(parts[index].record.optimizer, *tuned_end(parts[index], metric, options.view)) for index in order]
     values = [dot.value for dot in ends if np.isfinite(dot.value)]
     log = is_logarithmic(values, metric, options) and (options.log or is_wide(values))
     return DotPanel(*task_titles(task), metric_title(metric), with_intervals(ends), log)

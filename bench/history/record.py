@@ -10,7 +10,7 @@ import numpy as np
 from optbench.analyse.costs import costs_of, has_metric
 from optbench.analyse.outcomes import Slice, outcomes, own_metrics, tuned
 from optbench.analyse.statistics import median_interval, median_rank_interval
-from optbench.analyse.trials import is_higher_better
+from optbench.analyse.trials import direction
 from optbench.errors import StoreError
 from optbench.store.parts import Part
 from optbench.store.record import CellRecord
@@ -97,8 +97,8 @@ def _quality_rows(part: Part) -> Iterator[dict[str, Any]]:
             yield _row(measure, costs.cost, costs.seeds) | {"start": costs.start, "least": costs.least}
     trials = tuned(part, WHOLE)
     for metric in own_metrics(part):
-        # What has no bound that it could be taken from is no cost.
-        if metric in trials.ends and not is_higher_better(metric, part.results):
+        # What has no bound that it could be taken from is no cost, nor what has no better side.
+        if metric in trials.ends and direction(metric, part.results) is False:
             yield _row(metric, trials.ends[metric][:, 0], trials.seeds)
     try:
         tried = outcomes(part, "select", WHOLE).diverged

@@ -71,8 +71,9 @@ def _rows(parts: Sequence[Part], view: Slice) -> list[tuple[dict[str, Any], Sequ
 
 
 def _medians_of(cells: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, float]]:
-    """Return the median of each array [seed] of each cell."""
-    values = iter(_each(medians, [array for arrays in cells for array in arrays.values()]))
+    """Return the median of what is known (not NaN) of each array [seed] of each cell."""
+    known = [array[~np.isnan(array)] for arrays in cells for array in arrays.values()]
+    values = iter(_each(medians, known))
     return [{name: float(next(values)) for name in arrays} for arrays in cells]
 
 
