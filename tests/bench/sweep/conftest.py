@@ -10,18 +10,18 @@ from optbench.sweep.curves import Curves
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.schedules import multipliers
 from optbench.sweep.step import Recipe
-from optbench.sweep.sweep import Points, compile_sweep, sweep
+from optbench.sweep.sweep import Points, compile_sweep, measuring_ends, sweep
 
 #: Identity, dtype, devices -> the problem, and what its cells share: those of the last sweep, for the next one
 _PREPARED: dict[Any, Any] = {}
 
 
-def _prepare(problem, dtype, num_devices):
+def _prepare(problem, dtype, num_devices, probes):
     """Prepare a problem once for tests in a row that sweep it. The problem is held on to, so that none takes its id."""
-    asked = id(problem), dtype, num_devices
+    asked = id(problem), dtype, num_devices, probes
     if asked not in _PREPARED:
         _PREPARED.clear()
-        _PREPARED[asked] = problem, prepare(problem, dtype, *jax.devices()[:num_devices])
+        _PREPARED[asked] = problem, prepare(problem, dtype, *jax.devices()[:num_devices], probes=probes)
     return _PREPARED[asked][1]
 
 
@@ -43,6 +43,7 @@ def _train(
     parts=1,
     num_devices=1,
     how=sweep,
+    probes=(),
 ) -> Curves:
     values = {name: np.atleast_1d(np.asarray(value, float)) for name, value in hyperparameters.items()}
     num = max(len(value) for value in values.values())
@@ -51,10 +52,11 @@ def _train(
     index = np.zeros(num, int) if schedule is None else np.asarray(schedule)
     chosen = jax.devices()[:num_devices]
     with devices.settings(dtype, chosen[0]), jax.numpy_rank_promotion("raise"):
-        prepared = _prepare(problem, dtype, num_devices)
+        prepared = _prepare(problem, dtype, num_devices, tuple(probes))
         recipe = Recipe(prepared, optimizer, batch_size, steps, record_every, coupled, static or {})
         points = Points(values, index, table)
-        return how(compile_sweep(recipe, points, trials, limit_bytes, parts), points)
+        compiled = compile_sweep(recipe, points, trials, limit_bytes, parts)
+        return how(compiled if num > 1 else measuring_ends(compiled, points), points)
 
 
 @pytest.fixture

@@ -64,6 +64,17 @@ def test_several_devices_give_the_curves_of_one(train, case, num_points):
         assert_same(train(*what, steps=8, num_devices=num_devices, **asked), one)
 
 
+@pytest.mark.parametrize(("num_points", "probes"), [(5, ("distance", "gradient_norm")), (1, ("seed_distance",))])
+def test_what_is_measured_beside_the_loss_is_that_of_one_device(train, num_points, probes):
+    """At records of the points of each device, and at the end of the one point whose copies fill the devices."""
+    asked = {"hyperparameters": {"learning_rate": np.geomspace(1e-3, 1e-1, num_points)}, "batch_size": 8}
+    asked |= {"record_every": 3, "trials": TRIALS, "probes": probes}
+    what = problem("linear_regression", tuple(SYNTHETIC.items())), catalogue()["schedule_free_adamw"]
+    one = train(*what, steps=6, **asked)
+    assert {*probes} <= one.metrics.keys()
+    assert_same(train(*what, steps=6, num_devices=4, **asked), one)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "noisy_sgd"])
 def test_points_that_are_dropped_are_packed_on_every_device(train, optimizer):
     """With what numpy has no type for: noisy_sgd carries random keys."""
