@@ -44,7 +44,7 @@ def test_medians_are_over_what_is_known(cell, tmp_path):
     assert (row["weight_accuracy"], row["sharpness"], row["flatness"]) == (11.0, 12.0, 10.0)
     assert points.tuned_end(cell, "weight_accuracy", WHOLE)[0] == 11.0
     curve = tuned_curve(cell, "weight_accuracy", "steps", WHOLE)
-    assert curve.middle.tolist() == [1.0, 2.0, 11.0] and len(curve.left) == 2
+    assert curve.median.tolist() == [1.0, 2.0, 11.0] and len(curve.diverged) == 2
 
 
 def test_most_seeds_diverged_is_infinite_as_of_other_metrics(handmade):
