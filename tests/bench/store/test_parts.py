@@ -164,7 +164,7 @@ def test_a_failing_manifest_leaves_the_old_one_and_nothing_else(tmp_path, monkey
         {"at_edge": DELETED},
         {"batch_size": DELETED},
     ],
-    ids=str,
+    ids=lambda change: str({name: "deleted" if value is DELETED else value for name, value in change.items()}),
 )
 def test_a_strange_footer_is_torn(tmp_path, record, change):
     footer = json.loads(footer_text("key", record())) | change
