@@ -27,7 +27,7 @@ def faults(tree: ast.AST):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_that_is_read_is_run(path):
-    allowed = ["exec"] if path == ROOT / "bench" / "catalogue.py" else []
+    allowed = ["exec"] if path == ROOT / "bench" / "planning" / "plugins.py" else []
     assert list(faults(ast.parse(path.read_text(encoding="utf-8")))) == allowed
 
 
