@@ -50,7 +50,7 @@ def _record(**fields: Any) -> Any:
     from optbench.store.record import CellRecord
 
     names = {"problem": "bowl", "optimizer": "sgd", "batch_size": 4, "num_points": 1, "seeds": 1, "report_seeds": 1}
-    best = {"best_point": 0, "best": {"learning_rate": 0.1, "weight_decay": 0.0}, "at_edge": False, "optimum": None}
+    best = {"best_point": 0, "best": {"learning_rate": 0.1, "weight_decay": 0.0}, "at_edge": [], "optimum": None}
     steps = {"targets": {"train_loss": 1.0}, "steps": 20, "record_every": 10, "examples_per_step": 4}
     seconds = dict.fromkeys(("trace_seconds", "compile_seconds", "select_seconds", "report_seconds"), 0.0)
     told = {"outcome": "finished", "message": "", "memory_bytes": 0, "parts": 1}

@@ -138,7 +138,7 @@ def _failures(run: StoredRun) -> str:
         num_diverged, tried = diverged(run)
         grids = f"{num_diverged} of {tried} trials of the grids" if num_diverged else f"none of {tried} trials"
         counts.append(f"{grids} diverged" if tried else "the trials of the grids are not kept")
-        edges = [part.record.optimizer for part in finished if part.results.at_edge]
+        edges = [part.record.optimizer for part in finished if part.results.edges]
         counts.append(_edges(edges, len(finished)))
     return f"{', '.join(counts[:-1])}, and {counts[-1]}." if len(counts) > 1 else f"{counts[0]}."
 

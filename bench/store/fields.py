@@ -16,6 +16,7 @@ KINDS = {
     float | None: (int, float, NoneType),
     int | str | None: (int, str, NoneType),
     tuple[str, ...]: list,
+    tuple[str, ...] | bool: (list, bool),
     tuple[float, ...]: list,
     Mapping[str, Any]: dict,
     Mapping[str, float]: dict,

@@ -7,6 +7,9 @@ from typing import Any
 from optbench.store.fields import plain_record, read_record
 from optbench.store.status import Outcome
 
+#: The hyperparameter at an edge in parts of older runs, which don't name it.
+UNNAMED = "not named"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResults:
@@ -16,8 +19,9 @@ class CellResults:
     best_point: int
     #: Hyperparameter -> value of that point, and its schedule where several were swept.
     best: Mapping[str, float | str]
-    #: Whether a value of that point is the lowest or highest of those swept.
-    at_edge: bool
+    #: Hyperparameters of which that point has the lowest or highest value of those swept; parts of older runs hold
+    #: whether there is one.
+    at_edge: tuple[str, ...] | bool
     #: The lowest train loss there is; None where it is not known.
     optimum: float | None
     #: Metric -> value that counts as solved.
@@ -42,6 +46,13 @@ class CellResults:
     memory_bytes: int
     #: Blocks of points that ran one after another to fit into memory.
     parts: int
+
+    @property
+    def edges(self) -> list[str]:
+        """Return the hyperparameters of which the best point lies at an end of its grid."""
+        if isinstance(self.at_edge, bool):
+            return [UNNAMED] if self.at_edge else []
+        return [*self.at_edge]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

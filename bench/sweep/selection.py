@@ -1,6 +1,6 @@
 """Choose a cell's best point on its selection seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -46,13 +46,18 @@ def median_loss(losses: Float[np.ndarray, "seed point"]) -> Float[np.ndarray, " 
     return np.where(low == high, low, low / 2 + high / 2)
 
 
-def at_edge(points: Sequence[Mapping[str, Any]], best: int) -> bool:
-    """Say whether the winner lies at an end of any grid of numbers that has one, so that a wider grid may beat it.
+def at_edge(points: Sequence[Mapping[str, Any]], best: int) -> tuple[str, ...]:
+    """Name the hyperparameters of which the winner lies at an end of the grid, so that a wider grid may beat it.
 
     A lower end of zero counts as no end: nothing lies beyond it.
     """
-    for name, value in points[best].items():
-        values = {point[name] for point in points}
-        if len(values) > 1 and not isinstance(value, str) and value in (min(values), max(values)) and value != 0:
-            return True
-    return False
+    swept = {name: {point[name] for point in points} for name in points[best]}
+    return tuple(
+        name
+        for name, value in points[best].items()
+        if len(swept[name]) > 1 and not isinstance(value, str) and value and value in _ends(swept[name])
+    )
+
+
+def _ends(values: Set[float]) -> tuple[float, float]:
+    return min(values), max(values)

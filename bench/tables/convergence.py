@@ -115,7 +115,7 @@ def _finished_row(
             "steps_to_target": steps,
             "examples_to_target": steps * results.examples_per_step,
             "diverged_fraction": np.count_nonzero(np.isinf(losses)) / len(losses),
-            "at_edge": results.at_edge,
+            "at_edge": results.edges,
         }
         | {name: final_medians[name] for name in own}
     )
@@ -137,8 +137,9 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     lines = [
         f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
         f"on the selection seeds; {dtype} on {device}",
-        "at_edge: the winner lies at an end of its grid, and a wider one may beat it; inf: most seeds "
-        "diverged, or missed the target; steps to target are counted at records, on full batches at every step",
+        "at_edge: hyperparameters of which the winner lies at an end of its grid, where a wider one may beat it; inf: "
+        "most seeds diverged, or missed the target; steps to target are counted at records, on full batches at every "
+        "step",
     ]
     if any((row["gap"] or 0) < 0 for row in rows):
         lines.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")

@@ -100,7 +100,7 @@ def _best(
 
 
 def _row(own: Response, others: Sequence[Response]) -> dict[str, Any]:
-    row = own.names | {"diverged_fraction": own.diverged, "at_edge": False}
+    row = own.names | {"diverged_fraction": own.diverged, "at_edge": []}
     if own.best is None:
         return row
     same = [other for other in others if other is not own and other.names["optimizer"] == own.names["optimizer"]]
@@ -116,7 +116,7 @@ def _row(own: Response, others: Sequence[Response]) -> dict[str, Any]:
     return row | {
         "octaves_within_10_percent": width(own.octaves, own.shortfalls, own.best, own.tenth),
         "octaves_keeping_90_percent": width(own.octaves, own.shortfalls, own.best, 0.1),
-        "at_edge": own.best in (0, len(own.rates) - 1),
+        "at_edge": ["learning_rate"] if own.best in (0, len(own.rates) - 1) else [],
     }
 
 

@@ -119,7 +119,7 @@ FINISHED = {
     "seeds": 1,
     "report_seeds": 10,
     "best_point": 7,
-    "at_edge": False,
+    "at_edge": [],
     "optimum": 0.0,
     "best": {"learning_rate": 0.01, "weight_decay": 0.001},
     "targets": {"train_loss": 0.01},

@@ -40,7 +40,12 @@ class TestTables:
             0.5,
             0,
         )
-        assert (row["num_points"], row["num_seeds"], row["diverged_fraction"], row["at_edge"]) == (2, 1, 0, True)
+        assert (row["num_points"], row["num_seeds"], row["diverged_fraction"], row["at_edge"]) == (
+            2,
+            1,
+            0,
+            ["learning_rate"],
+        )
         # One report seed: its value is the median, and both ends of the interval. The optimum is 0.
         assert row["train_loss"] == row["train_loss_low"] == row["train_loss_high"] == row["gap"] > 0
 

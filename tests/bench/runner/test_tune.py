@@ -90,7 +90,7 @@ def test_a_grid_is_widened_until_its_winner_lies_inside(tuned, search):
     said = []
     done = tuned(6, search=search, auto_extend=True, learning_rate="0.01,0.03,0.09", say=said.append)
     assert rates(done) == pytest.approx([0.01, 0.03, 0.09, 0.27, 0.81, 2.43, 7.29])
-    assert done.run.parts[0].results.at_edge is False
+    assert done.run.parts[0].results.at_edge == ()
     assert said == ["widening 1 of 1 grids: their winners lie at an edge"] * 2
     # 3, 5 and 7 points on 2 seeds.
     assert done.trials == {(BOWL, "sgd", "full"): 30}

@@ -85,21 +85,22 @@ def grid(**axes):
 @pytest.mark.parametrize(
     ("axes", "best", "edge"),
     [
-        ({"learning_rate": [0.1, 0.2, 0.3]}, 0, True),
-        ({"learning_rate": [0.1, 0.2, 0.3]}, 1, False),
-        ({"learning_rate": [0.1, 0.2, 0.3]}, 2, True),
-        ({"learning_rate": [0.3, 0.1, 0.2]}, 2, False),
-        ({"learning_rate": [0.1]}, 0, False),
-        ({"learning_rate": [0.1, 0.2, 0.3], "weight_decay": [0.0]}, 1, False),
+        ({"learning_rate": [0.1, 0.2, 0.3]}, 0, ("learning_rate",)),
+        ({"learning_rate": [0.1, 0.2, 0.3]}, 1, ()),
+        ({"learning_rate": [0.1, 0.2, 0.3]}, 2, ("learning_rate",)),
+        ({"learning_rate": [0.3, 0.1, 0.2]}, 2, ()),
+        ({"learning_rate": [0.1]}, 0, ()),
+        ({"learning_rate": [0.1, 0.2, 0.3], "weight_decay": [0.0]}, 1, ()),
         # Zero weight decay is an end with nothing beyond it, the largest is not.
-        ({"learning_rate": [0.1, 0.2, 0.3], "weight_decay": [0.0, 0.1]}, 2, False),
-        ({"learning_rate": [0.1, 0.2, 0.3], "weight_decay": [0.0, 0.1]}, 3, True),
+        ({"learning_rate": [0.1, 0.2, 0.3], "weight_decay": [0.0, 0.1]}, 2, ()),
+        ({"learning_rate": [0.1, 0.2, 0.3], "weight_decay": [0.0, 0.1]}, 3, ("weight_decay",)),
         # A schedule has no ends.
-        ({"learning_rate": [0.1, 0.2, 0.3], "schedule": ["constant", "cosine"]}, 2, False),
-        ({"learning_rate": [0.1, 0.2, 0.3], "momentum": [0.5, 0.7, 0.9]}, 4, False),
-        ({"learning_rate": [0.1, 0.2, 0.3], "momentum": [0.5, 0.7, 0.9]}, 5, True),
+        ({"learning_rate": [0.1, 0.2, 0.3], "schedule": ["constant", "cosine"]}, 2, ()),
+        ({"learning_rate": [0.1, 0.2, 0.3], "momentum": [0.5, 0.7, 0.9]}, 4, ()),
+        ({"learning_rate": [0.1, 0.2, 0.3], "momentum": [0.5, 0.7, 0.9]}, 5, ("momentum",)),
+        ({"learning_rate": [0.1, 0.2, 0.3], "momentum": [0.5, 0.7, 0.9]}, 8, ("learning_rate", "momentum")),
     ],
     ids=str,
 )
 def test_at_edge(axes, best, edge):
-    assert at_edge(grid(**axes), best) is edge
+    assert at_edge(grid(**axes), best) == edge

@@ -23,8 +23,17 @@ def test_medians_over_the_report_seeds(handmade):
     assert found["gap"] == 1.5
     assert (found["num_points"], found["num_seeds"], found["diverged_fraction"]) == (7, 3, 0)
     assert (found["problem"], found["optimizer"], found["batch_size"]) == ("bowl", "sgd", 4)
-    assert (found["learning_rate"], found["weight_decay"], found["at_edge"]) == (0.1, 0, False)
+    assert (found["learning_rate"], found["weight_decay"], found["at_edge"]) == (0.1, 0, [])
     assert found["test_loss"] is found["test_accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "edges"),
+    [(["learning_rate", "weight_decay"], ["learning_rate", "weight_decay"]), (True, ["not named"]), (False, [])],
+    ids=["named", "of-an-older-run", "inside-of-an-older-run"],
+)
+def test_an_edge_is_named(handmade, stored, edges):
+    assert row(handmade("sgd", [[8.0, 5.0, 1.0]], at_edge=stored))["at_edge"] == edges
 
 
 def test_without_report_seeds_the_best_point_of_the_selection_speaks(handmade):

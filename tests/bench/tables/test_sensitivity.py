@@ -90,7 +90,12 @@ class TestWidth:
 class TestBest:
     @pytest.mark.parametrize(
         ("ends", "rate", "edge"),
-        [([4, 1, 4], 0.5, False), ([1, 4, 8], 0.25, True), ([8, 4, 1], 1, True), ([INF, 8, INF], 0.5, False)],
+        [
+            ([4, 1, 4], 0.5, []),
+            ([1, 4, 8], 0.25, ["learning_rate"]),
+            ([8, 4, 1], 1, ["learning_rate"]),
+            ([INF, 8, INF], 0.5, []),
+        ],
         ids=str,
     )
     def test_learning_rate(self, handmade, ends, rate, edge):
