@@ -1,6 +1,6 @@
 """One optimizer against another: paired by seed on each problem, and over all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from optbench.analyse.costs import Costs, costs_of, has_metric
 from optbench.analyse.measures import geometric_mean
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.significance import LEVEL, MOST_SEEDS, Judgement, fewest_seeds, judge
+from optbench.analyse.significance import MOST_SEEDS, Judgement, judge, too_few_seeds
 from optbench.analyse.statistics import iqm_interval, median, median_interval, probability_of_improvement
 from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
@@ -69,15 +69,44 @@ def compare(first: Side, second: Side, rules: Rules) -> Comparison:
 
     Raises ValueError if there is no such task, or if a cell has fewer configurations than the budget.
     """
+    (comparison,) = compare_pairs([(first, second)], rules)
+    return comparison
+
+
+def compare_pairs(sides: Sequence[tuple[Side, Side]], rules: Rules) -> list[Comparison]:
+    """Compare several pairs of sides, as `compare` does, with one correction over the tasks of them all.
+
+    Raises ValueError as `compare` does.
+    """
+    pairs_of = [_paired_tasks(*pair, rules) for pair in sides]
+    rows = [costs for pairs in pairs_of for costs in pairs.values()]
+    random = [a.random or b.random for a, b in rows]
+    judged = iter(judge([_differences(*costs) for costs in rows], [_margin(b, rules) for _, b in rows], random))
+    few = _too_few(rows, random, len(sides))
+    comparisons = []
+    for (first, second), pairs in zip(sides, pairs_of, strict=True):
+        of_task = {task: next(judged) for task in pairs}
+        comparisons.append(
+            Comparison(
+                [_row(first, second, task, pairs[task], of_task[task]) for task in pairs],
+                _summary(first, second, pairs, of_task),
+                _sentence(first, second, of_task, rules),
+                [*_left_out(first, second, pairs), *few],
+            )
+        )
+    return comparisons
+
+
+def _paired_tasks(first: Side, second: Side, rules: Rules) -> dict[Task, tuple[Costs, Costs]]:
+    """Return the costs of both sides of every task that both finished. Raises ValueError if there is none."""
     pairs = {task: pair for task in first.parts if (pair := paired(first, second, task, rules))}
     if not pairs:
         raise ValueError(_common_problems_message(first, second, rules))
-    paired_differences = [_difference(a.cost, b.cost) for a, b in pairs.values()]
-    margins = [rules.margin * reference if isfinite(reference := median(b.cost)) else 0.0 for _, b in pairs.values()]
-    judged = dict(zip(pairs, judge(paired_differences, margins), strict=True))
-    rows = [_row(first, second, task, pairs[task], judged[task]) for task in pairs]
-    sentence = _sentence(first, second, judged, rules)
-    return Comparison(rows, _summary(first, second, pairs, judged), sentence, _notes(first, second, pairs))
+    return pairs
+
+
+def _margin(reference: Costs, rules: Rules) -> float:
+    return rules.margin * value if isfinite(value := median(_resolved(reference))) else 0.0
 
 
 def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, Costs] | None:
@@ -97,10 +126,19 @@ def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, 
     return a.take(first_indices), b.take(second_indices)
 
 
-def _difference(a: Float[np.ndarray, " seed"], b: Float[np.ndarray, " seed"]) -> Float[np.ndarray, " seed"]:
+def _differences(a: Costs, b: Costs) -> Float[np.ndarray, " seed"]:
     # Both diverged, or both missed the target: neither is better.
+    first, second = _resolved(a), _resolved(b)
     with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, a - b)
+        return np.where(first == second, 0.0, first - second)
+
+
+def _resolved(costs: Costs) -> Float[np.ndarray, " seed"]:
+    """Return costs of which all that lie between zero and the resolution are equal."""
+    resolution = costs.resolution
+    if resolution is None:
+        return costs.cost
+    return np.where((costs.cost >= 0) & (costs.cost < resolution), resolution, costs.cost)
 
 
 def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judged: Judgement) -> dict[str, Any]:
@@ -113,7 +151,7 @@ def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judge
     higher_is_better = is_higher_better(pair[0].metric, first.parts[task].results)
     row |= _interval("difference", (-ends[0], -ends[2], -ends[1]) if higher_is_better else ends)
     row |= {"p_value": judged.p_value, "verdict": judged.verdict}
-    return row | {"seeds_needed": judged.seeds_needed, "num_seeds": len(pair[0].seeds)}
+    return row | {"seeds_needed": judged.seeds_needed, "num_seeds": 1 if judged.p_value is None else len(pair[0].seeds)}
 
 
 def _interval(name: str, values: tuple[float, float, float]) -> dict[str, float]:
@@ -152,17 +190,17 @@ def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.nda
     return score(a.cost), score(b.cost)
 
 
-def _notes(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]]) -> list[str]:
+def _left_out(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]]) -> list[str]:
     skipped = [task for task in dict.fromkeys((*first.parts, *second.parts)) if task not in pairs]
     tasks = ", ".join(f"{problem} at {batch_size}" for problem, batch_size in skipped)
-    notes = [f"left out, since not both sides have it: {tasks}"] if skipped else []
-    num_seeds, least = min(len(a.seeds) for a, _ in pairs.values()), fewest_seeds(LEVEL / len(pairs))
-    if num_seeds < least:
-        problems = _problems(len(pairs))
-        notes.append(
-            f"{num_seeds} seeds decide nothing over {problems} at 5 %, whatever they show; {least} or more may"
-        )
-    return notes
+    return [f"left out, since not both sides have it: {tasks}"] if skipped else []
+
+
+def _too_few(rows: Sequence[tuple[Costs, Costs]], random: Sequence[bool], num_pairs: int) -> list[str]:
+    """Return a note where the seeds of what is tested are too few to decide much."""
+    seeds = [len(a.seeds) for (a, _), is_random in zip(rows, random, strict=True) if is_random]
+    note = too_few_seeds(min(seeds), len(seeds), "problem" if num_pairs == 1 else "comparison") if seeds else ""
+    return [note] if note else []
 
 
 def _sentence(first: Side, second: Side, judged: Mapping[Task, Judgement], rules: Rules) -> str:

@@ -1,6 +1,7 @@
 """The metrics that comparisons read of a cell, as costs by seed: lower is better."""
 
-from math import comb, inf
+from collections.abc import Mapping
+from math import comb, inf, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 from optbench.store.trials import measured_columns
 
+#: Losses below this share of the target are no different from each other.
+OF_THE_TARGET = 1e-3
 METRICS = ("train_loss", "gap", "test_loss", "test_accuracy", "steps_to_target", "time_to_target")
 
 
@@ -31,6 +34,10 @@ class Costs(NamedTuple):
     least: float | None
     #: The lowest possible cost, on the scale of `least`; None if it isn't known.
     floor: float | None
+    #: Costs below this one are no different from each other; None where that isn't known.
+    resolution: float | None
+    #: Whether the seeds differ in anything: where nothing is random they are all one trial.
+    random: bool
     #: Train loss before the first update.
     initial_losses: Float[np.ndarray, " seed"]
     #: Updates to the target.
@@ -65,6 +72,7 @@ def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget
     targets = targets_of(part.results, view)
     steps = trials.steps_to[next(iter(targets))] if targets else np.full(trials.start.shape, inf)
     scale = _scale(trials, part, metric, view, steps, seconds or 1.0)
+    scale |= {"resolution": _resolution(part, metric, view, scale, trials.dtype), "random": is_random(trials)}
     cost, initial_losses = scale.pop("cost"), trials.start[:, 0]
     if budget is None:
         return Costs(metric, trials.seeds, cost[:, 0], initial_losses=initial_losses, steps=steps[:, 0], **scale)
@@ -91,6 +99,25 @@ def _scale(trials: Outcomes, part: Part, metric: str, view: Slice, steps: np.nda
     least = rounding(trials.dtype) * max(abs(optimum or 0.0), start)
     scale |= {"least": least if least > 0 else None, "floor": None if optimum is None else least}
     return linear | scale | {"cost": objective(trials, results), "start": start}
+
+
+def _resolution(part: Part, metric: str, view: Slice, scale: Mapping[str, Any], dtype: str) -> float | None:
+    """Return the cost of a loss below which nothing is told apart; None of metrics that are no losses.
+
+    It is a thousandth of the target, or rounding of the initial loss where that is more; yet no more than the target.
+    """
+    if scale["least"] is None or not isfinite(scale["start"]):
+        return None
+    rounded = rounding(dtype) * scale["start"]
+    target = targets_of(part.results, view).get("test_loss" if metric == "test_loss" else "train_loss")
+    aim = 0.0 if target is None else target - (part.results.optimum or 0.0) * (metric != "test_loss")
+    return min(aim, max(rounded, aim * OF_THE_TARGET)) if aim > 0 else rounded
+
+
+def is_random(trials: Outcomes) -> bool:
+    """Return whether trials of one seed differ in anything from those of another; of one seed nobody knows."""
+    arrays = [trials.start, *trials.ends.values(), *trials.steps_to.values()]
+    return len(trials.seeds) < 2 or not all(np.array_equal(a, np.broadcast_to(a[:1], a.shape), True) for a in arrays)
 
 
 def _expected(

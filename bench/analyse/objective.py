@@ -27,8 +27,8 @@ def initial_objective(trials: Outcomes, results: CellResults) -> float:
 
 
 def rounding(dtype: str) -> float:
-    """Return the spacing of a dtype's numbers at 1."""
-    return {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7}[dtype]
+    """Return the spacing at 1 of the numbers that a dtype's losses are: bfloat16 takes them in float32."""
+    return {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-23}[dtype]
 
 
 def progress(value: float, best: float, start: float, dtype: str) -> float:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from optbench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare, paired
+from optbench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare_pairs, paired
 from optbench.analyse.costs import METRICS
 from optbench.analyse.step_times import step_seconds
+from optbench.compare.notes import and_more, edge_notes, equality_notes
 from optbench.compare.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
 from optbench.present.table import Table
 from optbench.request import RequestError, nearest
@@ -61,7 +62,7 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
     Raises RequestError if they have no task in common, or for cells that can't be compared, unless `anyway`.
     """
     first, *others = operands
-    comparisons: list[Comparison] = []
+    both_sides: list[tuple[Side, Side]] = []
     notes: list[str] = []
     for pair in [pair for other in others for pair in pairs(first, other)]:
         with_run = pair[0].optimizer == pair[1].optimizer
@@ -70,12 +71,13 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
         if differs and not anyway:
             names = " and ".join(side.label for side in sides)
             raise RequestError(f"{names} can't be compared: {'; '.join(differs)}; --anyway does it all the same")
-        try:
-            comparison = compare(*sides, rules)
-        except ValueError as error:
-            raise RequestError(str(error)) from error
-        comparisons.append(comparison)
-        notes += [*(f"not alike: {text}" for text in differs), *remarks, *comparison.notes]
+        both_sides.append(sides)
+        notes += [*(f"not alike: {text}" for text in differs), *remarks]
+    try:
+        comparisons = compare_pairs(both_sides, rules)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+    notes += [*edge_notes(both_sides), *(note for comparison in comparisons for note in comparison.notes)]
     names = [run_of(operand).folder.name for operand in (first, *others)]
     return _tables(comparisons, names, list(dict.fromkeys(notes)), rules)
 
@@ -165,9 +167,7 @@ def _shortened(texts: Iterable[str]) -> list[str]:
         difference, _, task = text.partition(" on ")
         tasks_of.setdefault(difference, []).append(task)
     return [
-        f"{difference} on {tasks[0]}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
-        if tasks[0]
-        else difference
+        f"{difference} on {tasks[0]}{and_more(tasks)}" if tasks[0] else difference
         for difference, tasks in tasks_of.items()
     ]
 
@@ -189,8 +189,10 @@ def _tables(
             f"value: medians {source}, with 95 % bootstrap intervals; difference: the median over seeds of optimizer "
             "minus reference, on the same seed",
             f"equal: that interval lies within {100 * rules.margin:g} % of the reference; better or worse: it excludes "
-            "zero, and Wilcoxon's signed-rank test, corrected over the problems of a pair (Holm), has p of at most "
-            "0.05; undecided: neither; seeds_needed: about so many would decide it",
+            "zero, and Wilcoxon's signed-rank test has p of at most 0.05, corrected over all rows (Benjamini and "
+            "Hochberg), so that of the rows called better or worse at most 5 % are false; undecided: neither; "
+            "seeds_needed: about so many would decide it",
+            *equality_notes(rows, rules),
             *(TIME_NOTES if rules.metric == "time_to_target" else []),
             *notes,
         ),

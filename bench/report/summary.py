@@ -98,7 +98,8 @@ def _next_verdict(run: StoredRun, best: str, following: str) -> str:
         return f"the next is {following}"
     verdict = {"equal": "equal within 5 %", "undecided": "not to be told from it"}.get(row["verdict"], row["verdict"])
     values = f"{row['value']:.3g} against {row['reference_value']:.3g}"
-    return f"paired by seed against the next, {following}, it is {verdict} ({values}, p = {row['p_value']:.2g})"
+    test = "nothing random there" if row["p_value"] is None else f"p = {row['p_value']:.2g}"
+    return f"paired by seed against the next, {following}, it is {verdict} ({values}, {test})"
 
 
 def _against(run: StoredRun, best: str, reference: str) -> str:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from optbench.analyse.comparison import Rules, Side, compare, scores
+from optbench.analyse.comparison import Rules, Side, compare, compare_pairs, scores
 from optbench.analyse.costs import costs_of
 from optbench.analyse.outcomes import Slice
 
@@ -80,6 +80,77 @@ class TestRow:
         found = row(side("a", bowl=[5.1] * 10, **known), side("b", bowl=[5.2] * 10, **known), metric="train_loss")
         assert (found["value"], found["verdict"]) == (pytest.approx(5.1), "better")
 
+    def test_seeds_that_are_one_trial_are_not_tested(self, side):
+        """Ten times one trial: no p-value, and one seed; where the other side is random there are ten."""
+        one, other, random = side("a", bowl=[1] * 10), side("b", bowl=[2] * 10), side("c", bowl=np.arange(2, 3, 0.1))
+        found = row(one, other)
+        assert (found["verdict"], found["p_value"], found["seeds_needed"], found["num_seeds"]) == (
+            *("better", None, None),
+            1,
+        )
+        found = row(one, random)
+        assert (found["verdict"], found["p_value"], found["num_seeds"]) == ("better", 2 / 1024, 10)
+
+    def test_one_seed_decides_nothing(self, side):
+        found = row(side("a", bowl=[1]), side("b", bowl=[2]))
+        assert (found["verdict"], found["p_value"]) == ("undecided", 1)
+
+    def test_equal_metrics_of_random_trials_are_tested(self, side, handmade):
+        """All seeds take 10 steps against 20, but their losses differ."""
+        first, second = (
+            side(name, bowl=[[8, middle, end] for end in np.linspace(0.1, 0.9, 10)])
+            for name, middle in (("a", 1), ("b", 2))
+        )
+        found = row(first, second, metric="steps_to_target")
+        assert (found["difference"], found["p_value"], found["num_seeds"]) == (-10, 2 / 1024, 10)
+
+    @pytest.mark.parametrize(
+        ("a", "b", "verdict"),
+        [
+            # A thousandth of the target of 1 is more than rounding of the start of 8.
+            (1e-13, 1e-16, "equal"),
+            (9e-4, 1e-16, "equal"),
+            (2e-3, 1e-16, "worse"),
+            (0.0, 2e-3, "better"),
+        ],
+    )
+    def test_what_lies_below_a_thousandth_of_the_target_is_equal(self, side, a, b, verdict):
+        known = {"footer": {"optimum": 0.0}}
+        spread = 1 + np.arange(10) / 100
+        found = row(side("a", bowl=a * spread, **known), side("b", bowl=b * spread, **known))
+        assert (found["metric"], found["verdict"]) == ("gap", verdict)
+        assert found["value"] == pytest.approx(a * 1.045, rel=1e-9, abs=0)
+
+    @pytest.mark.parametrize(
+        ("targets", "end", "verdict"),
+        [
+            # Rounding of the start is 8 * 2**-23, about 9.5e-7; of a target below it no more than that counts as equal.
+            ({}, 9e-7, "equal"),
+            ({}, 2e-6, "worse"),
+            ({"train_loss": 1e-5}, 9e-7, "equal"),
+            ({"train_loss": 1e-8}, 9e-7, "worse"),
+            ({"train_loss": 1e-8}, 9e-9, "equal"),
+        ],
+    )
+    def test_what_lies_below_rounding_of_the_start_is_equal(self, side, targets, end, verdict):
+        known = {"footer": {"optimum": 0.0, "targets": targets}}
+        assert row(side("a", bowl=[end] * 10, **known), side("b", bowl=[0] * 10, **known))["verdict"] == verdict
+
+    def test_losses_below_zero_are_compared_as_they_are(self, side):
+        assert row(side("a", bowl=[-2] * 10), side("b", bowl=[-1] * 10))["verdict"] == "better"
+
+    def test_is_corrected_over_all_pairs(self, side):
+        """Alone p is 2 / 2^6, beside another's that is even it is twice that."""
+        first, second = side("a", bowl=range(6)), side("b", bowl=range(1, 12, 2))
+        third = side("c", bowl=[1, 0, 4, 1, 6, 2])
+        alone, (beside, other) = (
+            compare(first, second, Rules()),
+            compare_pairs([(first, second), (first, third)], Rules()),
+        )
+        assert (alone.rows[0]["p_value"], alone.rows[0]["verdict"]) == (2 / 64, "better")
+        assert (beside.rows[0]["p_value"], beside.rows[0]["verdict"]) == (4 / 64, "undecided")
+        assert other.rows[0]["optimizer"] == "a" and other.rows[0]["reference"] == "c"
+
     def test_what_rounding_tells_apart_is_equal(self, side):
         known = {"footer": {"optimum": 1.0}}
         found = row(side("a", bowl=[1 + 1e-7] * 10, **known), side("b", bowl=[1.0] * 10, **known))
@@ -141,7 +212,7 @@ class TestSummary:
         assert compared.sentence == "a against b on 1 problem: equal within 5 % on 1"
 
     def test_says_where_seeds_are_too_few_for_any_verdict(self, side):
-        compared = compare(side("a", bowl=[1] * 5), side("b", bowl=[2] * 5), Rules())
+        compared = compare(side("a", bowl=range(5)), side("b", bowl=range(1, 6)), Rules())
         assert compared.notes == ["5 seeds decide nothing over 1 problem at 5 %, whatever they show; 6 or more may"]
 
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.series import tuned_curve
 
 
-@pytest.mark.parametrize(("dtype", "spacing"), [("float64", 2.0**-52), ("float32", 2.0**-23), ("bfloat16", 2.0**-7)])
+@pytest.mark.parametrize(("dtype", "spacing"), [("float64", 2.0**-52), ("float32", 2.0**-23), ("bfloat16", 2.0**-23)])
 @pytest.mark.parametrize("optimum", [2.0, -2.0])
 def test_a_gap_of_four_spacings_of_the_optimum_is_rounding(dtype, spacing, optimum):
     above = np.array([-1.0, 0.0, 4.0, 5.0]) * spacing * 2

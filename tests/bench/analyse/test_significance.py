@@ -7,11 +7,12 @@ import pytest
 
 from optbench.analyse.significance import (
     critical_difference,
+    false_discovery,
     fewest_seeds,
     friedman_p,
-    holm,
     judge,
     seeds_needed,
+    too_few_seeds,
     wilcoxon_p,
 )
 
@@ -21,16 +22,18 @@ INF = math.inf
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        # The smallest of four times four, the second times two, the third times 4 / 3; none above one that is larger.
+        ([0.01, 0.04, 0.03, 0.005], [0.02, 0.04, 0.04, 0.02]),
         ([0.02], [0.02]),
-        ([0.5, 0.9, 0.4], [1, 1, 1]),
-        ([0.02, 0.02], [0.04, 0.04]),
+        ([0.5, 0.9, 0.4], [0.75, 0.9, 0.75]),
+        ([0.02, 0.02], [0.02, 0.02]),
+        ([0.01, 0.9], [0.02, 0.9]),
         ([], []),
     ],
-    ids=["four", "one", "capped", "equal", "none"],
+    ids=["four", "one", "never-below-a-larger-one", "equal", "one-of-two", "none"],
 )
-def test_holm(given, expected):
-    assert holm(given) == pytest.approx(expected)
+def test_false_discovery(given, expected):
+    assert false_discovery(given) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -136,10 +139,60 @@ class TestVerdict:
         assert (judged.low, judged.high, judged.verdict) == (-2, 2, "undecided")
         assert judged.seeds_needed == 40
 
-    def test_is_corrected_for_the_number_of_problems(self):
-        clear, alone = np.arange(1.0, 7), judge([np.arange(1.0, 7)], [0])[0]
+    def test_is_corrected_for_the_number_of_comparisons(self):
+        """Of one clear difference in two the p-value doubles, and seven seeds would do; of two it stays."""
+        clear, even = np.arange(1.0, 7), np.array([1.0, -1, 2, -2, 3, -3])
+        alone, beside = judge([clear], [0])[0], judge([clear, even], [0, 0])[0]
         assert (alone.p_value, alone.verdict) == (2 / 64, "worse")
-        assert [(one.p_value, one.verdict) for one in judge([clear, clear], [0, 0])] == [(4 / 64, "undecided")] * 2
+        assert (beside.p_value, beside.verdict, beside.seeds_needed) == (4 / 64, "undecided", 7)
+        assert [(one.p_value, one.verdict) for one in judge([clear, -clear], [0, 0])] == [
+            (2 / 64, "worse"),
+            (2 / 64, "better"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("difference", "expected"), [(2, "worse"), (-2, "better"), (-1, "equal"), (INF, "worse"), (0, "equal")]
+    )
+    def test_is_by_the_margin_where_nothing_is_random(self, difference, expected):
+        """However often one trial is repeated; it has no place in the correction of the other comparison."""
+        for times in (1, 10):
+            certain, clear = judge([np.full(times, difference), np.arange(1.0, 7)], [1, 0], [False, True])
+            assert certain == (difference, difference, difference, None, expected, None)
+            assert (clear.p_value, clear.verdict) == (2 / 64, "worse")
+
+    def test_of_nothing_random_at_all(self):
+        assert judge([np.ones(10)], [0], [False])[0].verdict == "worse"
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "num", "expected"),
+    [
+        (5, 1, "5 seeds decide nothing over 1 comparison at 5 %, whatever they show; 6 or more may"),
+        (6, 1, ""),
+        # 2 / 2^7 over 0.05 is 0.3125: that share of 43 is 13.4; of 2 / 2^9 it is 3.4.
+        (
+            *(7, 43),
+            "7 seeds decide nothing over 43 comparisons unless 14 of them differ clearly; with 9 seeds it takes 4",
+        ),
+        (6, 6, "6 seeds decide nothing over 6 comparisons unless 4 of them differ clearly; with 8 seeds it takes 1"),
+        (8, 6, ""),
+        (9, 1000, ""),
+        (10, 43, ""),
+    ],
+)
+def test_too_few_seeds(num_seeds, num, expected):
+    assert too_few_seeds(num_seeds, num) == expected
+
+
+@pytest.mark.parametrize(("num_seeds", "num"), [(7, 43), (6, 6), (9, 43)])
+def test_too_few_seeds_agrees_with_the_verdicts(num_seeds, num):
+    """The number of clear differences that it names is decided, one fewer is not."""
+    clear, even = np.arange(1.0, num_seeds + 1), np.resize([1.0, -1.0], num_seeds) * np.arange(1.0, num_seeds + 1)
+    least = math.ceil(num * 2 / 2**num_seeds / 0.05)
+    for differing, verdict in ((least, "worse"), (least - 1, "undecided")):
+        judged = judge([clear] * differing + [even] * (num - differing), [0.0] * num)
+        assert [one.verdict for one in judged[:differing]] == [verdict] * differing
+    assert (f"unless {least} of them" in too_few_seeds(num_seeds, num)) == (num_seeds < 9)
 
 
 class TestErrors:
@@ -164,6 +217,16 @@ class TestErrors:
             return random.lognormal(-3, spread, num), random.lognormal(-3, spread, num)
 
         assert self.rate(num_problems, num_seeds, draw, ("better", "worse")) <= 0.05
+
+    def test_of_what_is_called_different_few_are_equal(self):
+        """Two of four problems differ by two standard deviations: of all that are called different under 5 % don't."""
+        random, false, called = np.random.default_rng(0), 0, 0
+        for _ in range(400):
+            values = [random.normal(shift, 1, 10) for shift in (2, 2, 0, 0)]
+            words = [one.verdict in ("better", "worse") for one in judge(values, [0.0] * 4)]
+            false, called = false + sum(words[2:]), called + sum(words)
+        assert called > 0.95 * 800
+        assert 0 < false <= 0.05 * called
 
     def test_a_difference_of_one_standard_deviation_is_mostly_found(self):
         """Half of the variance is the seed's, which both share: their difference varies as much as each of them."""

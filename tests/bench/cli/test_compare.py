@@ -7,8 +7,8 @@ import pytest
 
 @pytest.fixture
 def stored(handmade):
-    handmade("sgd", [[8.0, 4.0, 2.0]] * 10)
-    handmade("adam", [[8.0, 4.0, 1.0]] * 10)
+    for name, end in (("sgd", 2.0), ("adam", 1.0)):
+        handmade(name, [[8.0 + seed, 4.0, end] for seed in range(10)])
 
 
 def test_prints_both_tables_and_a_sentence(optbench, stored):
