@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from optbench.analyse.copies import find_copies
 from optbench.analyse.objective import objective
 from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.significance import critical_difference, friedman_p
@@ -18,23 +19,50 @@ def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[
     """Return the optimizers, and their ranks on every problem that all of them were run on; ties share their ranks.
 
     Several batch sizes of a problem are one block: their ranks are averaged and ranked again. Problems on which all
-    failed are left out. Raises ValueError if trials are not stored.
+    failed are left out. Optimizers that are one program on a problem, by `find_copies`, take one place there, and of
+    those that are on all problems only the first is ranked. Raises ValueError if trials are not stored.
     """
-    from scipy.stats import rankdata
-
     names = list(dict.fromkeys(part.record.optimizer for part in parts))
     tasks: dict[str, dict[Any, dict[str, Part]]] = {}
     for part in parts:
         batches = tasks.setdefault(part.record.problem, {})
         batches.setdefault(part.record.batch_size, {})[part.record.optimizer] = part
-    blocks = []
+    values = {_cell(part): _result(part, view) for part in parts}
+    programs = {_cell(part): group[0].record.optimizer for group in copies(parts, view) for part in group}
+    blocks, labels_of_blocks = [], []
     for batches in tasks.values():
         full = [cells for cells in batches.values() if len(cells) == len(names)]
         finished = [cells for cells in full if any(part.outcome == Outcome.FINISHED for part in cells.values())]
         if finished:
-            rows = [[_result(cells[name], view) for name in names] for cells in finished]
-            blocks.append(rankdata(np.mean(rankdata(rows, axis=1), axis=0)))
-    return names, np.array(blocks)
+            rows = [[_cell(cells[name]) for name in names] for cells in finished]
+            labels = [[programs.get(cell, cell[-1]) for cell in row] for row in rows]
+            ranked = [_ranks([values[cell] for cell in row], own) for row, own in zip(rows, labels, strict=True)]
+            together = [*zip(*labels, strict=True)]
+            blocks.append(_ranks(np.mean(ranked, axis=0).tolist(), together))
+            labels_of_blocks.append(together)
+    own: list[Any] = [*zip(*labels_of_blocks, strict=True)] or [*names]
+    first = [index for index, labels in enumerate(own) if own.index(labels) == index]
+    return [names[index] for index in first], np.array([[block[index] for index in first] for block in blocks])
+
+
+def copies(parts: Sequence[Part], view: Slice) -> list[list[Part]]:
+    """Return the groups of cells that are one program. Raises ValueError if trials are not stored."""
+    finished = [part for part in parts if part.outcome == Outcome.FINISHED]
+    return find_copies((part, _result(part, view)) for part in finished)
+
+
+def _cell(part: Part) -> tuple[str, Any, str]:
+    return part.record.problem, part.record.batch_size, part.record.optimizer
+
+
+def _ranks(values: Sequence[float], labels: Sequence[Any]) -> list[float]:
+    """Rank values, of which those under one label are one; ties share their ranks."""
+    from scipy.stats import rankdata
+
+    first = [labels.index(label) for label in labels]
+    distinct = sorted({*first})
+    places = dict(zip(distinct, rankdata([values[index] for index in distinct]).tolist(), strict=True))
+    return [places[index] for index in first]
 
 
 def _result(part: Part, view: Slice) -> float:

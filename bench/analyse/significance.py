@@ -175,20 +175,23 @@ def seeds_needed(differences: Float[np.ndarray, " seed"], level: float = LEVEL, 
     return float(needed) if needed <= MOST_SEEDS else inf
 
 
-def friedman_p(values: Float[np.ndarray, "problem optimizer"]) -> float:
+def friedman_p(ranks: Float[np.ndarray, "problem optimizer"]) -> float:
     """Return the p-value that optimizers rank alike over problems; NaN for under three optimizers or two problems.
 
+    By chi squared, corrected for ties. The ranks of a problem need not be 1, 2, ...: those that share a place may take
+    one.
     Source: Friedman, The use of ranks to avoid the assumption of normality implicit in the analysis of variance, 1937.
     """
-    from scipy.stats import friedmanchisquare
+    from scipy.stats import chi2
 
-    num_problems, num_optimizers = values.shape
+    num_problems, num_optimizers = ranks.shape
     if num_optimizers < 3 or num_problems < 2:
         return float("nan")
-    if np.all(values == values[:, :1]):
+    if np.all(ranks == ranks[:, :1]):
         return 1.0
-    result: Any = friedmanchisquare(*values.T)
-    return float(result.pvalue)
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    statistic = (num_optimizers - 1) * np.sum(centred.sum(axis=0) ** 2) / np.sum(centred**2)
+    return float(chi2.sf(statistic, num_optimizers - 1))
 
 
 def critical_difference(num_optimizers: int, num_problems: int, level: float = LEVEL) -> float:

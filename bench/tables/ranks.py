@@ -1,12 +1,13 @@
 """Mean ranks over problems, and which of them differ significantly."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
+from optbench.analyse.copies import copy_notes
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.ranks import problem_ranks, rank_test
+from optbench.analyse.ranks import copies, problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
@@ -52,6 +53,10 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
         "ranked by median train loss over the report seeds; ties share their ranks (where the optimum is known, all "
         "that reach it up to rounding tie); what diverged or failed comes last",
     ]
+    lines += families_note({part.record.problem for part in run.parts}) + unequal_notes(run.parts)
+    lines += [f"{note}; there they take one place" for note in copy_notes(copies(run.parts, view))]
+    if len(unranked := {part.record.optimizer for part in run.parts} - {*names}) and ranked.size:
+        lines.append(f"not ranked, since one before has their numbers on all problems: {', '.join(sorted(unranked))}")
     if len(ranked) < num:
         lines.append(
             f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there, or "
@@ -64,6 +69,35 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     alike = "differ" if differ else "can't be told apart"
     lines.append(f"Friedman's test over {len(ranked)} problems: p = {test.p:.2g}, so as a whole the ranks {alike}")
     return [*lines, _pairs(test.critical)] if differ else lines
+
+
+def families_note(problems: Set[str]) -> list[str]:
+    """Return a note where several problems are of one family, which resemble each other more than others do."""
+    families = {name.partition("[")[0] for name in problems}
+    if len(families) == len(problems):
+        return []
+    return [
+        f"{len(problems)} problems of {len(families)} {'family' if len(families) == 1 else 'families'}: each is "
+        "counted, and tested, as if it were one of its own"
+    ]
+
+
+def unequal_notes(parts: Sequence[Part]) -> list[str]:
+    """Return a note where the optimizers of a problem were tuned over different numbers of points."""
+    tried: dict[Any, dict[str, int]] = {}
+    for part in parts:
+        tried.setdefault((part.record.problem, part.record.batch_size), {})[part.record.optimizer] = (
+            part.record.num_points
+        )
+    unequal = [counts for counts in tried.values() if len({*counts.values()}) > 1]
+    if not unequal:
+        return []
+    names_of: dict[int, list[str]] = {}
+    for name, num in unequal[0].items():
+        names_of.setdefault(num, []).append(name)
+    texts = [f"{num} of {', '.join(names)}" for num, names in sorted(names_of.items(), reverse=True)]
+    where = f"on {len(unequal)} of {len(tried)} problems" if len(unequal) < len(tried) else "on every problem"
+    return [f"not alike: points tried {where}, as {'; '.join(texts)}: who tries more points finds better ones"]
 
 
 def _pairs(critical: float) -> str:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import friedmanchisquare
 
 from optbench.analyse.significance import (
     critical_difference,
@@ -79,10 +80,15 @@ def test_critical_difference(optimizers, problems, expected):
 
 def test_friedman():
     """Three optimizers in the same order on four problems: chi^2 = 12 / (4 x 3 x 4) x (4^2 + 8^2 + 12^2) - 48 = 8."""
-    values = np.array([[1.0, 2, 3], [1, 5, 9], [0, 1, 2], [3, 4, 8]])
-    assert friedman_p(values) == pytest.approx(math.exp(-8 / 2))
+    ranks = np.tile([1.0, 2, 3], (4, 1))
+    assert friedman_p(ranks) == pytest.approx(math.exp(-8 / 2))
     assert friedman_p(np.ones((4, 3))) == 1
-    assert math.isnan(friedman_p(values[:, :2])) and math.isnan(friedman_p(values[:1]))
+    assert math.isnan(friedman_p(ranks[:, :2])) and math.isnan(friedman_p(ranks[:1]))
+
+
+def test_friedman_with_ties_is_scipys():
+    ranks = np.array([[1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5], [2, 2, 2, 4], [1, 3, 2, 4]])
+    assert friedman_p(ranks) == pytest.approx(friedmanchisquare(*ranks.T).pvalue)
 
 
 class TestSeedsNeeded:

@@ -23,7 +23,9 @@ def parts(handmade):
         if end is None:
             return handmade(name, [], select=[], problem=problem, outcome="failed", message="boom", **footer)
         status = "diverged" if end == INF else "ok"
-        return handmade(name, [[8.0, 7.0, end]], trial={"status": status}, problem=problem, **footer)
+        # Curves of their own: cells of the same are one program.
+        middle = 7.0 - ord(name[0]) / 1000
+        return handmade(name, [[8.0, middle, end]], trial={"status": status}, problem=problem, **footer)
 
     return write
 
@@ -72,6 +74,41 @@ class TestRanks:
         both = parts({"p": {"a": 1, "b": 2, "c": 3}}) + parts({"p": {"a": 1, "b": 3, "c": 2}}, batch_size="full")
         _, ranked = problem_ranks(both, Slice())
         assert ranked.tolist() == [[1, 2.5, 2.5]]
+
+    def test_one_program_under_two_names_takes_one_place(self, handmade):
+        """On the first problem a and b are one, so that c comes second; on the next a, c, b come in this order."""
+
+        def cells(problem, **curves):
+            return [handmade(name, [[8.0, *curve]], problem=problem) for name, curve in curves.items()]
+
+        both = cells("p", a=[2, 1], b=[2, 1], c=[4, 3]) + cells("q", a=[2, 1], b=[4, 3], c=[3, 2])
+        names, ranked = problem_ranks(both, Slice())
+        assert (names, ranked.tolist()) == (["a", "b", "c"], [[1, 1, 2], [1, 3, 2]])
+        assert "a, b: the same numbers, bit by bit, on p; there they take one place" in told(both)
+        assert "not ranked" not in told(both)
+
+    def test_one_program_on_all_problems_is_ranked_once(self, handmade):
+        cells = [
+            handmade(name, [[8.0, 2.0, end]], problem=problem)
+            for problem in ("p", "q")
+            for name, end in {"a": 1, "b": 1, "c": 3}.items()
+        ]
+        names, ranked = problem_ranks(cells, Slice())
+        assert (names, ranked.tolist()) == (["a", "c"], [[1, 2], [1, 2]])
+        assert "not ranked, since one before has their numbers on all problems: b" in told(cells)
+
+    def test_what_never_left_the_start_is_a_tie_and_no_program(self, handmade):
+        cells = [handmade(name, [[8.0, end, end]]) for name, end in {"a": 8.0, "b": 8.0, "c": 3.0}.items()]
+        assert problem_ranks(cells, Slice())[1].tolist() == [[2.5, 2.5, 1]]
+        assert "same numbers" not in told(cells)
+
+    def test_different_numbers_of_points_and_families_are_told(self, parts):
+        few, many = parts({"f[x=1]": {"a": 1}, "f[x=2]": {"a": 1}}), parts({"f[x=1]": {"b": 2}}, num_points=3)
+        same = parts({"f[x=2]": {"b": 2}})
+        notes = told(few + many + same)
+        assert "2 problems of 1 family: each is counted" in notes
+        assert "not alike: points tried on 1 of 2 problems, as 3 of b; 1 of a: who tries more" in notes
+        assert "not alike" not in told(few + same)
 
     def test_are_by_the_median_over_seeds(self, handmade):
         steady = handmade("steady", [[8.0, 7.0, 2.0]] * 3)
