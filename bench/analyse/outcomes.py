@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from optbench.analyse.reached import Ending
 from optbench.analyse.trials import first_seeds, read_trials
-from optbench.errors import refused
+from optbench.errors import check_name, refused
 from optbench.store.parts import Part
 from optbench.store.record import CellResults
 from optbench.store.schema import FIXED, METRICS
 from optbench.store.trials import batches_of, column_names, measured_columns, open_part
 
+#: What work is counted in.
+UNITS = ("steps", "examples", "gradients", "seconds")
 #: Metrics that every table of cells shows.
 SHOWN = ("train_loss", "test_loss", "test_accuracy")
 #: Columns that identify a trial.
-NAMES = ("phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step")
+NAMES = ("phase", "dtype", "seed", "point", "hyperparameters", "schedule", "status", "step", "gradient_evaluations")
 #: The cache holds so many outcomes, of parts up to such a size: 72 trials are 80 kB of a part, and 5 kB in the cache.
 MOST_OUTCOMES, MOST_BYTES = 512, 1 << 22
 
@@ -30,7 +33,7 @@ MOST_OUTCOMES, MOST_BYTES = 512, 1 << 22
 class Slice:
     """The part of the learning curves that is analysed.
 
-    Raises RequestError for a step or number of seeds that is too small, or a target that is not finite.
+    Raises RequestError for a step or number of seeds that is too small, a target that is not finite, an unknown unit.
     """
 
     #: Curves end at the last record at or before this step.
@@ -39,6 +42,13 @@ class Slice:
     target: float | None = None
     #: Only so many seeds of each phase count, the first ones.
     seeds: int | None = None
+    #: The unit that work is counted in: steps, examples, gradients or seconds; None: gradients where optimizers differ
+    #: in gradients a step, else steps.
+    by: str | None = None
+    #: Curves end at the last record at or before so many gradient evaluations.
+    at_gradients: int | None = None
+    #: Steps are counted at every step where the loss is known there, otherwise at records.
+    every_step: bool = True
 
     def __post_init__(self) -> None:
         for name, value, least in (("at_step", self.at_step, 0), ("seeds", self.seeds, 1)):
@@ -46,6 +56,13 @@ class Slice:
                 raise refused(name, value, f"integers >= {least}")
         if self.target is not None and not math.isfinite(self.target):
             raise refused("target", self.target, "finite numbers")
+        if self.by is not None:
+            check_name(self.by, UNITS, "by")
+
+    @property
+    def ending(self) -> Ending:
+        """Return where curves end, and how finely steps are counted on them."""
+        return Ending(self.at_step, self.at_gradients, self.every_step)
 
 
 class Outcomes(NamedTuple):
@@ -63,6 +80,9 @@ class Outcomes(NamedTuple):
     start: Float[np.ndarray, "seed point"]
     #: Updates until each target is met; infinity if it isn't by the last step of the slice.
     steps_to: Mapping[str, Float[np.ndarray, "seed point"]]
+    #: The same in gradient evaluations, and those until the last record of the slice.
+    gradients_to: Mapping[str, Float[np.ndarray, "seed point"]]
+    gradients: Float[np.ndarray, "seed point"]
     #: By the last step of the slice.
     diverged: Bool[np.ndarray, "seed point"]
     dtype: str
@@ -72,8 +92,11 @@ class Outcomes(NamedTuple):
         of = lambda values: values[:, points]  # noqa: E731
         settings = {name: values[points] for name, values in self.settings.items()}
         chosen: dict[str, Any] = {"points": self.points[points], "settings": settings}
-        chosen |= {name: of(getattr(self, name)) for name in ("start", "diverged")}
-        chosen |= {name: {key: of(v) for key, v in getattr(self, name).items()} for name in ("ends", "steps_to")}
+        chosen |= {name: of(getattr(self, name)) for name in ("start", "diverged", "gradients")}
+        chosen |= {
+            name: {key: of(v) for key, v in getattr(self, name).items()}
+            for name in ("ends", "steps_to", "gradients_to")
+        }
         return self._replace(**chosen)
 
 
@@ -97,6 +120,8 @@ def outcomes(part: Part, phase: str, view: Slice, targets: Mapping[str, tuple[st
         {name: (name, value) for name, value in targets_of(part.results, view).items()} if targets is None else targets
     )
     stored = _Stored(str(part.path), _version(part), part)
+    # The unit is of what is made of outcomes.
+    view = replace(view, by=None)
     read = _outcomes if stored.version[-1] <= MOST_BYTES else _outcomes.__wrapped__
     return read(stored, phase, view, tuple(aims.items()))
 
@@ -133,7 +158,7 @@ def _outcomes(stored: _Stored, phase: str, view: Slice, aims: tuple[tuple[str, t
         curves = [*SHOWN, *own, *(metric for _, (metric, _) in aims), "step_loss"]
         columns = [*dict.fromkeys([*NAMES, *curves])]
         batches = (first_seeds(batch, view.seeds) for batch in batches_of(file, columns, phase))
-        pieces = [read_trials(batch, part.results, view.at_step, dict(aims)) for batch in batches if len(batch)]
+        pieces = [read_trials(batch, part.results, view.ending, dict(aims)) for batch in batches if len(batch)]
     if not pieces:
         raise missing_trials(part, phase)
     return _read_only(_arrange(pieces))
@@ -141,9 +166,9 @@ def _outcomes(stored: _Stored, phase: str, view: Slice, aims: tuple[tuple[str, t
 
 def _read_only(trials: Outcomes) -> Outcomes:
     """Return outcomes that no caller can change, since the cache hands the same ones to all."""
-    maps = {name: MappingProxyType(getattr(trials, name)) for name in ("settings", "ends", "steps_to")}
+    maps = {name: MappingProxyType(getattr(trials, name)) for name in ("settings", "ends", "steps_to", "gradients_to")}
     inner = [values for some in maps.values() for values in some.values()]
-    for values in (trials.seeds, trials.points, trials.start, trials.diverged, *inner):
+    for values in (trials.seeds, trials.points, trials.start, trials.diverged, trials.gradients, *inner):
         values.flags.writeable = False
     return trials._replace(**maps)
 
@@ -189,7 +214,7 @@ def _arrange(pieces: Sequence[Mapping[str, Any]]) -> Outcomes:
         laid_out[seed, point] = values
         return laid_out
 
-    kinds = ("ends", "steps_to", "settings")
+    kinds = ("ends", "steps_to", "gradients_to", "settings")
     names = {kind: dict.fromkeys(name for piece in pieces for name in piece[kind]) for kind in kinds}
     return Outcomes(
         seeds=seeds,
@@ -198,6 +223,8 @@ def _arrange(pieces: Sequence[Mapping[str, Any]]) -> Outcomes:
         ends={name: grid(lambda piece, name=name: piece["ends"][name]) for name in names["ends"]},
         start=grid(lambda piece: piece["start"]),
         steps_to={name: grid(lambda piece, name=name: piece["steps_to"][name]) for name in names["steps_to"]},
+        gradients_to={name: grid(lambda piece, name=name: piece["gradients_to"][name]) for name in names["steps_to"]},
+        gradients=grid(lambda piece: piece["gradients"]),
         diverged=grid(lambda piece: piece["diverged"]),
         dtype=pieces[0]["dtype"],
     )

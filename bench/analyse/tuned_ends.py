@@ -16,10 +16,11 @@ from optbench.store.schema import METRICS
 
 
 class Ends(NamedTuple):
-    """Final values and steps to targets of a cell's tuned trials, as in `Outcomes` but as arrays [seed]."""
+    """Final values, steps and gradients to targets of a cell's tuned trials, as in `Outcomes` but as arrays [seed]."""
 
     ends: Mapping[str, Float[np.ndarray, " seed"]]
     steps_to: Mapping[str, Float[np.ndarray, " seed"]]
+    gradients_to: Mapping[str, Float[np.ndarray, " seed"]]
 
 
 def tuned_ends(parts: Sequence[Part], view: Slice) -> list[Ends]:
@@ -64,13 +65,11 @@ def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[P
     (first, batch), part = members[0], parts[members[0][0]]
     if batch is None:
         outcomes = tuned(part, view)
-        ends, steps_to = (
-            {name: values[:, 0] for name, values in arrays.items()} for arrays in (outcomes.ends, outcomes.steps_to)
-        )
-        return [(first, Ends(ends, steps_to))]
+        kinds = (getattr(outcomes, name) for name in Ends._fields)
+        return [(first, Ends(*({name: values[:, 0] for name, values in arrays.items()} for arrays in kinds)))]
     table = pa.Table.from_batches([rows for _, rows in members]).combine_chunks()
     aims = {name: (name, value) for name, value in targets_of(part.results, view).items()}
-    columns = read_ends(table.to_batches()[0], part.results, view.at_step, aims)
+    columns = read_ends(table.to_batches()[0], part.results, view.ending, aims)
     arrays = [
         {name: np.broadcast_to(values, len(table)) for name, values in columns[kind].items()} for kind in Ends._fields
     ]

@@ -73,7 +73,7 @@ def caption(run: StoredRun, options: Options) -> str:
     return make_caption(
         run,
         f"Steps to the (first) target{slice_words(options)} against batch size, at each with the settings that need "
-        "the fewest, by their median over the selection seeds (points), and the fit steps = S + E / batch size (lines; "
+        "the fewest, by the mean over the selection seeds (points), and the fit steps = S + E / batch size (lines; "
         "McCandlish et al., 2018). A cross on the upper edge marks a batch size at which the target was missed. "
         "Where a batch is all the data, its size is their number.",
         coloured_words(run),

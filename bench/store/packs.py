@@ -34,7 +34,7 @@ SETTLED_SECONDS = 2.0
 #: Report seeds of larger parts are read as fast from there.
 LARGEST_BYTES = 2**16
 #: What is kept of the report seeds beside their metrics: enough to tell how they ended, at any step.
-KEPT = ("phase", "seed", "point", "status", "step", "step_loss")
+KEPT = ("phase", "seed", "point", "status", "step", "gradient_evaluations", "step_loss")
 
 
 class Stamp(NamedTuple):
@@ -109,7 +109,9 @@ def report_batch(part: Part, keep: Callable[[str], bool]) -> pa.RecordBatch | No
     if packed is not None:
         with suppress(*UNREADABLE):
             batch = pa.ipc.open_stream(packed).read_next_batch()
-            return batch.select([name for name in batch.schema.names if keep(name)])
+            # Older packs kept less, of what the part itself has.
+            if {*KEPT} <= {*batch.schema.names}:
+                return batch.select([name for name in batch.schema.names if keep(name)])
     with open_part(part) as trials:
         return _report_batch(trials, part.record.report_seeds, lambda name: _is_kept(name) and keep(name))
 

@@ -1,14 +1,15 @@
 """Batch scaling: steps and examples to a target, tuned at each batch size, and the critical batch size."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from optbench.analyse.crossings import point_curves, steps_of_mean
 from optbench.analyse.measures import batch_scaling as fit
-from optbench.analyse.outcomes import Slice, outcomes, targets_of
-from optbench.analyse.statistics import median
+from optbench.analyse.outcomes import Slice, targets_of
+from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
@@ -17,17 +18,18 @@ from optbench.tables.table_kind import TableKind, of_parts, select_notes
 COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
 FITTED = ("fewest_steps", "fewest_examples", "critical_batch_size")
 NOTES = [
-    "problems that were run at several batch sizes, at each with the settings that need the fewest steps to the "
-    "(first) target, by their median over the selection seeds; steps are counted at records, on full batches at every "
-    "step, so that far apart records make the fit coarse",
+    "problems that were run at several batch sizes, at each with the settings that reach the (first) target in the "
+    "fewest steps: until the mean loss over the selection seeds stays below it, between records by interpolation; "
+    "settings with a seed that diverged don't count",
     "fitted: steps = fewest_steps + fewest_examples / batch size (McCandlish et al., 2018); at the critical batch "
     "size, the ratio of the two, both are twice their fewest; two batch sizes are fitted exactly; intervals by "
-    "resampling the seeds",
+    "resampling the seeds and choosing the settings again",
     "region: perfect where doubling the batch saves at least 80 % of a half of the steps by that fit, none where at "
     "most 20 %, diminishing between; -: fewer than two batch sizes reached the target",
 ]
 NO_SIZES = "no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"
-RESAMPLES = 1000
+#: Resamples of the seeds, and the fastest settings among which each chooses: slower ones come first in none.
+RESAMPLES, RIVALS = 400, 6
 
 
 def batch_scaling(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
@@ -56,50 +58,77 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
 
 def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:
     group = sorted(group, key=lambda part: part.results.examples_per_step)
-    fastest_points = [fastest(part, view) for part in group]
+    tried = [fastest_points(part, view) for part in group]
     sizes = np.array([part.results.examples_per_step for part in group], dtype=float)
-    scaling = fit_seeds(sizes, [steps for _, steps in fastest_points])
+    scaling = fit_seeds(sizes, tried)
     rows = []
-    for part, (rate, steps), size in zip(group, fastest_points, sizes, strict=True):
-        names = part.record.names
-        steps_to_target = median(steps)
-        met = np.isfinite(steps_to_target)
-        row = names | {"learning_rate": rate if met else None, "steps_to_target": steps_to_target}
-        row |= {"examples_to_target": steps_to_target * size, "region": region(size, scaling) if met else None}
+    for part, points, size in zip(group, tried, sizes, strict=True):
+        steps, met = points.steps, np.isfinite(points.steps)
+        row = part.record.names | {"learning_rate": points.learning_rate if met else None, "steps_to_target": steps}
+        row |= {"examples_to_target": steps * size, "region": region(size, scaling) if met else None}
         rows.append(row | scaling)
     return rows
 
 
-def fastest(part: Part, view: Slice) -> tuple[float, Float[np.ndarray, " seed"]]:
-    """Return the settings with the fewest median steps to the target: (learning rate, steps of each seed).
+class FastestPoints(NamedTuple):
+    """The settings of a cell that reach its target first, and the curves of the next ones that may be as fast."""
+
+    learning_rate: float
+    steps: float
+    num_seeds: int
+    #: The steps by resamples of the seeds, in each of which the fastest point is chosen again.
+    resampled: Float[np.ndarray, " resample"]
+
+
+def fastest_points(part: Part, view: Slice) -> FastestPoints:
+    """Return the settings with the fewest steps to the target, by the mean over the selection seeds.
 
     Raises ValueError if the selection trials are not stored.
     """
-    trials = outcomes(part, "select", view)
-    steps = trials.steps_to[next(iter(targets_of(part.results, view)))]
-    best = int(np.argmin([median(values) for values in steps.T]))
-    return float(trials.settings["learning_rate"][best]), steps[:, best]
+    metric, target = next(iter(targets_of(part.results, view).items()))
+    curves = point_curves(part, metric, view)
+    sign = -1.0 if is_higher_better(metric, part.results) else 1.0
+    steps = steps_of_mean(curves.step, curves.values, target, sign)
+    order = np.argsort(steps, kind="stable")
+    rivals = curves.values[:, order[:RIVALS]]
+    random = np.random.default_rng(0)
+    draws = random.integers(len(rivals), size=(RESAMPLES, len(rivals)))
+    # Resamples of few seeds come again and again.
+    distinct, places = np.unique(np.sort(draws, axis=1), axis=0, return_inverse=True)
+    resampled = np.array([steps_of_mean(curves.step, rivals[draw], target, sign).min() for draw in distinct])
+    rate, fewest = float(curves.learning_rates[order[0]]), float(steps[order[0]])
+    return FastestPoints(rate, fewest, len(rivals), resampled[places.ravel()])
 
 
-def fit_seeds(sizes: Float[np.ndarray, " size"], steps: Sequence[Float[np.ndarray, " seed"]]) -> dict[str, float]:
-    """Return the fit to the medians over seeds, and its intervals by resampling; empty if under two sizes reach it.
+def fit_seeds(sizes: Float[np.ndarray, " size"], tried: Sequence[FastestPoints]) -> dict[str, float]:
+    """Return the fit to the steps at each size, and its intervals by resampling; empty if under two sizes reach it.
 
     Sizes at which the target is met before the first update are left out.
     """
-    median_steps = np.array([median(trials) for trials in steps])
-    reached = np.flatnonzero(np.isfinite(median_steps) & (median_steps > 0))
-    if len(np.unique(sizes[reached])) < 2:
+    steps = np.array([points.steps for points in tried])
+    met = np.flatnonzero(np.isfinite(steps) & (steps > 0))
+    if len(np.unique(sizes[met])) < 2:
         return {}
-    random = np.random.default_rng(0)
-    draws = [
-        [median(random.choice(steps[index], len(steps[index]))) for index in reached.tolist()] for _ in range(RESAMPLES)
-    ]
-    resamples = np.array([row for row in draws if np.all(np.isfinite(row)) and min(row) > 0])
-    fitted = {"": _with_ratio(fit(sizes[reached], median_steps[reached]))}
+    draws = np.stack([tried[index].resampled for index in met], axis=1)
+    resamples = draws[np.all(np.isfinite(draws) & (draws > 0), axis=1)]
+    fitted = {"": _with_ratio(fit(sizes[met], steps[met]))}
     if len(resamples):
-        resampled, tail = np.sort(_with_ratio(fit(sizes[reached], resamples)), axis=0), int(0.025 * len(resamples))
+        tail = int(_tail(min(tried[index].num_seeds for index in met)) * len(resamples))
+        resampled = np.sort(_with_ratio(fit(sizes[met], resamples)), axis=0)
         fitted |= {"_low": resampled[tail], "_high": resampled[-1 - tail]}
     return {f"{name}{end}": float(values[index]) for end, values in fitted.items() for index, name in enumerate(FITTED)}
+
+
+def _tail(num_seeds: int) -> float:
+    """Return the share of resamples beyond each end of a 95 % interval, smaller where they are of few seeds.
+
+    Source: Hesterberg, What teachers should know about the bootstrap, 2015, section 4.2: the expanded percentile.
+    """
+    from scipy.stats import norm, t
+
+    if num_seeds < 2:
+        return 0.0
+    return float(norm.cdf(t.ppf(0.025, num_seeds - 1) * np.sqrt(num_seeds / (num_seeds - 1))))
 
 
 def _with_ratio(fitted: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 3"]:

@@ -15,7 +15,7 @@ from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.schema import METRICS
 from optbench.store.status import Outcome
-from optbench.tables.table_kind import TableKind, of_parts
+from optbench.tables.table_kind import REACHED, TableKind, of_parts
 
 #: Columns of the convergence table; the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -138,8 +138,8 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
         f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
         f"on the selection seeds; {dtype} on {device}",
         "at_edge: hyperparameters of which the winner lies at an end of its grid, where a wider one may beat it; inf: "
-        "most seeds diverged, or missed the target; steps to target are counted at records, on full batches at every "
-        "step",
+        "most seeds diverged, or missed the target",
+        REACHED,
     ]
     if any((row["gap"] or 0) < 0 for row in rows):
         lines.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")

@@ -10,13 +10,13 @@ from optbench.analyse.outcomes import Slice
 from optbench.analyse.targets import LEVELS, most_steps, steps_met
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
-from optbench.tables.table_kind import STEPS_COUNTED, Rows, TableKind, of_parts, report_notes
+from optbench.tables.table_kind import REACHED, Rows, TableKind, of_parts, report_notes
 
 NOTES = [
     f"share of all (problem, target, report seed) met by that step, tuned optimizers; each batch size counts as a "
     f"problem; {LEVELS} targets a problem, evenly in the logarithm from the train loss at its start to its own target, "
     "or where it has none to the lowest end of any optimizer; by the gap where the optimum is known",
-    "what failed or was not run somewhere has met no target there; " + STEPS_COUNTED,
+    "what failed or was not run somewhere has met no target there; " + REACHED,
 ]
 NO_LEVEL = "no problem has a target or a trial that didn't diverge"
 

@@ -13,12 +13,11 @@ from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
-from optbench.tables.table_kind import NO_TARGET, STEPS_COUNTED, Rows, TableKind, report_notes
+from optbench.tables.table_kind import NO_TARGET, REACHED, Rows, TableKind, report_notes
 
 NOTES = [
     "expected running time: all steps of all report seeds over the seeds that met the target, what repeating the tuned "
-    "optimizer until it does would take; a seed that missed it spent its whole budget; inf: no seed met it; "
-    + STEPS_COUNTED,
+    "optimizer until it does would take; a seed that missed it spent its whole budget; inf: no seed met it; " + REACHED,
 ]
 
 

@@ -14,6 +14,10 @@ Rows = tuple[list[str], Iterable[Row]]
 
 #: How all tables of steps to a target count them.
 STEPS_COUNTED = "steps are counted at records, on full batches at every step"
+REACHED = (
+    "a target is reached where the running median of the loss (over 5 % of the records, at least 5) stays within it to "
+    "the end, and never by a trial that diverged; " + STEPS_COUNTED
+)
 NO_TARGET = "no problem has a target; --target 0.1 sets one, in train loss"
 
 

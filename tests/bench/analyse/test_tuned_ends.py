@@ -12,7 +12,10 @@ VIEWS = [Slice(), Slice(at_step=10), Slice(target=2.5), Slice(seeds=1), Slice(at
 
 def alone(part, view):
     found = tuned(part, view)
-    return [{name: values[:, 0] for name, values in some.items()} for some in (found.ends, found.steps_to)]
+    return [
+        {name: values[:, 0] for name, values in some.items()}
+        for some in (found.ends, found.steps_to, found.gradients_to)
+    ]
 
 
 @pytest.fixture

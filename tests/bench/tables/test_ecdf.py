@@ -64,14 +64,19 @@ class TestEcdf:
         ]
         assert {name: shares[-1] for name, shares in self.of(*parts).items()} == {"whole": 1, "half": 0.5}
 
-    @pytest.mark.parametrize(("start", "share"), [(0.5, 1), (1.0, 1), (INF, 0)], ids=["below", "at", "infinite"])
-    def test_a_target_that_the_start_meets(self, handmade, start, share):
-        assert self.of(handmade("sgd", [[start, 2.0, 2.0]]))["sgd"] == [share] * 4
+    @pytest.mark.parametrize(
+        ("losses", "share"),
+        [([0.5, 0.4, 0.4], 1), ([1.0, 1.0, 1.0], 1), ([0.5, 2.0, 2.0], 0), ([INF, 2.0, 2.0], 0)],
+        ids=["below", "at", "left", "infinite"],
+    )
+    def test_a_target_that_the_start_meets(self, handmade, losses, share):
+        assert self.of(handmade("sgd", [losses]))["sgd"] == [share] * 4
 
     def test_all_diverged(self, handmade):
+        """On their way they met three targets of ten, which is no success."""
         lost = {"trial": {"status": "diverged"}}
         part = handmade("sgd", [[8.0, 4.0, NAN]] * 2, **lost)
-        assert self.of(part)["sgd"][-1] == 0.3
+        assert self.of(part)["sgd"][-1] == 0
         nowhere = handmade("sgd", [[8.0, 4.0, NAN]] * 2, targets={}, **lost)
         assert self.of(nowhere) == {}
         assert notes(SimpleNamespace(parts=[]), [], Slice()) == [
