@@ -109,11 +109,11 @@ def fit_seeds(sizes: Float[np.ndarray, " size"], tried: Sequence[FastestPoints])
     met = np.flatnonzero(np.isfinite(steps) & (steps > 0))
     if len(np.unique(sizes[met])) < 2:
         return {}
-    draws = np.stack([tried[index].resampled for index in met], axis=1)
+    draws = np.stack([tried[index].resampled for index in met.tolist()], axis=1)
     resamples = draws[np.all(np.isfinite(draws) & (draws > 0), axis=1)]
     fitted = {"": _with_ratio(fit(sizes[met], steps[met]))}
     if len(resamples):
-        tail = int(_tail(min(tried[index].num_seeds for index in met)) * len(resamples))
+        tail = int(_tail(min(tried[index].num_seeds for index in met.tolist())) * len(resamples))
         resampled = np.sort(_with_ratio(fit(sizes[met], resamples)), axis=0)
         fitted |= {"_low": resampled[tail], "_high": resampled[-1 - tail]}
     return {f"{name}{end}": float(values[index]) for end, values in fitted.items() for index, name in enumerate(FITTED)}
