@@ -1,6 +1,8 @@
 """Batch scaling: steps and examples to a target, tuned at each batch size, and the critical batch size."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,11 +126,13 @@ def _tail(num_seeds: int) -> float:
 
     Source: Hesterberg, What teachers should know about the bootstrap, 2015, section 4.2: the expanded percentile.
     """
-    from scipy.stats import norm, t
-
     if num_seeds < 2:
         return 0.0
-    return float(norm.cdf(t.ppf(0.025, num_seeds - 1) * np.sqrt(num_seeds / (num_seeds - 1))))
+    # Student's quantile by its expansion (Abramowitz, Stegun, 26.7.5), since a figure is drawn without scipy.
+    freedom, z = num_seeds - 1, NormalDist().inv_cdf(0.975)
+    terms = ((z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384)
+    quantile = z + sum(term / freedom**power for power, term in enumerate(terms, 1))
+    return NormalDist().cdf(-quantile * sqrt(num_seeds / freedom))
 
 
 def _with_ratio(fitted: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 3"]:
