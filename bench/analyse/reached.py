@@ -25,21 +25,25 @@ def reached(
     shorter towards the ends of a curve, so that a trial that ends beyond the target never reaches it, and one that
     only approaches it reaches it where it first meets it. `lengths`: records of each trial; None: all.
     """
-    num = met.shape[1]
-    lasts = np.full(len(met), num - 1) if lengths is None else lengths - 1
+    lasts = np.full(len(met), met.shape[1] - 1) if lengths is None else lengths - 1
     first = np.full(len(met), -1)
     # Only of trials that end within the target the way there matters.
     ending = np.flatnonzero((lasts >= 0) & met[np.arange(len(met)), lasts])
-    records = np.arange(num)
-    reach = np.minimum(np.minimum(half_span(num), records), np.maximum(lasts[ending, None] - records, 0))
-    counts = np.concatenate([np.zeros((len(ending), 1), int), np.cumsum(met[ending], axis=1)], axis=1)
-    within = np.take_along_axis(counts, records + reach + 1, axis=1) - np.take_along_axis(
-        counts, records - reach, axis=1
-    )
-    holds = (within > reach) | (records > lasts[ending, None])
-    misses = np.where(holds.all(axis=1), 0, num - np.argmax(~holds[:, ::-1], axis=1))
-    first[ending] = misses
+    for last in np.unique(lasts[ending]).tolist():
+        trials = ending[lasts[ending] == last]
+        first[trials] = _first_lasting(met[trials, : last + 1])
     return first
+
+
+def _first_lasting(met: Bool[np.ndarray, "trial record"]) -> Int[np.ndarray, " trial"]:
+    """Return `reached` of trials that all end within the target."""
+    num = met.shape[1]
+    records = np.arange(num)
+    reach = np.minimum(min(half_span(num), num), np.minimum(records, num - 1 - records))
+    counts = np.zeros((len(met), num + 1), np.int32)
+    np.cumsum(met, axis=1, out=counts[:, 1:])
+    missed = counts[:, records + reach + 1] - counts[:, records - reach] <= reach
+    return np.where(missed.any(axis=1), num - np.argmax(missed[:, ::-1], axis=1), 0)
 
 
 def running_median(curve: Float[np.ndarray, "*any record"], record: int) -> Float[np.ndarray, "*any"]:
@@ -94,11 +98,11 @@ def work_to(
     never = np.full(len(lasts), np.inf)
     if curve is None:
         return never, never
-    step = counts.step
+    step, met = counts.step, curve >= target if higher_is_better else curve <= target
     if every_step and counts.step_loss is not None and counts.step_loss.shape[1] == step[-1]:
-        curve = every_step_curve(step, curve, counts.step_loss)
+        met = every_step_curve(step, met, counts.step_loss <= target)
         lasts, step = step[lasts], np.arange(step[-1] + 1)
-    first = reached(curve >= target if higher_is_better else curve <= target, lasts + 1)
+    first = reached(met, lasts + 1)
     steps = np.where((first < 0) | lost, np.inf, step[first])
     return steps, _gradients_by(counts, steps)
 

@@ -109,7 +109,7 @@ class TestOfARun:
     def test_batch_scaling_shows_points_fit_and_sizes(self, run):
         spec = make(run, "batch-scaling")
         points = [(name, x, y) for name, x, y in rows(spec, "optimizer", "x", "y") if isinstance(x, list)]
-        assert ("sgd", [4, 16], [20, 20]) in points and any(len(x) == 30 for _, x, _ in points)
+        assert ("sgd", [4, 16], [15, 15]) in points and any(len(x) == 30 for _, x, _ in points)
 
     def test_convergence_shows_what_diverged_last(self, run):
         dots = rows(make(run, "convergence"), "optimizer", "value", "missed")
