@@ -51,15 +51,18 @@ def _sophia_evaluations(state):
 TABLE = {
     "lbfgs": Optimizer(
         build=lbfgs,
-        learning_rates=(0.5, 2.0),
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the quasi-Newton step as it is
         source="Liu, Nocedal, On the limited memory BFGS method for large scale optimization, 1989; "
-        "multiplies the quasi-Newton step that the line search tries first, naturally 1",
+        "multiplies the quasi-Newton step that the line search tries first, naturally 1: shorter where batches are "
+        "noisy, longer where the search may shorten it",
         needs=frozenset({"value", "grad", "value_fn"}),
         gradient_evaluations=_lbfgs_evaluations,
     ),
     "sophia": Optimizer(
         build=sophia,
         learning_rates=(1e-4, 3e-2),
+        default_learning_rate=1e-4,  # the authors' code
         source="Liu, Li, Hall, Liang, Ma, Sophia: A Scalable Stochastic Second-order Optimizer for Language Model "
         "Pre-training, 2023; between lion's and adam's, for its steps are clipped at the rate",
         needs=frozenset({"obj_fn", "seed"}),

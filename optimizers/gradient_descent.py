@@ -58,40 +58,48 @@ TABLE = {
     "sgd": Optimizer(
         build=sgd,
         learning_rates=(1e-2, 1e1),
+        # Bengio, Practical recommendations for gradient-based training of deep architectures, 2012
+        default_learning_rate=1e-2,
         source="Robbins, Monro, A Stochastic Approximation Method, 1951; stable below 2 where the curvature is 1, and "
         "flat networks bear more",
     ),
     "sgd_momentum": Optimizer(
         build=sgd_momentum,
         learning_rates=(1e-3, 3.0),
+        default_learning_rate=1e-1,  # He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, 2015
         source="Polyak, Some methods of speeding up the convergence of iteration methods, 1964; "
         "momentum 0.9 makes steps 10 times longer, and stable below 3.8 where the curvature is 1",
     ),
     "sgd_nesterov": Optimizer(
         build=sgd_nesterov,
         learning_rates=(1e-3, 3.0),
+        default_learning_rate=1e-1,  # Zagoruyko, Komodakis, Wide Residual Networks, 2016
         source="Nesterov, A method for solving the convex programming problem with convergence rate O(1/k^2), 1983; "
         "stable below 1.36 with momentum 0.9 where the curvature is 1",
     ),
     "optimistic_gradient_descent": Optimizer(
         build=optax.optimistic_gradient_descent,
         learning_rates=(1e-2, 1.0),
+        default_learning_rate=0.25,  # the paper's 1/4 of the inverse curvature, where that is 1
         source="Mokhtari, Ozdaglar, Pattathil, A Unified Analysis of Extra-gradient and Optimistic Gradient Methods "
         "for Saddle Point Problems, 2019; stable below 2/3 where the curvature is 1",
     ),
     "sign_sgd": Optimizer(
         build=optax.sign_sgd,
         learning_rates=(3e-5, 3e-2),
+        default_learning_rate=1e-4,  # the paper's on ImageNet
         source=_SIGN + "every coordinate moves by the rate at every step",
     ),
     "signum": Optimizer(
         build=signum,
         learning_rates=(3e-5, 3e-2),
+        default_learning_rate=1e-4,  # the paper's on ImageNet
         source=_SIGN + "every coordinate moves by the rate at every step",
     ),
     "lion": Optimizer(
         build=partial(optax.lion, weight_decay=0.0),
         learning_rates=(3e-5, 1e-1),
+        default_learning_rate=1e-4,  # the authors' code
         source="Chen, Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu, Le, Symbolic Discovery of "
         "Optimization Algorithms, 2023; 3 times below adam's, of the 3 to 10 that the paper advises",
         decay="native",
@@ -100,12 +108,14 @@ TABLE = {
     "rprop": Optimizer(
         build=optax.rprop,
         learning_rates=(1e-3, 1.0),
+        default_learning_rate=1e-1,  # the paper's first step size
         source="Riedmiller, Braun, A Direct Adaptive Method for Faster Backpropagation Learning: The RPROP Algorithm, "
         "1993; around the paper's first step size of 0.1",
     ),
     "noisy_sgd": Optimizer(
         build=noisy_sgd,
         learning_rates=(1e-3, 3.0),
+        default_learning_rate=1e-2,  # sgd's
         source="Neelakantan, Vilnis, Le, Sutskever, Kaiser, Kurach, Martens, Adding Gradient Noise Improves Learning "
         "for Very Deep Networks, 2015; as sgd, lower for the noise",
         needs=frozenset({"seed"}),
@@ -113,6 +123,7 @@ TABLE = {
     "dpsgd": Optimizer(
         build=dpsgd,
         learning_rates=(1e-2, 3.0),
+        default_learning_rate=1e-1,  # the paper's first on MNIST
         source="Abadi, Chu, Goodfellow, McMahan, Mironov, Talwar, Zhang, Deep Learning with Differential Privacy, "
         "2016; as sgd, of gradients clipped to norm 1",
         needs=frozenset({"per_example_grad", "seed"}),
@@ -120,6 +131,7 @@ TABLE = {
     "sam": Optimizer(
         build=sam,
         learning_rates=(1e-3, 1.0),
+        default_learning_rate=1e-1,  # sgd_momentum's
         source="Foret, Kleiner, Mobahi, Neyshabur, Sharpness-Aware Minimization for Efficiently Improving "
         "Generalization, 2020; as sgd_momentum, which takes the step",
         needs=frozenset({"grad_fn"}),

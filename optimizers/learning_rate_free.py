@@ -1,19 +1,52 @@
 """Optimizers that find their step size: the learning rate caps or multiplies it."""
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
 import optax
 import optax.contrib
 
 from optbench.optimizers.optimizer import Optimizer
 
 
-def polyak_sgd(learning_rate, f_min: float = 0.0, eps: float = 0.0, variant: str = "sps"):
+class SteppedState(NamedTuple):
+    """An optimizer's own state, and what its last step multiplied the learning rate by."""
+
+    inner: optax.OptState
+    step: jax.Array
+
+
+def _step_of(state: SteppedState) -> jax.Array:
+    return state.step
+
+
+def _recording(
+    inner: optax.GradientTransformation, step: Callable[[Any, Any], Any]
+) -> optax.GradientTransformationExtraArgs:
+    """Return an optimizer that keeps its last step size, which `step` reads off its states before and after."""
+    transformation = optax.with_extra_args_support(inner)
+
+    def init(params):
+        return SteppedState(transformation.init(params), jnp.zeros((), optax.tree.dtype(params, "lowest")))
+
+    def update(updates, state, params=None, **extra_args):
+        updates, after = transformation.update(updates, state.inner, params, **extra_args)
+        return updates, SteppedState(after, jnp.asarray(step(state.inner, after), state.step.dtype))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def polyak_sgd(learning_rate, f_min: float = 0.0, eps: float = 0.0, variant: str = "sps+"):
     """Return gradient descent with the Polyak step size, capped by the learning rate."""
+    # Not optax's "sps": where a batch's loss is below f_min, it steps uphill.
     return optax.polyak_sgd(learning_rate, f_min=f_min, eps=eps, variant=variant)
 
 
 def dadapt_adamw(learning_rate, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, estim_lr0: float = 1e-6):
     """Return AdamW with D-Adaptation."""
-    return optax.contrib.dadapt_adamw(learning_rate, (b1, b2), eps, estim_lr0)
+    return _recording(optax.contrib.dadapt_adamw(learning_rate, (b1, b2), eps, estim_lr0), _estimate_before)
 
 
 def prodigy(
@@ -27,14 +60,36 @@ def prodigy(
     safeguard_warmup: bool = False,
 ):
     """Return Prodigy."""
-    return optax.contrib.prodigy(
+    inner = optax.contrib.prodigy(
         learning_rate, (b1, b2), beta3, eps, estim_lr0, estim_lr_coef, safeguard_warmup=safeguard_warmup
     )
+    return _recording(inner, _estimate_before)
+
+
+def _estimate_before(before, after):
+    # optax and the papers take the step with the estimate as it was, and correct Adam's bias on top: AdamW's decay
+    # does without that correction.
+    return before.estim_lr
 
 
 def dog(learning_rate, init_step: float = 1e-6, eps: float = 1e-8):
     """Return DoG, distance over gradients, from a heuristic first step."""
-    return optax.contrib.dog(learning_rate, ("heuristic", init_step), eps)
+
+    def step(before, after):
+        distance = after[1]
+        return distance.max_dist / jnp.sqrt(distance.sum_sq_norm_grads + eps)
+
+    return _recording(optax.contrib.dog(learning_rate, ("heuristic", init_step), eps), step)
+
+
+def dowg(learning_rate, init_estim_sq_dist: float | None = None, eps: float = 1e-4):
+    """Return DoWG, distance over weighted gradients."""
+
+    def step(before, after):
+        distance = after[1]
+        return distance.estim_sq_dist / (jnp.sqrt(distance.weighted_sq_norm_grads) + eps)
+
+    return _recording(optax.contrib.dowg(learning_rate, init_estim_sq_dist, eps), step)
 
 
 def mechanize(
@@ -52,68 +107,97 @@ def mechanize(
     inners = {"adam": optax.adam, "sgd": optax.sgd}
     if inner not in inners:
         raise ValueError(f"inner is {inner!r}; accepted: {', '.join(inners)}")
-    return optax.contrib.mechanize(inners[inner](learning_rate), tuner_decay, eps, s_init, num_betas)
+    scaled = optax.contrib.mechanize(inners[inner](learning_rate), tuner_decay, eps, s_init, num_betas)
+    return _recording(scaled, lambda before, after: jnp.sum(after.s))
 
 
 _MOMO = "Schaipp, Ohana, Eickenberg, Defazio, Gower, MoMo: Momentum Models for Adaptive Learning Rates, 2023; "
+_NATURALLY = "multiplies what is estimated, naturally 1; a decade to each side shows whether it had to be tuned at all"
+#: Their rate is about 1 times an estimate of what adam, or sgd, would be given: a decay in the units of those.
+_AS_ADAM = (1.8e-2, 1.8)
+_AS_SGD = (3.2e-4, 3.2e-2)
 
 TABLE = {
     "polyak_sgd": Optimizer(
         build=polyak_sgd,
         learning_rates=(1e-1, 1e2),
+        default_learning_rate=1.0,  # optax's
         source="Loizou, Vaswani, Laradji, Lacoste-Julien, Stochastic Polyak Step-size for SGD: An Adaptive Learning "
         "Rate for Fast Convergence, 2020; the cap of the step, from sgd's up to hardly ever reached",
         needs=frozenset({"value"}),
+        optimum_parameter="f_min",
     ),
     # optax's own weight decay is the proximal one, divided by 1 + learning_rate * weight_decay.
     "momo": Optimizer(
         build=optax.contrib.momo,
         learning_rates=(1e-1, 1e2),
+        default_learning_rate=1.0,  # the paper's
         source=_MOMO + "the cap of the step, about the paper's 1",
         needs=frozenset({"value"}),
+        optimum_parameter="lower_bound",
     ),
     "momo_adam": Optimizer(
         build=optax.contrib.momo_adam,
         learning_rates=(3e-3, 3.0),
+        default_learning_rate=1e-2,  # the paper's
         source=_MOMO + "the cap of the step, above adam's, about the paper's 1e-2",
         needs=frozenset({"value"}),
+        optimum_parameter="lower_bound",
     ),
     # Blind to the scale of gradients, so to the rate: what it sets is decay and, by a schedule, their weights.
     "cocob": Optimizer(
         build=optax.contrib.cocob,
-        learning_rates=(0.5, 2.0),
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the paper's
         source="Orabona, Tommasi, Training Deep Networks without Learning Rates Through Coin Betting, 2017; "
-        "naturally 1",
+        "naturally 1; a decade to each side reaches ten times less and more decay",
         decay="anchored",
     ),
-    # optax's own weight decay is multiplied by the estimated step size as well; so is prodigy's.
+    # Estimates the distance from gradients alone: a decay beside it is not seen, and needs no anchor.
     "dadapt_adamw": Optimizer(
         build=dadapt_adamw,
-        learning_rates=(0.3, 3.0),
-        source="Defazio, Mishchenko, Learning-Rate-Free Learning by D-Adaptation, 2023; multiplies, naturally 1",
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the paper's
+        weight_decays=_AS_ADAM,
+        source="Defazio, Mishchenko, Learning-Rate-Free Learning by D-Adaptation, 2023; " + _NATURALLY,
+        step_scale=_step_of,
     ),
     "prodigy": Optimizer(
         build=prodigy,
-        learning_rates=(0.3, 3.0),
-        source="Mishchenko, Defazio, Prodigy: An Expeditiously Adaptive Parameter-Free Learner, 2023; "
-        "multiplies, naturally 1",
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the paper's
+        weight_decays=_AS_ADAM,
+        source="Mishchenko, Defazio, Prodigy: An Expeditiously Adaptive Parameter-Free Learner, 2023; " + _NATURALLY,
+        decay="anchored",
+        step_scale=_step_of,
     ),
     "dog": Optimizer(
         build=dog,
-        learning_rates=(0.3, 3.0),
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the paper's
+        weight_decays=_AS_SGD,
         source="Ivgi, Hinder, Carmon, DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule, 2023; "
-        "multiplies, naturally 1",
+        + _NATURALLY,
+        decay="anchored",
+        step_scale=_step_of,
     ),
     "dowg": Optimizer(
-        build=optax.contrib.dowg,
-        learning_rates=(0.3, 3.0),
+        build=dowg,
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the paper's
+        weight_decays=_AS_SGD,
         source="Khaled, Mishchenko, Jin, DoWG Unleashed: An Efficient Universal Parameter-Free Gradient Descent "
-        "Method, 2023; multiplies, naturally 1",
+        "Method, 2023; " + _NATURALLY,
+        decay="anchored",
+        step_scale=_step_of,
     ),
     "mechanize": Optimizer(
         build=mechanize,
-        learning_rates=(0.3, 3.0),
-        source="Cutkosky, Defazio, Mehta, Mechanic: A Learning Rate Tuner, 2023; the tuner scales it, naturally 1",
+        learning_rates=(0.1, 10.0),
+        default_learning_rate=1.0,  # the paper's
+        weight_decays=_AS_ADAM,
+        source="Cutkosky, Defazio, Mehta, Mechanic: A Learning Rate Tuner, 2023; the tuner scales it: " + _NATURALLY,
         decay="anchored",
+        step_scale=_step_of,
     ),
 }

@@ -34,6 +34,7 @@ TABLE = {
     "schedule_free_sgd": Optimizer(
         build=schedule_free_sgd,
         learning_rates=(1e-1, 3e1),
+        default_learning_rate=1.0,  # the authors' code, and optax's
         source=_DEFAZIO + "the authors advise 10 to 50 times the rate of sgd with momentum",
         decay="native",
         evaluation_params=optax.contrib.schedule_free_eval_params,
@@ -41,6 +42,7 @@ TABLE = {
     "schedule_free_adamw": Optimizer(
         build=schedule_free_adamw,
         learning_rates=(1e-3, 1.0),
+        default_learning_rate=2.5e-3,  # the authors' code, and optax's
         source=_DEFAZIO + "the authors advise 1 to 10 times the rate of adamw",
         decay="native",
         evaluation_params=optax.contrib.schedule_free_eval_params,

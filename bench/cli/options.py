@@ -81,7 +81,7 @@ class Options:
     learning_rate: Text = None
     """G, or default:N for each optimizer's own range in N values."""
     weight_decay: Text = None
-    """G."""
+    """G, or default:N for 0 and each optimizer's own range in N - 1 values."""
     batch_size: Text = None
     """Comma list of integers and full."""
     schedule: Text = None

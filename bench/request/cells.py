@@ -134,21 +134,24 @@ def _optimizer_choices(
         }
         grid: dict[str, Any] = {key: check_rates(parse_values(text), key) for key, text in texts.items()}
         grid |= {"schedule": entry.schedule or suite.schedule} | match.traced
-        grid["learning_rate"] = _resolve(grid["learning_rate"], optimizers[match.name].learning_rates)
+        info = optimizers[match.name]
+        grid["learning_rate"] = _resolve(grid["learning_rate"], info.learning_rates)
+        grid["weight_decay"] = _resolve(grid["weight_decay"], info.weight_decays, 0.0)
         for static in points(match.static):
             yield _OptimizerChoice(match.name, _by_key(static), points(grid))
 
 
-def _resolve(rates: Iterable[float | DefaultRange], ends: tuple[float, float]) -> list[float]:
+def _resolve(rates: Iterable[float | DefaultRange], ends: tuple[float, float], *first: float) -> list[float]:
+    """Write default ranges out, each as `first` and as many geometric values between the ends as its count leaves."""
     resolved: list[float] = []
     for rate in rates:
         if not isinstance(rate, DefaultRange):
             resolved.append(rate)
-        elif rate.count == 1:
-            # One value of a range is best taken from its middle.
-            resolved.append(geometric(*ends, 3)[1])
-        else:
-            resolved.extend(geometric(*ends, rate.count))
+            continue
+        count = rate.count - len(first)
+        # One value of a range is best taken from its middle.
+        between = (geometric(*ends, 3)[1],) if count == 1 else geometric(*ends, count) if count else ()
+        resolved.extend([*first, *between])
     return resolved
 
 

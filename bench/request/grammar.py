@@ -2,7 +2,7 @@
 
 values  0,1e-4:1e-1:4    numbers, and start:stop:count, which is geometric and includes both ends
         true,relu,"a,b"  text needs quotes where it holds one of , : = [ ] "
-        default:8        the optimizer's own learning-rate range in 8 values
+        default:8        the optimizer's own learning-rate range in 8 values; of weight decay 0 and 7 values
 spec    adamw[b1=0.8:0.95:3,weight_decay=0,0.1]
 """
 
@@ -31,7 +31,7 @@ _LARGEST_COUNT = 10_000
 
 @dataclass(frozen=True)
 class DefaultRange:
-    """The optimizer's own learning-rate range, in `count` geometric values."""
+    """The optimizer's own range, of learning rates in `count` geometric values, of weight decay in 0 and one fewer."""
 
     count: int
 

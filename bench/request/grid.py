@@ -38,19 +38,19 @@ def is_number(value: object) -> bool:
 
 
 def check_rates(values: Iterable[Value | DefaultRange], name: str) -> tuple[float | DefaultRange, ...]:
-    """Return the values of `learning_rate` or `weight_decay` as floats, and default ranges of the former.
+    """Return the values of `learning_rate` or `weight_decay` as floats, and default ranges as they are.
 
     Raises RequestError for negative numbers, text and truth values.
     """
     rates: list[float | DefaultRange] = []
     for value in values:
-        if isinstance(value, DefaultRange) and name == "learning_rate":
+        if isinstance(value, DefaultRange):
             rates.append(value)
         elif isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
             rates.append(float(value) + 0.0)
         else:
-            accepted = "numbers >= 0, start:stop:count" + (", default:count" if name == "learning_rate" else "")
-            raise RequestError(f"{name}: {_show(value)} is not accepted; accepted: {accepted}")
+            accepted = "numbers >= 0, start:stop:count, default:count"
+            raise RequestError(f"{name}: {quote(value)} is not accepted; accepted: {accepted}")
     return tuple(rates)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell, parse_schedule
@@ -34,16 +35,26 @@ def preparer(*chosen: devices.Device) -> Callable[..., Prepared]:
 
 def recipe_of(job: Job, prepared: Prepared) -> Recipe:
     """Name everything that a job's program depends on, besides its points."""
-    cell = job.cell
+    cell, optimizer = job.cell, job.known.optimizers[job.cell.optimizer_name]
     return Recipe(
         prepared=prepared,
-        optimizer=job.known.optimizers[cell.optimizer_name],
+        optimizer=optimizer,
         batch_size=cell.batch_size or "full",
         steps=job.steps,
         record_every=job.record_every,
         coupled=cell.decay == "coupled",
-        static=cell.optimizer_static,
+        static=_optimum(cell, prepared.problem, optimizer) | cell.optimizer_static,
     )
+
+
+def _optimum(cell: Cell, problem: Problem, optimizer: Optimizer) -> dict[str, float]:
+    """Return the problem's optimum as the hyperparameter that stands for it, unless the cell's points set that one.
+
+    A cell's key has no word for it, for the key digests the code and parameters that an optimum follows from.
+    """
+    name = optimizer.optimum_parameter
+    optimum = None if name is None or name in cell.points[0] else problem.optimum()
+    return {} if name is None or optimum is None else {name: float(optimum)}
 
 
 def points_of(cell: Cell, steps: int, chosen: Sequence[Mapping[str, Any]] | None = None) -> Points:

@@ -103,8 +103,9 @@ def program(recipe: Recipe) -> Program:
 
     def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
         def trial(carry, batch, key, hyperparameters, schedule, multipliers, index, seed):
-            scaled = hyperparameters | {"learning_rate": hyperparameters["learning_rate"] * multipliers[schedule]}
-            return step(constants, carry, batch, key, scaled, index, seed)
+            rates = {name: value for name, value in hyperparameters.items() if name.endswith("learning_rate")}
+            scaled = {name: value * multipliers[schedule] for name, value in rates.items()}
+            return step(constants, carry, batch, key, hyperparameters | scaled, index, seed)
 
         points = jax.vmap(trial, (0, None, None, 0, 0, None, None, None))
         seeds = jax.vmap(points, (0, 0, 0, None, None, None, None, 0))

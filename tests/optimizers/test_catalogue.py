@@ -52,6 +52,10 @@ def test_entry_is_complete(name):
     optimizer = ENTRIES[name]
     low, high = optimizer.learning_rates
     assert 0 < low < high
+    assert high / low >= 10  # less would be a lottery of near copies
+    assert optimizer.default_learning_rate is not None
+    assert low <= optimizer.default_learning_rate <= high
+    assert optimizer.optimum_parameter in {None, *optimizer.hyperparameters}
     assert re.search(r"\b(19|20)\d\d; \S", optimizer.source)
     assert optimizer.needs <= NEEDS
     assert all(isinstance(value, bool | int | float | str | None) for value in optimizer.hyperparameters.values())
@@ -195,6 +199,30 @@ def test_what_an_older_optax_lacks_fails_alone(module, name, monkeypatch):
     monkeypatch.delattr(module, name)
     with pytest.raises(AttributeError, match=name):
         ENTRIES[name].build(0.1)
+
+
+def test_muon_takes_another_rate_for_what_is_no_matrix():
+    """The first step of nadamw is the sign of the gradient; the matrix moves as it does without."""
+    params = {"matrix": jnp.eye(2), "vector": jnp.ones(2)}
+    gradient = {"matrix": jnp.array([[1.0, 2.0], [3.0, 5.0]]), "vector": jnp.array([1.0, -1.0])}
+
+    def first(**rates):
+        transformation = ENTRIES["muon"].build(0.1, weight_decay=0.5, **rates)
+        return transformation.update(gradient, transformation.init(params), params)[0]
+
+    same, apart = first(), first(adam_learning_rate=0.01)
+    np.testing.assert_array_equal(same["matrix"], apart["matrix"])
+    np.testing.assert_allclose(apart["vector"], 0.1 * same["vector"], rtol=1e-5)
+    # The decay of 0.5 is by the vector's own rate, and beside it the two coordinates move by as much.
+    np.testing.assert_allclose(jnp.sum(apart["vector"]), -2 * 0.01 * 0.5, rtol=1e-4)
+
+
+def test_polyak_sgd_never_steps_uphill():
+    transformation = ENTRIES["polyak_sgd"].build(1.0, f_min=0.5)
+    params, gradient = jnp.array([1.0]), jnp.array([2.0])
+    for value, step in ((0.25, 0.0), (0.9, 0.1), (9.5, 1.0)):
+        updates, _ = transformation.update(gradient, transformation.init(params), params, value=value)
+        np.testing.assert_allclose(updates, -step * gradient, rtol=1e-6)
 
 
 def test_mechanize_names_the_inner_optimizers_it_accepts():

@@ -9,12 +9,10 @@ import numpy as np
 import optax
 import pytest
 
-from optbench.optimizers import catalogue, decoupled
+from optbench.optimizers import Optimizer, catalogue, decoupled
 
 ENTRIES = catalogue()
 RATE, DECAY, STEPS = 0.5, 0.2, 4
-#: 0.9 a step: (1 - 0.5 * 0.2)^4
-LEFT = 0.6561
 #: What doesn't stand still where the gradient is zero, and why.
 MOVING = {
     "dadapt_adamw": "divides zero by zero",
@@ -24,6 +22,12 @@ MOVING = {
     "prodigy": "divides zero by zero",
     "yogi": "its averages start above zero",
 }
+#: What the rate is multiplied by where the gradient is zero, of those that estimate a step, and settings to see it by:
+#: DoG's first distance, 1e-6 (1 + |x|) with |x|^2 = 91, over the root of its eps; DoWG's over itself; Mechanic's scale.
+OWN_STEPS = {"dog": (1e-2 * (1 + 91**0.5), {}), "dowg": (1.0, {}), "mechanize": (0.5, {"s_init": 0.5})}
+#: The scale of all others.
+SAME_STEP = Optimizer.__dataclass_fields__["step_scale"].default
+SCALED = {"dadapt_adamw", "prodigy", *OWN_STEPS}
 
 
 def flat_loss(params, _):
@@ -62,21 +66,66 @@ def test_shrinks_by_the_rate_where_the_optimizer_stands_still(name, decay_on_fla
     assert bool(undecayed.scale < 1e-6) == (name not in MOVING)
     if name in MOVING:
         return
-    params, decayed = decay_on_flat_ground(optimizer, DECAY)
+    step, settings = OWN_STEPS.get(name, (1.0, {}))
+    left = (1 - RATE * step * DECAY) ** STEPS
+    params, decayed = decay_on_flat_ground(optimizer, DECAY, **settings)
     jax.tree.map(
-        lambda after, before: np.testing.assert_allclose(after, LEFT * before, rtol=1e-5), decayed.params, params
+        lambda after, before: np.testing.assert_allclose(after, left * before, rtol=1e-5), decayed.params, params
     )
 
 
-@pytest.mark.parametrize("name", [name for name, optimizer in ENTRIES.items() if optimizer.decay == "anchored"])
-def test_anchored_decay_accumulates_and_wrapped_would_not(name, decay_on_flat_ground):
-    # mechanize forgets eps / scale of a displacement a step: only a large eps shows it in few steps.
-    settings = {"eps": 1e-6} if name == "mechanize" else {}
-    params, outcome = decay_on_flat_ground(replace(ENTRIES[name], decay="wrapped"), DECAY, **settings)
-    assert (np.abs(outcome.params["vector"]) > 1.05 * LEFT * np.abs(params["vector"])).all()
-    params, outcome = decay_on_flat_ground(ENTRIES[name], DECAY, **settings)
-    np.testing.assert_allclose(outcome.params["vector"], LEFT * params["vector"], rtol=1e-5)
-    np.testing.assert_allclose(outcome.state.own_params["vector"], params["vector"], rtol=1e-6)
+def test_those_that_estimate_a_step_decay_by_it():
+    none = optax.EmptyState()
+    assert {name for name, entry in ENTRIES.items() if entry.step_scale is not SAME_STEP} == SCALED
+    assert SAME_STEP(none) == 1
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_holds_the_initial_parameters_is_anchored_or_decays_natively(name):
+    params = jnp.array([1.5, -2.25])
+    leaves = jax.tree.leaves(ENTRIES[name].build(0.1).init(params))
+    holds = any(leaf.shape == params.shape and bool((leaf == params).all()) for leaf in map(jnp.asarray, leaves))
+    assert holds == (ENTRIES[name].decay == "anchored" or name.startswith("schedule_free"))
+
+
+def follow(optimizer, params, gradients, weight_decay):
+    """Return parameters and states after each of the steps that take the same gradients whatever the parameters are."""
+    transformation = decoupled(optimizer)(jnp.float32(RATE), weight_decay)
+
+    def step(carry, gradient):
+        updates, state = transformation.update(gradient, carry[1], carry[0])
+        after = optax.apply_updates(carry[0], updates), state
+        return after, after
+
+    return jax.lax.scan(step, (params, transformation.init(params)), gradients)[1]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, optimizer in ENTRIES.items() if optimizer.decay == "anchored" or name in SCALED]
+)
+def test_decay_is_no_progress(name, compiled):
+    """The same gradients lead to the same estimates and steps, and beside them x loses rate * step * decay * x."""
+    optimizer = ENTRIES[name]
+    params = jnp.array([1.0, -2.0])
+    gradients = jnp.array([[0.5, -1.0], [0.4, 0.3], [-0.2, 0.6], [0.7, 0.1]])
+
+    beside, anchored = (replace(optimizer, decay=decay, step_scale=SAME_STEP) for decay in ("wrapped", "anchored"))
+
+    def run(weight_decay):
+        return [follow(entry, params, gradients, weight_decay) for entry in (optimizer, anchored, beside)]
+
+    (decayed, states), (there, there_states), (here, here_states) = compiled(run)(jnp.float32(DECAY))
+    undecayed, plain_states = compiled(run)(jnp.float32(0.0))[2]
+    inner = states.inner if optimizer.decay == "anchored" else states
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), inner, plain_states)
+    scales = jnp.broadcast_to(jax.vmap(optimizer.step_scale)(plain_states), len(gradients))
+    x, own = np.array(params), np.array(params)
+    for after, scale in zip(undecayed, scales, strict=True):
+        x, own = x + (after - own) - RATE * scale * DECAY * x, after
+    np.testing.assert_allclose(decayed[-1], x, rtol=1e-5)
+    # Without an anchor the decay would be undone, or change the estimates.
+    pairs = zip(jax.tree.leaves((there, there_states.inner)), jax.tree.leaves((here, here_states)), strict=True)
+    assert all(np.allclose(a, b, rtol=1e-3, atol=0) for a, b in pairs) == (optimizer.decay != "anchored")
 
 
 @pytest.mark.parametrize(

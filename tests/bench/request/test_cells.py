@@ -20,8 +20,8 @@ OPTIMIZERS = {
 }
 
 
-def cells(problems="quadratic", optimizers="adam", **given) -> tuple[Cell, ...]:
-    return expand(parse_suite({"problems": problems, "optimizers": optimizers, **given}), PROBLEMS, OPTIMIZERS)
+def cells(problems="quadratic", optimizers="adam", known=OPTIMIZERS, **given) -> tuple[Cell, ...]:
+    return expand(parse_suite({"problems": problems, "optimizers": optimizers, **given}), PROBLEMS, known)
 
 
 def column(cell, name):
@@ -82,6 +82,34 @@ def test_brackets_override_the_entry_and_the_entry_the_suite():
     assert column(found[0], "learning_rate") == [0.5]
     assert column(found[1], "learning_rate") == [pytest.approx(10**-2.5)]
     assert column(found[1], "weight_decay") == [0.2]
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("default:1", [0]),
+        ("default:2", [0, 1e-3]),
+        ("default:4", [0, 1e-4, 1e-3, 1e-2]),
+        ("default:3,default:2", [0, 1e-4, 1e-3, 1e-2]),
+    ],
+)
+def test_a_default_range_of_weight_decay_takes_the_same_share_at_every_middle_rate(text, shares):
+    """At the middle of their ranges, 0.1 and 10^-2.5, sgd and adam lose these shares of the parameters a step."""
+    for cell, middle in zip(cells(optimizers=["sgd", "adam"], learning_rate=1, weight_decay=text), (0.1, 10**-2.5), strict=True):
+        assert column(cell, "weight_decay") == pytest.approx([share / middle for share in shares], rel=0.02)
+
+
+def test_a_default_range_of_weight_decay_may_be_the_optimizers_own():
+    known = {"adam": OPTIMIZERS["adam"]._replace(own_weight_decays=(0.2, 0.5))}
+    (cell,) = cells(optimizers="adam[weight_decay=default:3]", learning_rate=1, known=known)
+    assert column(cell, "weight_decay") == [0, 0.2, 0.5]
+
+
+def test_a_second_learning_rate_is_traced_as_the_first_is():
+    known = {"muon": OptimizerInfo((1e-3, 1e-1), {"adam_learning_rate": None})}
+    (cell,) = cells(optimizers="muon[adam_learning_rate=1]", learning_rate=2, known=known)
+    assert column(cell, "adam_learning_rate") == [1.0]
+    assert cell.optimizer_static == {}
 
 
 def test_an_optimizer_may_have_schedules_of_its_own():
@@ -164,7 +192,7 @@ def test_every_field_of_a_cell_is_in_its_canonical_text(field):
         ("quadratic[condition=x]", "adam", "condition takes a number, got 'x'"),
         ("quadratic[rotated=1]", "adam", "rotated takes true or false, got 1"),
         ("quadratic[spectrum=1]", "adam", "spectrum takes text, got 1"),
-        ("quadratic[condition=default:3]", "adam", "only learning_rate does"),
+        ("quadratic[condition=default:3]", "adam", "only learning_rate and weight_decay do"),
         ("zzz*", "adam", "no problem matches 'zzz*'"),
         ("quadratic", "adm", "unknown optimizer 'adm'; did you mean 'adam'?"),
         ("quadratic", "adm*", "no optimizer matches 'adm*'; did you mean 'adam'?"),
@@ -173,7 +201,6 @@ def test_every_field_of_a_cell_is_in_its_canonical_text(field):
         ("quadratic", "*[b1=0.5,memory_size=3]", "has all of b1, memory_size"),
         ("quadratic", "adam[b1=x]", "adam: b1 takes a number, got 'x'"),
         ("quadratic", "adam[learning_rate=-1]", "learning_rate: -1 is not accepted"),
-        ("quadratic", "adam[weight_decay=default:3]", "weight_decay: default:3 is not accepted"),
         ("quadratic", "adam[b1=1:2:10000,b2=1:2:10000]", "the grid has"),
         ("quadratic", "./other.py:make", "unknown optimizer './other.py:make'"),
     ],

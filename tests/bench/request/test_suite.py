@@ -78,7 +78,7 @@ BAD = {
     "problems": [[], 3, [""]],
     "optimizers": [[3], ["a,b"]],
     "learning_rate": [-0.1, "x", math.nan, {}, [True]],
-    "weight_decay": ["default:3", "-1", ""],
+    "weight_decay": ["default:0", "-1", ""],
     "batch_size": [0, "-32", 1.5, "ful", []],
     "schedule": ["cosin", 3],
     "steps": [0, True, "10", 10**30],
