@@ -77,14 +77,22 @@ def optimizers(*, json: Json = False) -> None:
     """List the optimizers, with their learning rates, hyperparameters and sources."""
     from optbench.optimizers import catalogue
     from optbench.present.table import Table
+    from optbench.request import OptimizerInfo
 
     rows = []
     for name, entry in catalogue().items():
         hyperparameters = ", ".join(f"{key}={_shown(value)}" for key, value in entry.hyperparameters.items())
-        low, high = entry.learning_rates
-        rows.append((name, low, high, hyperparameters, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
-    columns = ("optimizer", "learning_rate_low", "learning_rate_high", "hyperparameters", "needs", "decay", "source")
-    table = Table("optimizers", columns, tuple(rows), ("choose with -o NAME, -o 'adam*', -o 'adamw[b1=0.8,0.9]'",))
+        decays = OptimizerInfo(entry.learning_rates, {}, own_weight_decays=entry.weight_decays).weight_decays
+        numbers = (*entry.learning_rates, entry.default_learning_rate, *decays)
+        rows.append((name, *numbers, hyperparameters, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
+    ends = ("learning_rate_low", "learning_rate_high", "default_learning_rate", "weight_decay_low", "weight_decay_high")
+    columns = ("optimizer", *ends, "hyperparameters", "needs", "decay", "source")
+    notes = (
+        "choose with -o NAME, -o 'adam*', -o 'adamw[b1=0.8,0.9]'",
+        "low and high: what --learning-rate default:N and --weight-decay default:N span; default_learning_rate: the "
+        "paper's or that of well-known code",
+    )
+    table = Table("optimizers", columns, tuple(rows), notes)
     _print(table, json)
 
 

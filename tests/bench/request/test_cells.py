@@ -95,7 +95,9 @@ def test_brackets_override_the_entry_and_the_entry_the_suite():
 )
 def test_a_default_range_of_weight_decay_takes_the_same_share_at_every_middle_rate(text, shares):
     """At the middle of their ranges, 0.1 and 10^-2.5, sgd and adam lose these shares of the parameters a step."""
-    for cell, middle in zip(cells(optimizers=["sgd", "adam"], learning_rate=1, weight_decay=text), (0.1, 10**-2.5), strict=True):
+    for cell, middle in zip(
+        cells(optimizers=["sgd", "adam"], learning_rate=1, weight_decay=text), (0.1, 10**-2.5), strict=True
+    ):
         assert column(cell, "weight_decay") == pytest.approx([share / middle for share in shares], rel=0.02)
 
 

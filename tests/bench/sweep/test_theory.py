@@ -161,6 +161,15 @@ def test_a_schedule_multiplies_the_learning_rate_step_by_step(train, name, warmu
     np.testing.assert_allclose(iterates(curves)[0], constant, rtol=1e-12)
 
 
+def test_a_schedule_multiplies_every_learning_rate(train):
+    """Of parameters without a matrix muon moves none by its first rate, and all by nadamw's."""
+    rates = {"learning_rate": [0.5, 0.1], "adam_learning_rate": [0.1, 0.1]}
+    apart = train(quadratic(), catalogue()["muon"], rates, 5, schedules=(("linear", 0.0),))
+    alone = train(quadratic(), catalogue()["nadamw"], {"learning_rate": [0.1]}, 5, schedules=(("linear", 0.0),))
+    for point in (0, 1):
+        np.testing.assert_allclose(iterates(apart)[point], iterates(alone)[0], rtol=1e-9)
+
+
 #: Optimizers that have no update at learning rate zero, and why.
 NO_ZERO = {
     "madgrad": "adds eps to the learning rate, and moves",
