@@ -77,7 +77,9 @@ def _plugin_optimizer(text: str, plugin: Plugin) -> Optimizer:
         return replace(plugin.value, build=_in_view(plugin.value.build, plugin))
     signed = _in_view(_signed(plugin, text, "make(learning_rate, **hyperparameters)"), plugin)
     checked = _checked(signed, f"plug-in {text}", optax.GradientTransformation)
-    return Optimizer(checked, PLUGIN_LEARNING_RATES, source=f"plug-in {text}")
+    default = inspect.signature(signed).parameters.get("learning_rate")
+    rate = float(default.default) if default and isinstance(default.default, int | float) else None
+    return Optimizer(checked, PLUGIN_LEARNING_RATES, source=f"plug-in {text}", default_learning_rate=rate)
 
 
 def _signed(plugin: Plugin, text: str, accepted: str) -> Callable[..., Any]:

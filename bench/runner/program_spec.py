@@ -57,6 +57,17 @@ def _optimum(cell: Cell, problem: Problem, optimizer: Optimizer) -> dict[str, fl
     return {} if name is None or optimum is None else {name: float(optimum)}
 
 
+def defaults_of(job: Job) -> dict[str, float]:
+    """Return what an optimizer has without tuning, of the numbers that a cell's points hold."""
+    optimizer = job.known.optimizers[job.cell.optimizer_name]
+    rate = optimizer.default_learning_rate
+    known = {**optimizer.hyperparameters, "learning_rate": rate, "weight_decay": 0.0}
+    # A second rate without a default of its own is as the first.
+    seconds = {name: rate for name, value in known.items() if value is None and name.endswith("learning_rate")}
+    values = {name: (known | seconds).get(name) for name in sorted(job.cell.points[0])}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
 def points_of(cell: Cell, steps: int, chosen: Sequence[Mapping[str, Any]] | None = None) -> Points:
     """Turn a cell's points into arrays, or some that were chosen within their ranges: one program takes both."""
     schedules = sorted({point["schedule"] for point in cell.points})

@@ -11,7 +11,7 @@ from optbench import search
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
-from optbench.runner.program_spec import points_of, recipe_of
+from optbench.runner.program_spec import defaults_of, points_of, recipe_of
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
 from optbench.search.space import Space
@@ -91,6 +91,7 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
         targets=dict(problem.targets),
         higher_is_better=tuple(sorted(problem.higher_is_better)),
         probes=directions(cell.probes),
+        defaults=defaults_of(job),
         steps=job.steps,
         record_every=job.record_every,
         trial_steps=select.trial_steps,

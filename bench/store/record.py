@@ -30,6 +30,8 @@ class CellResults:
     higher_is_better: tuple[str, ...] = ("accuracy",)
     #: Probe -> whether more of it is better; None where neither more nor less is. Parts of older runs lack it.
     probes: Mapping[str, bool | None] = field(default_factory=dict)
+    #: Hyperparameter -> what the optimizer has without tuning, of those swept. Parts of older runs lack it.
+    defaults: Mapping[str, float] = field(default_factory=dict)
     #: Updates of one trial.
     steps: int
     #: Updates between two records of the curves.

@@ -1,9 +1,10 @@
-"""The gain of tuning: an optimizer's default settings against its tuned ones."""
+"""The gain of tuning: what an optimizer's default learning rate gives against its tuned settings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from optbench.analyse.objective import initial_objective, objective, progress
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes
@@ -18,9 +19,10 @@ COLUMNS = (
     "optimizer",
     "batch_size",
     "default_learning_rate",
-    "default",
-    "default_low",
-    "default_high",
+    "nearest_learning_rate",
+    "nearest",
+    "nearest_low",
+    "nearest_high",
     "tuned_learning_rate",
     "tuned",
     "tuned_low",
@@ -29,10 +31,12 @@ COLUMNS = (
     "kept",
 )
 NOTES = [
-    "default: the learning rate in the middle of the optimizer's range, the least weight decay, the middle of what "
-    "else was tried; tuned: the run's best point; both on the selection seeds, which flatters what was chosen on them",
-    "the gap where the optimum is known, else the train loss; ratio: default over tuned (-: the tuned one is below "
-    "zero); kept: how much of the tuned one's way from the start the default goes, in the logarithm; rows of all "
+    "default_learning_rate: the optimizer's own, of its paper or of well-known code; nearest: the point whose learning "
+    "rate is nearest to it, with the least weight decay, no schedule and all else nearest to its default (-: no rate "
+    "within half a step of the grid, or no default is known); tuned: the run's best point; both on the selection "
+    "seeds, which flatters what was chosen on them",
+    "the gap where the optimum is known, else the train loss; ratio: nearest over tuned (-: the tuned one is below "
+    "zero); kept: how much of the tuned one's way from the start the nearest goes, in the logarithm; rows of all "
     "problems hold medians over them",
 ]
 
@@ -46,52 +50,81 @@ def defaults(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[s
     overall = []
     for name in dict.fromkeys(row["optimizer"] for row in rows):
         own = [row for row in rows if row["optimizer"] == name]
-        ratios = [row["ratio"] for row in own if row["ratio"] is not None]
-        row = {"problem": "all", "optimizer": name, "kept": median(np.array([row["kept"] for row in own]))}
-        overall.append(row | {"ratio": median(np.array(ratios)) if ratios else None})
-    overall.sort(key=lambda row: -row["kept"])
+        shown = {column: [row[column] for row in own if row.get(column) is not None] for column in ("ratio", "kept")}
+        medians = {column: median(np.array(values)) if values else None for column, values in shown.items()}
+        overall.append({"problem": "all", "optimizer": name} | medians)
+    overall.sort(key=_least_kept_last)
     order = {problem: index for index, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
-    return [*COLUMNS], overall + sorted(rows, key=lambda row: (order[row["problem"]], -row["kept"]))
+    return [*COLUMNS], overall + sorted(rows, key=lambda row: (order[row["problem"]], _least_kept_last(row)))
+
+
+def _least_kept_last(row: Mapping[str, Any]) -> float:
+    return float("inf") if row["kept"] is None else -row["kept"]
 
 
 def _row(part: Part, view: Slice) -> dict[str, Any]:
-    trials = outcomes(part, "select", view)
+    trials, known = outcomes(part, "select", view), part.results.defaults
     values, rates = objective(trials, part.results), trials.settings["learning_rate"]
-    row = part.record.names
-    points = {"default": default_point(trials), "tuned": int(np.argmax(trials.points == part.results.best_point))}
+    row = part.record.names | {"default_learning_rate": known.get("learning_rate")}
+    points = {
+        "nearest": nearest_point(trials, known),
+        "tuned": int(np.argmax(trials.points == part.results.best_point)),
+    }
     for name, index in points.items():
-        ends = dict(zip((name, f"{name}_low", f"{name}_high"), median_interval(values[:, index]), strict=True))
-        row |= ends | {f"{name}_learning_rate": float(rates[index])}
-    default, best = row["default"], row["tuned"]
-    share = progress(default, best, initial_objective(trials, part.results), trials.dtype)
-    return row | {"ratio": _ratio(default, best), "kept": share}
+        columns = (f"{name}_learning_rate", name, f"{name}_low", f"{name}_high")
+        numbers = (None,) * 4 if index is None else (float(rates[index]), *median_interval(values[:, index]))
+        row |= dict(zip(columns, numbers, strict=True))
+    nearest, best = row["nearest"], row["tuned"]
+    if nearest is None:
+        return row | {"ratio": None, "kept": None}
+    share = progress(nearest, best, initial_objective(trials, part.results), trials.dtype)
+    return row | {"ratio": _ratio(nearest, best), "kept": share}
 
 
-def _ratio(default: float, best: float) -> float | None:
-    """Return default over best; 1 if both are equal, even at an optimum, and None if the best is below zero."""
+def _ratio(nearest: float, best: float) -> float | None:
+    """Return nearest over best; 1 if both are equal, even at an optimum, and None if the best is below zero."""
     if best < 0:
         return None
-    if default == best:
+    if nearest == best:
         return 1.0
-    return default / best if best else float("inf")
+    return nearest / best if best else float("inf")
 
 
-def default_point(trials: Outcomes) -> int:
-    """Return the index of the point that stands for the defaults: the middle of each axis, the least weight decay.
+def nearest_point(trials: Outcomes, known: Mapping[str, float]) -> int | None:
+    """Return the index of the point that is nearest to the defaults; None where no learning rate is near enough.
 
-    Of two values in the middle it has the lower one; its schedule is constant if that was tried.
+    It has the least weight decay, a constant schedule if that was tried, and of what has no default the middle, of two
+    the lower one.
     """
-    indices = np.arange(len(trials.points))
-    for name in ("learning_rate", *(other for other in trials.settings if other != "learning_rate")):
+    rates = np.unique(trials.settings["learning_rate"])
+    rate = _within_half_a_step(rates, known["learning_rate"]) if "learning_rate" in known else None
+    if rate is None:
+        return None
+    indices = np.flatnonzero(trials.settings["learning_rate"] == rate)
+    for name in (other for other in trials.settings if other != "learning_rate"):
         values = trials.settings[name][indices]
-        indices = indices[values == _middle(name, np.unique(values))]
+        indices = indices[values == _nearest(name, np.unique(values), known.get(name))]
     return int(indices[0])
 
 
-def _middle(name: str, values: np.ndarray) -> Any:
+def _within_half_a_step(rates: Float[np.ndarray, " rate"], default: float) -> float | None:
+    """Return the rate that is nearest to the default in the logarithm, unless it is half a step of the grid away."""
+    logs = np.log(rates[rates > 0])
+    if not len(logs):
+        return None
+    distances = np.abs(logs - np.log(default))
+    place = int(np.argmin(distances))
+    steps = np.diff(logs)[max(0, place - 1) : place + 1]
+    half = steps.max() / 2 if len(steps) else 0.0
+    return float(rates[rates > 0][place]) if distances[place] <= half + 1e-6 else None
+
+
+def _nearest(name: str, values: np.ndarray, default: float | None) -> Any:
     if name == "schedule":
         return "constant" if "constant" in values else values[0]
-    return values[0] if name == "weight_decay" else values[(len(values) - 1) // 2]
+    if name == "weight_decay":
+        return values[0]
+    return values[(len(values) - 1) // 2] if default is None else values[np.argmin(np.abs(values - default))]
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
