@@ -18,7 +18,7 @@ class SteppedState(NamedTuple):
     step: jax.Array
 
 
-def _step_of(state: SteppedState) -> jax.Array:
+def _step_of(state: Any) -> jax.Array:
     return state.step
 
 

@@ -65,7 +65,7 @@ def _least_kept_last(row: Mapping[str, Any]) -> float:
 def _row(part: Part, view: Slice) -> dict[str, Any]:
     trials, known = outcomes(part, "select", view), part.results.defaults
     values, rates = objective(trials, part.results), trials.settings["learning_rate"]
-    row = part.record.names | {"default_learning_rate": known.get("learning_rate")}
+    row: dict[str, Any] = part.record.names | {"default_learning_rate": known.get("learning_rate")}
     points = {
         "nearest": nearest_point(trials, known),
         "tuned": int(np.argmax(trials.points == part.results.best_point)),
