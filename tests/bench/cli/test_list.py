@@ -54,6 +54,12 @@ def test_list_optimizers(optbench):
     listed = rows(optbench, "list", "optimizers", "--json")
     assert [row["optimizer"] for row in listed] == list(optimizers.catalogue())
     assert all(row["source"] and row["learning_rate_low"] < row["learning_rate_high"] for row in listed)
+    adam = next(row for row in listed if row["optimizer"] == "adam")
+    assert [adam[name] for name in ("default_learning_rate", "weight_decay_low", "weight_decay_high")] == [
+        1e-3,
+        0.018,
+        1.8,
+    ]
 
 
 def test_list_suites(optbench):

@@ -15,7 +15,7 @@ from optbench.store.status import Outcome
 from optbench.store.timings import StepTimes, Timing
 
 #: What older parts mean: of 4 points x 3 seeds x 20 updates a search stopped none, and nothing was probed.
-YOUNGER = {"trial_steps": 240, "higher_is_better": ("accuracy",), "probes": {}}
+YOUNGER = {"trial_steps": 240, "higher_is_better": ("accuracy",), "probes": {}, "defaults": {}}
 #: Runs of before records had types.
 REFERENCES = ("landscape", "leaderboard", "networks", "quick")
 
