@@ -14,8 +14,6 @@ HOSTILE = (
 )
 READY = "document.documentElement.dataset.ready === 'yes'"
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, write_handmade):

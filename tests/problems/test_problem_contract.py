@@ -68,7 +68,7 @@ def _cases():
     for name, given in [(name, {}) for name in problems.families()] + VARIANTS + ends:
         label = f"{name}[{','.join(f'{k}={v}' for k, v in given.items())}]"
         same = (name, *sorted({**problems.parameters(problems.factory(name)), **given}.items()))
-        marks = [pytest.mark.xdist_group(label), *([pytest.mark.long] if (name, given) in ends else [])]
+        marks = [pytest.mark.long] if (name, given) in ends else []
         cases.setdefault(same, pytest.param((name, given), id=label, marks=marks))
     return cases.values()
 

@@ -73,11 +73,12 @@ def wait_until(holds: Callable[[], Any], seconds: float = 60) -> Any:
     raise AssertionError("it never held")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Start a scheduler and two workers that all tests share, some of which kill workers.
+    """Start a scheduler and two workers that the tests of a file share, some of which kill workers.
 
-    As patient as dask is: on a busy machine a worker may be heard of late.
+    No longer than that, since idle they take a sixth of a core. As patient as dask is: on a busy machine a worker may
+    be heard of late.
     """
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"

@@ -9,8 +9,6 @@ import pytest
 from optbench.errors import StoreError
 from optbench.request import RequestError
 
-pytestmark = [pytest.mark.xdist_group("cluster")]
-
 SIX = {
     "problems": ["quadratic[dim=3,condition=2]", "quadratic[dim=4,condition=2]"],
     "optimizers": ["sgd", "adam", "lion"],

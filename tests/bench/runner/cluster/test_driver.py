@@ -15,7 +15,7 @@ import pytest
 import optbench
 from optbench.present.table import format_table
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.faults
 
 MAIN = "import sys; from optbench.cli import main; sys.exit(main())"
 WORDS = ("-p", "quadratic[dim=3,condition=2]", "--steps", "4", "--seeds", "1", "--report-seeds", "1", "--records", "2")
