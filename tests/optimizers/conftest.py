@@ -90,8 +90,13 @@ def _network_loss():
 
 @pytest.fixture
 def compiled():
-    """Return `jit` without LLVM's optimizations: all tests in 50 rather than 80 s."""
-    return partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    """Return `jit` for programs that run once: without LLVM's optimizations, by the emitters that compile fastest.
+
+    Eight optimizers compile in 3.4 s in place of 8.1 s by the older emitters, and of 14.8 s with optimizations.
+    """
+    return partial(
+        jax.jit, compiler_options={"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    )
 
 
 @pytest.fixture(name="train")

@@ -1,7 +1,6 @@
 """Hold decoupled weight decay to x <- x - learning_rate * weight_decay * x, whatever the optimizer does."""
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -35,43 +34,36 @@ def flat_loss(params, _):
     return sum(jnp.sum(0.0 * leaf) for leaf in jax.tree.leaves(params))
 
 
+PARAMS = {"vector": np.array([1, -2], np.float32), "matrix": np.array([[3, 4], [5, -6]], np.float32)}
+
+
 @pytest.fixture
 def decay_on_flat_ground(train, compiled):
-    return partial(_decay_on_flat_ground, train, compiled)
+    """Compile a run where the gradient is zero: decay_on_flat_ground(optimizer) -> (weight decay -> Outcome)."""
 
+    def build(optimizer, **hyperparameters):
+        def run(weight_decay):
+            args = decoupled(optimizer), params, jnp.zeros((2, 1)), flat_loss, jnp.float32(RATE), STEPS
+            return train(optimizer, *args, weight_decay=weight_decay, **hyperparameters)
 
-def _decay_on_flat_ground(train, compiled, optimizer, weight_decay, **hyperparameters):
-    params = {"vector": jnp.array([1.0, -2.0]), "matrix": jnp.array([[3.0, 4.0], [5.0, -6.0]])}
-    batch = jnp.zeros((2, 1))
-    run = compiled(
-        lambda rate, weight_decay: train(
-            optimizer,
-            decoupled(optimizer),
-            params,
-            batch,
-            flat_loss,
-            rate,
-            STEPS,
-            weight_decay=weight_decay,
-            **hyperparameters,
-        )
-    )
-    return params, run(jnp.float32(RATE), jnp.float32(weight_decay))
+        params = jax.tree.map(jnp.asarray, PARAMS)
+        once = compiled(run)
+        return lambda weight_decay: once(jnp.float32(weight_decay))
+
+    return build
 
 
 @pytest.mark.parametrize("name", [name for name, optimizer in ENTRIES.items() if optimizer.decay != "native"])
 def test_shrinks_by_the_rate_where_the_optimizer_stands_still(name, decay_on_flat_ground):
     optimizer = ENTRIES[name]
-    _, undecayed = decay_on_flat_ground(optimizer, 0.0)
-    assert bool(undecayed.scale < 1e-6) == (name not in MOVING)
+    run = decay_on_flat_ground(optimizer)
+    assert bool(run(0.0).scale < 1e-6) == (name not in MOVING)
     if name in MOVING:
         return
     step, settings = OWN_STEPS.get(name, (1.0, {}))
     left = (1 - RATE * step * DECAY) ** STEPS
-    params, decayed = decay_on_flat_ground(optimizer, DECAY, **settings)
-    jax.tree.map(
-        lambda after, before: np.testing.assert_allclose(after, left * before, rtol=1e-5), decayed.params, params
-    )
+    after = (decay_on_flat_ground(optimizer, **settings) if settings else run)(DECAY).params
+    jax.tree.map(lambda after, before: np.testing.assert_allclose(after, left * before, rtol=1e-5), after, PARAMS)
 
 
 def test_those_that_estimate_a_step_decay_by_it():
@@ -114,8 +106,9 @@ def test_decay_is_no_progress(name, compiled):
     def run(weight_decay):
         return [follow(entry, params, gradients, weight_decay) for entry in (optimizer, anchored, beside)]
 
-    (decayed, states), (there, there_states), (here, here_states) = compiled(run)(jnp.float32(DECAY))
-    undecayed, plain_states = compiled(run)(jnp.float32(0.0))[2]
+    trained = compiled(run)
+    (decayed, states), (there, there_states), (here, here_states) = trained(jnp.float32(DECAY))
+    undecayed, plain_states = trained(jnp.float32(0.0))[2]
     inner = states.inner if optimizer.decay == "anchored" else states
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), inner, plain_states)
     scales = jnp.broadcast_to(jax.vmap(optimizer.step_scale)(plain_states), len(gradients))
