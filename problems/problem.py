@@ -36,6 +36,9 @@ class Problem:
     #: Where it comes from: author, title, year.
     source: str
     train: Batch | None = None
+    #: Rows that settings are chosen by: none of them is trained on, and none is a test row.
+    validation: Batch | None = None
+    #: Rows that nothing is chosen by.
     test: Batch | None = None
     sample: Callable[[jax.Array, int, jax.Array], Batch] | None = None
     #: Updates of a run by default.

@@ -68,7 +68,7 @@ def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget
 
     Raises ValueError if the cell has fewer configurations than the budget, or its trials are not stored.
     """
-    trials = tuned(part, view) if budget is None else outcomes(part, "select", view)
+    trials = tuned(part, view, metric=metric) if budget is None else outcomes(part, "select", view)
     targets = targets_of(part.results, view)
     steps = trials.steps_to[next(iter(targets))] if targets else np.full(trials.start.shape, inf)
     scale = _scale(trials, part, metric, view, steps, seconds or 1.0)

@@ -185,15 +185,35 @@ def missing_metric(part: Part, phase: str, metric: str) -> ValueError:
     return ValueError(f"{names}: its {phase} trials have no {metric} there")
 
 
-def tuned(part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None) -> Outcomes:
+def tuned(
+    part: Part, view: Slice, targets: Mapping[str, tuple[str, float]] | None = None, metric: str | None = None
+) -> Outcomes:
     """Return the outcomes of a cell's tuned optimizer: of its report seeds, or of its best point's selection seeds.
 
-    Raises ValueError if they are not stored.
+    They have one point: the settings that were chosen for a metric, or by the main criterion. Raises ValueError if the
+    trials are not stored.
     """
     if part.record.report_seeds:
-        return outcomes(part, "report", view, targets)
+        trials = outcomes(part, "report", view, targets)
+        return trials.take([chosen_for(part.results, metric)]) if len(trials.points) > 1 else trials
     trials = outcomes(part, "select", view, targets)
     return trials.take(np.flatnonzero(trials.points == part.results.best_point).tolist())
+
+
+#: Metric -> the criteria whose settings show it, the best first.
+_CRITERIA_FOR = {
+    "gap": ("train_loss",),
+    "train_loss": ("train_loss",),
+    "steps_to_target": ("steps_to_target", "gradients_to_target", "seconds_to_target"),
+    "gradients_to_target": ("gradients_to_target", "seconds_to_target", "steps_to_target"),
+    "time_to_target": ("seconds_to_target", "gradients_to_target", "steps_to_target"),
+}
+
+
+def chosen_for(results: CellResults, metric: str | None) -> int:
+    """Return which of a cell's criteria chose the settings that a metric is read of: its own, else the main one."""
+    criteria = results.criteria
+    return next((criteria.index(name) for name in _CRITERIA_FOR.get(metric or "", ()) if name in criteria), 0)
 
 
 def _arrange(pieces: Sequence[Mapping[str, Any]]) -> Outcomes:

@@ -62,7 +62,7 @@ def tuned_end(part: Part, metric: str, view: Slice) -> tuple[float, float, float
 
     It is infinite if most seeds diverged. Raises ValueError if the trials are not stored, or lack the metric.
     """
-    trials = tuned(part, view, _aim(metric))
+    trials = tuned(part, view, _aim(metric), metric)
     costs, sign = _costs(trials, part, metric, "report" if part.record.report_seeds else "select")
     known = costs[~np.isnan(costs)] if np.isfinite(_known_median(costs[:, 0])) else np.full(1, np.inf)
     value, low, high = (_metric_value(value, sign) for value in median_interval(known))
@@ -74,7 +74,7 @@ def tuned_steps(part: Part, view: Slice) -> tuple[float, float, float] | None:
 
     Raises ValueError if the trials are not stored.
     """
-    steps_to = tuned(part, view).steps_to
+    steps_to = tuned(part, view, metric="steps_to_target").steps_to
     return median_interval(next(iter(steps_to.values()))[:, 0]) if steps_to else None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.objective import gap
-from optbench.analyse.outcomes import Slice, missing_metric, missing_trials
+from optbench.analyse.outcomes import Slice, chosen_for, missing_metric, missing_trials
 from optbench.analyse.statistics import median_intervals
 from optbench.analyse.trials import direction, is_higher_better
 from optbench.store.parts import Part
@@ -34,7 +34,7 @@ class Curve(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """Some records of one trial; `best`: its point is the one that the run chose."""
+    """Some records of one trial; `best`: its settings are those that were chosen."""
 
     x: Float[np.ndarray, " record"]
     y: Float[np.ndarray, " record"]
@@ -70,7 +70,7 @@ def tuned_curve(part: Part, metric: str, x: str, view: Slice, seconds: float | N
     `seconds` are those of a step, for curves against seconds. Raises ValueError for what has no curve.
     """
     phase = "report" if part.record.report_seeds else "select"
-    every = [trial for trial in _trials(part, metric, x, view, phase, MOST_RECORDS) if phase == "report" or trial.best]
+    every = [trial for trial in _trials(part, metric, x, view, phase, MOST_RECORDS) if trial.best]
     trials = every
     if direction(metric, part.results) is None:
         # What diverged is not known, and no better nor worse than what didn't.
@@ -109,6 +109,7 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
     """Read the trials of a phase up to the last step of the slice, at most so many records each."""
     source, along = "train_loss" if metric == "gap" else metric, "step" if x in ("steps", "seconds") else x
     names = ["phase", "dtype", "seed", "point", "hyperparameters", "status", "step", along, source]
+    chosen = chosen_for(part.results, metric)
     for batch in read_batches(part, [*dict.fromkeys(names)], phase):
         for row in batch.to_pylist():
             if view.seeds is None or row["seed"] < view.seeds:
@@ -117,7 +118,7 @@ def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int)
                 steps = [step for step in row["step"] if view.at_step is None or step <= view.at_step]
                 indices = thin(np.array(steps), most)
                 y = gap_of(np.array(row[source], dtype=float)[indices], part, metric, row["dtype"])
-                best = row["point"] == part.results.best_point
+                best = row["point"] == (part.results.best_point if phase == "select" else chosen)
                 diverged, settings = row["status"] == TrialStatus.DIVERGED, dict(row["hyperparameters"])
                 yield Trial(np.array(row[along], dtype=float)[indices], y, diverged, best, settings)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from jaxtyping import Float
 
 from optbench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
@@ -40,7 +41,12 @@ def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
     """Return the report seeds of a cell as one batch; None if they are not as they are written today."""
     others = {*METRICS} - {*SHOWN, *targets_of(part.results, view)}
     batch = report_batch(part, lambda name: name not in others)
-    if not batch or len({*batch["point"].to_pylist()}) != 1:
+    if not batch:
+        return None
+    if len(part.results.criteria) > 1:
+        # The settings of the main criterion are the first point.
+        batch = batch.filter(pa.compute.equal(batch["point"], 0))
+    if len({*batch["point"].to_pylist()}) != 1:
         return None
     # In the order of tables, whichever way they lie.
     names = batch.schema.names

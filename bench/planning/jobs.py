@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from optbench.errors import nearest, quote
+from optbench.errors import check_name, nearest, quote
 from optbench.planning.cell_key import keyer
 from optbench.planning.problem_cache import Make, maker
 from optbench.planning.registry import Implementations, implementations
@@ -17,6 +17,7 @@ from optbench.request import Cell, RequestError, Suite, expand, load_suite, over
 from optbench.store import manifest
 from optbench.store.locations import locate
 from optbench.sweep import devices
+from optbench.sweep.criteria import CRITERIA, criteria_of
 from optbench.sweep.probes import PROBES
 
 
@@ -44,7 +45,9 @@ class Job(NamedTuple):
 
     @property
     def num_trials(self) -> int:
-        return self.cell.num_points * self.cell.seeds + self.cell.report_seeds
+        cell = self.cell
+        chosen = cell.num_points * cell.seeds * cell.select_studies
+        return chosen + cell.report_seeds * max(len(cell.select_by), 1)
 
 
 def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
@@ -62,6 +65,8 @@ def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
         suite = load_suite(suite, implementations().catalogue())
     request = override(suite, **overrides)
     _check_probes(request)
+    for name in request.select_by:
+        check_name(name, CRITERIA, "select_by")
     return request
 
 
@@ -155,6 +160,7 @@ def _settle(cell: Cell, problem: Problem) -> Cell:
     if cell.dtype == "bfloat16" and not problem.mixed_precision:
         raise RequestError(f"{cell.problem}: dtype 'bfloat16' is not accepted; accepted: float32, float64")
     budget = {"steps": steps, "epochs": None, "records": None, "record_every": record_every}
+    budget["select_by"] = criteria_of(cell.select_by, problem, cell.num_points > 1)
     return dataclasses.replace(cell, batch_size=batch_size, **budget)
 
 

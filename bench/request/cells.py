@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from optbench.errors import RequestError
 from optbench.request.catalogue import OptimizerInfo, match_optimizers, match_problems
-from optbench.request.grammar import DefaultRange, Value, format_spec, geometric, parse_spec, parse_values
+from optbench.request.grammar import DefaultRange, Value, format_spec, geometric, is_range, parse_spec, parse_values
 from optbench.request.grid import check_rates, parse_batch_sizes, points
 from optbench.request.suite import OptimizerEntry, ProblemEntry, Suite
 
@@ -47,6 +47,17 @@ class Cell:
     budget: int = 0
     #: What is measured of parameters beside the loss, sorted.
     probes: tuple[str, ...] = ()
+    #: Independent tunings: one for each report seed, or 1 for all.
+    studies: int = 1
+    #: The criteria by which settings are chosen, the main one first; empty until the problem is known.
+    select_by: tuple[str, ...] = ()
+    #: Whether the learning rates were asked for as a range, which every study shifts.
+    has_range: bool = False
+
+    @property
+    def select_studies(self) -> int:
+        """Count the studies that choose: one is enough where there is nothing to choose from."""
+        return self.studies if self.num_points > 1 else 1
 
     @property
     def num_points(self) -> int:
@@ -68,6 +79,7 @@ class _OptimizerChoice(NamedTuple):
     name: str
     static: dict[str, Value]
     points: tuple[dict[str, Any], ...]
+    has_range: bool
 
 
 def expand(
@@ -134,11 +146,13 @@ def _optimizer_choices(
         }
         grid: dict[str, Any] = {key: check_rates(parse_values(text), key) for key, text in texts.items()}
         grid |= {"schedule": entry.schedule or suite.schedule} | match.traced
+        # In brackets they stand as values, of a range or one by one.
+        has_range = "learning_rate" not in match.traced and is_range(texts["learning_rate"])
         info = optimizers[match.name]
         grid["learning_rate"] = _resolve(grid["learning_rate"], info.learning_rates)
         grid["weight_decay"] = _resolve(grid["weight_decay"], info.weight_decays, 0.0)
         for static in points(match.static):
-            yield _OptimizerChoice(match.name, _by_key(static), points(grid))
+            yield _OptimizerChoice(match.name, _by_key(static), points(grid), has_range)
 
 
 def _resolve(rates: Iterable[float | DefaultRange], ends: tuple[float, float], *first: float) -> list[float]:
@@ -168,7 +182,10 @@ def _merge(choices: Iterable[_OptimizerChoice], optimizers: Mapping[str, Optimiz
         label = format_spec(choice.name, choice.static)
         groups.setdefault((label, *unfilled), []).append(choice)
     return [
-        group[0]._replace(points=_unite((choice.points for choice in group), optimizers[group[0].name]))
+        group[0]._replace(
+            points=_unite((choice.points for choice in group), optimizers[group[0].name]),
+            has_range=all(choice.has_range and choice.points == group[0].points for choice in group),
+        )
         for group in groups.values()
     ]
 
@@ -201,6 +218,9 @@ def _cell(suite: Suite, task: _ProblemChoice, problem: str, choice: _OptimizerCh
         record_every=suite.record_every,
         seed=suite.seed,
         probes=suite.probes,
+        studies=suite.studies or max(suite.report_seeds, 1),
+        select_by=suite.select_by,
+        has_range=choice.has_range,
     )
 
 

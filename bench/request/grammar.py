@@ -49,6 +49,12 @@ def parse_values(text: str) -> tuple[Value | DefaultRange, ...]:
     return tuple(value for item in split(text) for value in _parse_item(item))
 
 
+def is_range(text: str) -> bool:
+    """Return whether all values of a text are those of one range."""
+    items = split(text)
+    return len(items) == 1 and ":" in items[0] and not items[0].startswith('"')
+
+
 def parse_spec(text: str) -> Spec:
     """Return the spec of `name` or `name[key=values,...]`; an item without `=` continues the key before it.
 

@@ -23,6 +23,8 @@ from optbench.request.grid import check_rates, parse_batch_sizes
 from optbench.request.schedule import parse_schedules
 
 _FOLDER = Path(__file__).parent / "suites"
+#: Words that a request without them lacks in its text, by which it is named.
+_LATER = ("probes", "studies", "select_by")
 _RIVALS = {"steps": "epochs", "epochs": "steps", "records": "record_every", "record_every": "records"}
 
 
@@ -90,6 +92,21 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(sorted({name.strip() for item in items for name in item.split(",")}))
 
 
+def _in_order(value: Any) -> tuple[str, ...]:
+    """Bring a text or a list of texts, each a comma list, to names without their repeats, in the order given."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise RequestError("takes a name or a list of them")
+    return tuple(dict.fromkeys(name.strip() for item in items for name in item.split(",")))
+
+
+def _studies(value: int | None, info: ValidationInfo) -> int | None:
+    num = info.data.get("report_seeds", 0)
+    if value not in (None, 1, num):
+        raise RequestError(f"{value} is not accepted; accepted: 1, or as many as report seeds ({num})")
+    return value
+
+
 class ProblemEntry(BaseModel):
     """One problem, and the settings that it overrides of its suite."""
 
@@ -129,6 +146,11 @@ class Suite(BaseModel):
     epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
     seeds: _Count = 3
     report_seeds: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 10
+    #: Independent tunings, each with its own learning rates and seeds: one a report seed where None, or 1.
+    studies: Annotated[_Count | None, AfterValidator(_studies)] = None
+    #: What settings are chosen by, the main criterion first; none: validation loss where there are such rows, else the
+    #: objective. Who plans knows the names.
+    select_by: Annotated[tuple[str, ...], BeforeValidator(_in_order)] = ()
     #: The number of records of a run; 50 unless `record_every` sets the steps between two.
     records: _Count | None = None
     record_every: Annotated[_Count | None, AfterValidator(_excludes("records"))] = None
@@ -141,7 +163,7 @@ class Suite(BaseModel):
     @model_serializer(mode="wrap")
     def _without_empty(self, handler: Callable[["Suite"], dict[str, Any]]) -> dict[str, Any]:
         """Leave out what is not asked for: a request is named by a digest of its text."""
-        return {word: value for word, value in handler(self).items() if word != "probes" or value}
+        return {word: value for word, value in handler(self).items() if word not in _LATER or value}
 
 
 def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogue | None = None) -> Suite:

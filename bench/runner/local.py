@@ -94,6 +94,8 @@ def _record(cell: Cell, results: CellResults | None = None, message: str = "") -
         num_points=cell.num_points,
         seeds=cell.seeds,
         report_seeds=cell.report_seeds,
+        studies=cell.studies,
+        select_studies=cell.select_studies,
         results=results,
         message=message,
     )

@@ -10,6 +10,7 @@ from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell, parse_schedule
+from optbench.request.studies import study_points
 from optbench.sweep import devices
 from optbench.sweep.problem_data import Prepared, prepare
 from optbench.sweep.schedules import multipliers
@@ -68,18 +69,34 @@ def defaults_of(job: Job) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if value is not None}
 
 
-def points_of(cell: Cell, steps: int, chosen: Sequence[Mapping[str, Any]] | None = None) -> Points:
-    """Turn a cell's points into arrays, or some that were chosen within their ranges: one program takes both."""
+#: The settings of trials, [seed][point].
+Settings = Sequence[Sequence[Mapping[str, Any]]]
+
+
+def settings_of(cell: Cell, points: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the settings of all selection trials: every study's seeds train its points."""
+    studies = study_points(points, cell.select_studies, cell.seed, cell.has_range)
+    return [study for study in studies for _ in range(cell.seeds)]
+
+
+def points_of(cell: Cell, steps: int, settings: Settings) -> Points:
+    """Turn the settings of trials within a cell's ranges into arrays: one program takes them all."""
     schedules = sorted({point["schedule"] for point in cell.points})
     table = [multipliers(*parse_schedule(text), steps) for text in schedules]
-    index = np.array([schedules.index(point["schedule"]) for point in chosen or cell.points])
-    return Points(hyperparameters_of(cell, chosen), index, np.stack(table, axis=1))
+    index = np.array([[schedules.index(point["schedule"]) for point in points] for points in settings])
+    values = {
+        name: np.array([[point[name] for point in points] for points in settings], dtype=np.float64)
+        for name in tuned_names(cell)
+    }
+    return Points(values, index, np.stack(table, axis=1))
 
 
-def hyperparameters_of(
-    cell: Cell, chosen: Sequence[Mapping[str, Any]] | None = None
-) -> dict[str, Float[np.ndarray, " point"]]:
-    """Gather each hyperparameter of a cell's points; weight decay is left out where none of the cell's has any."""
+def tuned_names(cell: Cell) -> list[str]:
+    """Name the hyperparameters of a cell's points; weight decay is left out where none of the cell's has any."""
     decayed = any(point["weight_decay"] for point in cell.points)
-    names = [name for name in cell.points[0] if name != "schedule" and (name != "weight_decay" or decayed)]
-    return {name: np.array([point[name] for point in chosen or cell.points], dtype=np.float64) for name in names}
+    return [name for name in cell.points[0] if name != "schedule" and (name != "weight_decay" or decayed)]
+
+
+def hyperparameters_of(cell: Cell) -> dict[str, Float[np.ndarray, " point"]]:
+    """Gather the values of each hyperparameter of a cell's points."""
+    return {name: np.array([point[name] for point in cell.points], dtype=np.float64) for name in tuned_names(cell)}

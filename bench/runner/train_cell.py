@@ -5,24 +5,26 @@ from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from optbench import search
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
-from optbench.runner.program_spec import defaults_of, points_of, recipe_of
+from optbench.runner.program_spec import Settings, defaults_of, points_of, recipe_of, settings_of
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
 from optbench.search.space import Space
 from optbench.search.strategy import Measure
 from optbench.store.record import CellResults
+from optbench.sweep.criteria import Choice, choices, point_scores
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
 from optbench.sweep.halving import least_bytes, num_parts, sweep_halving
 from optbench.sweep.probes import directions
 from optbench.sweep.problem_data import Prepared
-from optbench.sweep.selection import at_edge, best_point, final_losses
+from optbench.sweep.selection import at_edge
 from optbench.sweep.streams import trial_name
 from optbench.sweep.sweep import Compiled, Points, compile_sweep, measuring_ends, out_of_memory, sweep
 
@@ -49,35 +51,44 @@ def compile_job(
     cell = job.cell
     with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
         recipe = recipe_of(job, prepared(job.problem, cell.dtype, cell.probes))
-        points, limit = points_of(cell, job.steps), limit or memory_limit_bytes(*chosen)
+        points = points_of(cell, job.steps, settings_of(cell, cell.points))
+        limit = limit or memory_limit_bytes(*chosen)
         strategy = search.strategy(cell.search)
         together = min(cell.budget, strategy.together) if strategy.propose else len(points)
         parts = (num_parts(recipe, strategy.rungs), least_bytes(recipe)) if strategy.rungs else (1,)
         select = compile_sweep(recipe, points.part(0, together), _trials(cell, "select"), limit, *parts)
         report = None
         if cell.report_seeds:
-            one = points.take([0])
-            report = measuring_ends(compile_sweep(recipe, one, _trials(cell, "report"), limit), one)
+            chosen_points = points_of(cell, job.steps, [[cell.points[0]] * len(cell.select_by)] * cell.report_seeds)
+            report = compile_sweep(recipe, chosen_points, _trials(cell, "report"), limit)
+            report = measuring_ends(report, chosen_points)
     return Ready(points, together, select, report)
 
 
 def _trials(cell: Cell, phase: str) -> list[str]:
-    count = cell.seeds if phase == "select" else cell.report_seeds
+    count = cell.seeds * cell.select_studies if phase == "select" else cell.report_seeds
     return [trial_name(cell.seed, phase, seed) for seed in range(count)]
 
 
 def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults, str]:
-    """Train a cell's points on the selection seeds and the best on the report seeds: (rows, results, message)."""
+    """Train each study's points on its selection seeds, and what it chooses on its report seed.
+
+    Returns (rows, results, message).
+    """
     cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     began = time.perf_counter()
     points, select, compiled = _select(job, ready, limit)
     selected = time.perf_counter()
-    best = best_point(select)
-    rows = curve_rows(job, "select", select, points)
+    settings = settings_of(cell, points)
+    rates = np.array([point["learning_rate"] for point in points])
+    chosen = choices(select, cell.select_by, problem, rates, cell.select_studies)
+    best = chosen[0].over_all
+    rows = curve_rows(job, "select", select, settings)
     if ready.report is not None:
-        report, _ = sweep_in_memory(ready.report, points_of(cell, job.steps, [points[best]]), limit)
-        rows = pa.concat_tables([rows, curve_rows(job, "report", report, [points[best]])])
+        winners = _winners(cell, settings, chosen)
+        report, _ = sweep_in_memory(ready.report, points_of(cell, job.steps, winners), limit)
+        rows = pa.concat_tables([rows, curve_rows(job, "report", report, winners)])
     ended = time.perf_counter()
     optimum = problem.optimum()
     check_optimum(rows, optimum, cell.dtype)
@@ -87,6 +98,8 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
         best_point=best,
         best=_shown(points)[best],
         at_edge=at_edge(points, best),
+        criteria=cell.select_by,
+        selected={choice.criterion: float(np.median(choice.scores)) for choice in chosen},
         optimum=optimum,
         targets=dict(problem.targets),
         higher_is_better=tuple(sorted(problem.higher_is_better)),
@@ -107,6 +120,18 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
     return rows, results, split if compiled.split_for_memory else ""
 
 
+def _winners(cell: Cell, settings: Settings, chosen: Sequence[Choice]) -> Settings:
+    """Return what each report seed trains: the settings that its study chose, by each criterion.
+
+    A single study serves all seeds with what is chosen over all of its own.
+    """
+    if cell.select_studies == 1:
+        return [[settings[0][choice.over_all] for choice in chosen]] * cell.report_seeds
+    return [
+        [settings[study * cell.seeds][choice.of_studies[study]] for choice in chosen] for study in range(cell.studies)
+    ]
+
+
 def _select(job: Job, ready: Ready, limit: int) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:
     """Train a cell's points on the selection seeds: the points in the order of their curves, these, what ran them."""
     strategy = search.strategy(job.cell.search)
@@ -119,16 +144,18 @@ def _select_proposed(
     job: Job, ready: Ready, limit: int, propose: Callable[[Space, Measure], None]
 ) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:
     """Train points round by round, as a strategy proposes them from the scores of earlier rounds."""
-    cell, compiled = job.cell, ready.select
+    cell, compiled, problem = job.cell, ready.select, job.problem
+    assert isinstance(problem, Problem)
     points: list[dict[str, Any]] = []
     curves: list[Curves] = []
 
     def measure(proposed: Sequence[dict[str, Any]]) -> Sequence[float]:
         nonlocal compiled
-        measured, compiled = sweep_in_memory(compiled, points_of(cell, job.steps, proposed), limit)
+        settings = settings_of(cell, proposed)
+        measured, compiled = sweep_in_memory(compiled, points_of(cell, job.steps, settings), limit)
         points.extend(proposed)
         curves.append(measured)
-        return final_losses(measured).tolist()
+        return point_scores(measured, cell.select_by[0], problem).tolist()
 
     propose(Space(cell.points, cell.budget, cell.seed, cell.optimizer), measure)
     return points, join(curves), compiled

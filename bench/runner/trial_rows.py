@@ -1,6 +1,5 @@
 """Turn what a sweep measured into the rows that are kept: one per trial."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,10 +9,11 @@ import pyarrow as pa
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
+from optbench.runner.program_spec import Settings
 from optbench.store.schema import trial_columns
 from optbench.store.status import TrialStatus
 from optbench.sweep.curves import Curves
-from optbench.sweep.selection import diverged
+from optbench.sweep.selection import diverged, worse_than_start
 
 
 def examples_per_step(cell: Cell, problem: Problem) -> int:
@@ -21,15 +21,16 @@ def examples_per_step(cell: Cell, problem: Problem) -> int:
     return problem.num_rows if cell.batch_size == "full" else int(cell.batch_size or 1)
 
 
-def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Turn curves [seed, point, record] into one row per trial, seed by seed."""
+def curve_rows(job: Job, phase: str, curves: Curves, settings: Settings) -> pa.Table:
+    """Turn curves [seed, point, record] of settings [seed][point] into one row per trial, seed by seed."""
     lost = diverged(curves)
     cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     # On full batches the loss before each update is the train loss itself, so a dense curve comes for free.
     plain = job.known.optimizers[cell.optimizer_name].evaluation_params is None
     exact = cell.batch_size == "full" and not problem.noisy_loss and plain
-    ended = np.where(curves.stopped_at >= 0, TrialStatus.STOPPED, TrialStatus.OK)
+    ended = np.where(worse_than_start(curves), TrialStatus.WORSE, TrialStatus.OK)
+    ended = np.where(curves.stopped_at >= 0, TrialStatus.STOPPED, ended)
     columns = {
         "status": np.where(lost, TrialStatus.DIVERGED, ended),
         "diverged_at": np.ma.masked_less(curves.diverged_at, 0),
@@ -46,11 +47,13 @@ def curve_rows(job: Job, phase: str, curves: Curves, points: Sequence[Mapping[st
         name: None if values is None else values.reshape(lost.size, *values.shape[2:])
         for name, values in columns.items()
     }
-    return trial_columns(_names(cell, phase, len(lost), points) | flat, lost.size)
+    return trial_columns(_names(cell, phase, settings) | flat, lost.size)
 
 
-def _names(cell: Cell, phase: str, seeds: int, points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _names(cell: Cell, phase: str, settings: Settings) -> dict[str, Any]:
     """Say which trials stand in the rows: all points of the first seed, then of the next one."""
+    seeds, num_points = len(settings), len(settings[0])
+    points = [point for of_seed in settings for point in of_seed]
     tuned = [name for name in points[0] if name != "schedule"]
     return {
         "phase": phase,
@@ -59,17 +62,18 @@ def _names(cell: Cell, phase: str, seeds: int, points: Sequence[Mapping[str, Any
         "dtype": cell.dtype,
         # None where a plug-in failed to make the problem that would have said.
         "batch_size": None if cell.batch_size is None else str(cell.batch_size),
-        "seed": np.repeat(np.arange(seeds), len(points)),
-        "point": np.tile(np.arange(len(points)), seeds),
-        "hyperparameters": {name: np.tile([point[name] for point in points], seeds) for name in tuned},
-        "schedule": np.tile([point["schedule"] for point in points], seeds),
+        "seed": np.repeat(np.arange(seeds), num_points),
+        "point": np.tile(np.arange(num_points), seeds),
+        "hyperparameters": {name: np.array([point[name] for point in points]) for name in tuned},
+        "schedule": np.array([point["schedule"] for point in points]),
     }
 
 
 def failed_rows(cell: Cell, status: TrialStatus, message: str) -> pa.Table:
     """Write one row per trial that a failed cell would have had."""
-    names = _names(cell, "select", cell.seeds, cell.points)
-    return trial_columns(names | {"status": status, "message": message}, cell.seeds * len(cell.points))
+    settings = [cell.points] * cell.seeds * cell.select_studies
+    names = _names(cell, "select", settings)
+    return trial_columns(names | {"status": status, "message": message}, len(settings) * len(cell.points))
 
 
 class BelowOptimumError(Exception):

@@ -77,7 +77,7 @@ def _read_and_copy(path: Path) -> tuple[Part | TornPart | None, dict[str, Any] |
         report = None
         if part.outcome == Outcome.FINISHED and at.size <= LARGEST_BYTES:
             with suppress(*UNREADABLE):
-                report = _serialized(_report_batch(file, part.record.report_seeds, _is_kept))
+                report = _serialized(_report_batch(file, part.record.report_trials, _is_kept))
     fields = {"schema": VERSION, "key": path.stem, "footer": footer_text(path.stem, part.record)}
     return part, fields | at._asdict() | {"report": report}
 
@@ -113,7 +113,7 @@ def report_batch(part: Part, keep: Callable[[str], bool]) -> pa.RecordBatch | No
             if {*KEPT} <= {*batch.schema.names}:
                 return batch.select([name for name in batch.schema.names if keep(name)])
     with open_part(part) as trials:
-        return _report_batch(trials, part.record.report_seeds, lambda name: _is_kept(name) and keep(name))
+        return _report_batch(trials, part.record.report_trials, lambda name: _is_kept(name) and keep(name))
 
 
 def _report_batch(trials: Trials, num: int, keep: Callable[[str], bool]) -> pa.RecordBatch | None:

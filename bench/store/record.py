@@ -15,7 +15,7 @@ UNNAMED = "not named"
 class CellResults:
     """What training a cell gave and took. Seconds are of its batched sweeps, not of the optimizer."""
 
-    #: Number of the point whose median loss over the selection seeds is lowest.
+    #: Number of the point that is chosen by the main criterion over the selection seeds of all studies.
     best_point: int
     #: Hyperparameter -> value of that point, and its schedule where several were swept.
     best: Mapping[str, float | str]
@@ -32,6 +32,11 @@ class CellResults:
     probes: Mapping[str, bool | None] = field(default_factory=dict)
     #: Hyperparameter -> what the optimizer has without tuning, of those swept. Parts of older runs lack it.
     defaults: Mapping[str, float] = field(default_factory=dict)
+    #: What settings were chosen by, the main criterion first: of each study the report trials have one point for each,
+    #: in this order. Parts of older runs, which chose by the median train loss, lack it.
+    criteria: tuple[str, ...] = ("train_loss",)
+    #: Criterion -> the value that the settings of each study were chosen by, the median over studies.
+    selected: Mapping[str, float] = field(default_factory=dict)
     #: Updates of one trial.
     steps: int
     #: Updates between two records of the curves.
@@ -66,13 +71,27 @@ class CellRecord:
     #: Examples a batch, or "full"; None where the problem could not be made, which may have one of its own.
     batch_size: int | str | None
     num_points: int
-    #: Selection seeds and report seeds.
+    #: Selection seeds of each study, and report seeds of all.
     seeds: int
     report_seeds: int
+    #: Independent tunings, that chose their own settings. Parts of older runs, of one study, lack it.
+    studies: int = 1
+    #: Those that trained selection trials: one where there was nothing to choose.
+    select_studies: int = 1
     #: None where the cell failed.
     results: CellResults | None = None
     #: Why it failed.
     message: str = ""
+
+    @property
+    def select_trials(self) -> int:
+        """Return the number of selection trials."""
+        return self.num_points * self.seeds * self.select_studies
+
+    @property
+    def report_trials(self) -> int:
+        """Return the number of report trials: each seed trains the settings of each criterion."""
+        return self.report_seeds * len(self.results.criteria) if self.results else 0
 
     @property
     def outcome(self) -> Outcome:

@@ -7,7 +7,9 @@ class TrialStatus(StrEnum):
     """How a trial ended, in a part's column `status`."""
 
     OK = "ok"
-    #: Its loss was not finite, or ended above where it began.
+    #: It ended above its start, but not far above, or no longer rising.
+    WORSE = "worse than the start"
+    #: Its loss was not finite, or ended far above where it began.
     DIVERGED = "diverged"
     #: A search dropped it on the way.
     STOPPED = "stopped"

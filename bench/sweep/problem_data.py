@@ -118,8 +118,9 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
     options = devices.sweep_options(chosen[0])
     put = partial(jax.device_put, device=chosen[0] if mesh is None else NamedSharding(mesh, sharding.WHOLE))
     splits = {"train": _as_run_dtype(() if problem.train is None else problem.train)}
-    if problem.test is not None:
-        splits["test"] = _as_run_dtype(problem.test)
+    for split, rows in (("validation", problem.validation), ("test", problem.test)):
+        if rows is not None:
+            splits[split] = _as_run_dtype(rows)
     params = jax.eval_shape(problem.init, jax.random.key(0))
     metrics = metrics_of(problem, dtype)
     _check(problem, tuple(jax.eval_shape(metrics, params, splits)))

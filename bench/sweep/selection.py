@@ -1,41 +1,68 @@
-"""Choose a cell's best point on its selection seeds."""
+"""Choose a cell's settings by scores that see the unlucky seeds: in every study anew, and over all of them."""
 
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from optbench.sweep.curves import Curves
 
+#: Share of the selection seeds whose cost a point's score is at least.
+QUANTILE = 0.75
+#: A trial has diverged only where it ends above its start by more than so many times what it could have gained.
+FAR = 10.0
+
 
 def diverged(curves: Curves) -> Bool[np.ndarray, "seed point"]:
-    """Mark trials whose loss was not finite at any step, or ended above where it began.
+    """Mark trials whose loss was not finite at any step, or ended far above where it began, and rising.
 
-    Where a point that was dropped would have ended is not known.
+    Far is FAR times the way from the start down to the lowest loss that any trial reached, or the spread of the starts
+    over seeds, whichever is more: to begin next to the optimum and to be shaken by noise, or to follow a target that
+    drifts, is no divergence. Where a point that was dropped would have ended is not known.
     """
     loss = curves.metrics["train_loss"]
-    first, last = loss[..., 0], loss[..., -1]
+    first, last, middle = loss[..., 0], loss[..., -1], loss[..., loss.shape[-1] // 2]
+    lowest = np.min(loss, initial=np.inf, where=np.isfinite(loss))
+    margin = FAR * np.maximum(np.abs(first - lowest), np.ptp(first))
+    rising = last > np.where(np.isfinite(middle), middle, -np.inf)
     ended = curves.stopped_at < 0
-    return (curves.diverged_at >= 0) | (ended & (~np.isfinite(last) | (last > first)))
+    return (curves.diverged_at >= 0) | (ended & (~np.isfinite(last) | ((last > first + margin) & rising)))
 
 
-def best_point(curves: Curves) -> int:
-    """Choose the point with the lowest median final train loss over seeds, of those not dropped; the first of equals.
+def worse_than_start(curves: Curves) -> Bool[np.ndarray, "seed point"]:
+    """Mark trials that ended above where they began, whether or not they diverged."""
+    loss = curves.metrics["train_loss"]
+    return loss[..., -1] > loss[..., 0]
 
-    A diverged trial counts as infinity, so a point that diverges on most seeds can't win against one that doesn't.
+
+def scores(
+    cost: Float[np.ndarray, "seed point"], num_studies: int, resolution: float = 0.0
+) -> Float[np.ndarray, "study point"]:
+    """Score the points of each study, lower is better, by the upper quartile of their costs over its seeds.
+
+    The quartile is rounded up to a seed's own cost: of up to four seeds it is the worst. By the median, two lucky seeds
+    of three crown settings that fail every third time. What lies within the resolution of a study's best equals it.
     """
-    ended = np.flatnonzero(curves.stopped_at < 0)
-    return int(ended[np.argmin(final_losses(curves)[ended])])
+    seeds = len(cost) // num_studies
+    ordered = np.sort(cost.reshape(num_studies, seeds, -1), axis=1)
+    quartiles = ordered[:, int(np.ceil(QUANTILE * (seeds - 1)))]
+    # NaN, of a point that was dropped, stays what it is.
+    lowest = np.min(quartiles, axis=1, keepdims=True, initial=np.inf, where=~np.isnan(quartiles))
+    return np.maximum(quartiles, lowest + resolution)
 
 
-def final_losses(curves: Curves) -> Float[np.ndarray, " point"]:
-    """Take each point's median final train loss over seeds, where a diverged trial counts as infinity.
+def choose(
+    ranked: Sequence[Float[np.ndarray, "study point"]], rates: Float[np.ndarray, " point"]
+) -> Int[np.ndarray, " study"]:
+    """Return the point of the lowest score in each study; equals are ranked by the next scores, then by the lower rate.
 
-    NaN where a point was dropped.
+    NaN marks a point that was dropped on the way, which is never chosen.
     """
-    final = np.where(diverged(curves), np.inf, curves.metrics["train_loss"][..., -1])
-    return np.where(curves.stopped_at < 0, median_loss(final), np.nan)
+    primary = np.asarray(ranked[0])
+    order = [np.lexsort((rates, *(each[study] for each in reversed(ranked)))) for study in range(len(primary))]
+    # Of scores that are all infinite too, the lower rate: numpy sorts NaN last.
+    return np.array([points[0] for points in order])
 
 
 def median_loss(losses: Float[np.ndarray, "seed point"]) -> Float[np.ndarray, " point"]:

@@ -12,8 +12,6 @@ from optbench.sweep.devices import Device
 
 #: How arrays lie on the devices: whole on each, or their points shared out. Each may stand in for an array.
 WHOLE: Any = P()
-#: [point, ...]
-POINTS: Any = P("point")
 #: [seed, point, ...]
 TRIALS: Any = P(None, "point")
 #: [step or metric, seed, point, ...]

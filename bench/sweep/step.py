@@ -58,10 +58,10 @@ class Chunk(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Feed the grid: hyperparameters [point], the schedule each point follows, a number per seed."""
+    """Feed the grid: the settings of each trial, and a number per seed."""
 
-    hyperparameters: Mapping[str, Float[AnyArray, " point"]]
-    schedule: Int[AnyArray, " point"]
+    hyperparameters: Mapping[str, Float[AnyArray, "seed point"]]
+    schedule: Int[AnyArray, "seed point"]
     seeds: Int[AnyArray, " seed"]
 
 
@@ -98,7 +98,7 @@ def program(recipe: Recipe) -> Program:
             never, none = jnp.int32(-1), jnp.int32(0)
             return Carry(params, transformation.init(params), never, none)
 
-        over = jax.vmap(jax.vmap(one, (None, 0, None)), (0, None, 0))
+        over = jax.vmap(jax.vmap(one, (None, 0, None)), (0, 0, 0))
         return over(params, grid.hyperparameters, grid.seeds)
 
     def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
@@ -108,8 +108,8 @@ def program(recipe: Recipe) -> Program:
             return step(constants, carry, batch, key, hyperparameters | scaled, index, seed)
 
         points = jax.vmap(trial, (0, None, None, 0, 0, None, None, None))
-        seeds = jax.vmap(points, (0, 0, 0, None, None, None, None, 0))
-        whole = jax.vmap(points, (0, None, 0, None, None, None, None, 0))
+        seeds = jax.vmap(points, (0, 0, 0, 0, 0, None, None, 0))
+        whole = jax.vmap(points, (0, None, 0, 0, 0, None, None, 0))
 
         def body(carry: Carry, now: Chunk) -> tuple[Carry, Array]:
             rest = (now.keys, grid.hyperparameters, grid.schedule, now.multipliers, now.step, grid.seeds)

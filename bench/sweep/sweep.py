@@ -21,20 +21,23 @@ from optbench.sweep.streams import key_data
 
 @dataclass(frozen=True)
 class Points:
-    """Hold a cell's grid: values [point] per hyperparameter, and the schedule that each point follows."""
+    """Hold a cell's grid: values per hyperparameter, and the schedule that each point follows.
 
-    hyperparameters: Mapping[str, Float[np.ndarray, " point"]]
-    schedule: Int[np.ndarray, " point"]
+    Both are arrays [point] where all seeds train the same settings, else [seed, point].
+    """
+
+    hyperparameters: Mapping[str, Float[np.ndarray, "*seed point"]]
+    schedule: Int[np.ndarray, "*seed point"]
     #: Multipliers [step, schedule].
     multipliers: Float[np.ndarray, "step schedule"]
 
     def __len__(self) -> int:
-        return len(self.schedule)
+        return self.schedule.shape[-1]
 
     def take(self, index: Sequence[int] | np.ndarray) -> "Points":
         """Select points by position."""
-        chosen = {name: values[index] for name, values in self.hyperparameters.items()}
-        return Points(chosen, self.schedule[index], self.multipliers)
+        chosen = {name: values[..., index] for name, values in self.hyperparameters.items()}
+        return Points(chosen, self.schedule[..., index], self.multipliers)
 
     def part(self, first: int, num: int) -> "Points":
         """Select `num` points from one on; beyond the end the last is repeated, so that every part has one shape."""
@@ -105,7 +108,7 @@ def _compile(recipe: Recipe, written: Program, points: Points, trials: tuple[str
 
 
 #: How a Grid lies on the devices.
-_GRID = Grid(sharding.POINTS, sharding.POINTS, sharding.WHOLE)
+_GRID = Grid(sharding.TRIALS, sharding.TRIALS, sharding.WHOLE)
 
 
 def _jit_start(recipe: Recipe, written: Program) -> Any:
@@ -179,10 +182,13 @@ def advance(compiled: Compiled, points: Points, carry: Carry, first: int, stop: 
 def _grid(points: Points, trials: Sequence[str]) -> Grid:
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     # What is beyond the dtype becomes infinite, and its trials diverge.
+    shape = len(trials), len(points)
     with np.errstate(over="ignore"):
-        hyperparameters = {name: values.astype(dtype) for name, values in points.hyperparameters.items()}
+        hyperparameters = {
+            name: np.broadcast_to(values, shape).astype(dtype) for name, values in points.hyperparameters.items()
+        }
     seeds = key_data(trials, "optimizer")[0, :, 0].view(np.int32) & np.int32(2**31 - 1)
-    return Grid(hyperparameters, points.schedule.astype(np.int32), seeds)
+    return Grid(hyperparameters, np.broadcast_to(points.schedule, shape).astype(np.int32), seeds)
 
 
 def _chunk(recipe: Recipe, points: Points, trials: Sequence[str], first: int) -> Chunk:

@@ -35,9 +35,7 @@ def cell_notes(run: StoredRun) -> list[str]:
 def select_notes(run: StoredRun) -> list[str]:
     """Return `cell_notes`, and the number of cells in which a search stopped selection trials early."""
     finished = [(part.record, part.results) for part in run.parts if part.outcome == Outcome.FINISHED]
-    stopped = sum(
-        results.trial_steps < record.num_points * record.seeds * results.steps for record, results in finished
-    )
+    stopped = sum(results.trial_steps < record.select_trials * results.steps for record, results in finished)
     count = f"{stopped} of {len(run.manifest['cells'])}"
     note = f"in {count} cells a search stopped some selection trials early: they count with what they had then"
     return cell_notes(run) + ([note] if stopped else [])

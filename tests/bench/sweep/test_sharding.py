@@ -29,7 +29,7 @@ def test_one_device_takes_no_mesh_and_the_plain_jit():
     device = jax.devices()[0]
     assert sharding.share([device]) is None
     double = lambda x: 2 * x  # noqa: E731
-    plain, shared = jax.jit(double), sharding.jit(double, None, sharding.POINTS, sharding.POINTS)
+    plain, shared = jax.jit(double), sharding.jit(double, None, sharding.TRIALS, sharding.TRIALS)
     assert shared.lower(1.0).as_text() == plain.lower(1.0).as_text()
 
 
