@@ -19,7 +19,7 @@ Rows = tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"] | Int[n
 
 @dataclass(frozen=True)
 class Split:
-    """Training and test rows; `num_classes` is 0 if the target is a number."""
+    """Training, test and validation rows; `num_classes` is 0 if the target is a number."""
 
     train: Rows
     test: Rows | None
@@ -29,6 +29,7 @@ class Split:
     #: A row's features are (raw - mean) / spread, and 0 if the spread is 0.
     mean: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
     spread: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
+    validation: Rows | None = None
 
 
 def load(data: str, also: tuple[str, ...] = ()) -> Table:
@@ -50,29 +51,50 @@ def load(data: str, also: tuple[str, ...] = ()) -> Table:
     raise ValueError(f"data={data!r} is not known: {hint}expected {', '.join(names)}, or a path ending in {endings}")
 
 
-def regression(table: Table, *, standardize: bool, standardize_target: bool, test_fraction: float) -> Split:
-    """Return training and test rows with a number as target. Raises ValueError for words and for an empty side."""
+def regression(
+    table: Table, *, standardize: bool, standardize_target: bool, test_fraction: float, validation_fraction: float = 0.0
+) -> Split:
+    """Return training, test and validation rows with a number as target.
+
+    Raises ValueError for words and for an empty side.
+    """
     if table.y.dtype.kind != "f":
         raise table.fault(0, f"expected a number as target, found {str(table.y[0])!r}")
-    train, test = _split(table, test_fraction)
+    train, validation, test = _split(table, test_fraction, validation_fraction)
     x = _standardize(table.x, train) if standardize else table.x
     y = _standardize(table.y, train) if standardize_target else table.y
-    return Split((x[train], y[train]), (x[test], y[test]) if len(test) else None)
+    others = [(x[rows], y[rows]) if len(rows) else None for rows in (test, validation)]
+    return Split((x[train], y[train]), others[0], validation=others[1])
 
 
-def classification(table: Table, *, standardize: bool, test_fraction: float, label_noise: float = 0.0) -> Split:
-    """Return training and test rows with a class as target, mapped to 0..k-1 in sorted order.
+def classification(
+    table: Table,
+    *,
+    standardize: bool,
+    test_fraction: float,
+    label_noise: float = 0.0,
+    validation_fraction: float = 0.0,
+) -> Split:
+    """Return training, test and validation rows with a class as target, mapped to 0..k-1 in sorted order.
 
-    `label_noise` is the share of training rows whose label becomes another class, drawn uniformly.
+    `label_noise` is the share of training and of validation rows whose label becomes another class, drawn uniformly:
+    validation rows are training rows that are held out. The test labels stay true.
     Raises ValueError for targets that are no classes, for a single class, and for an empty side.
     """
     y, num_classes = _classes(table)
-    train, test = _split(table, test_fraction)
+    train, validation, test = _split(table, test_fraction, validation_fraction)
     x = _standardize(table.x, train) if standardize else table.x
     mean, spread = _moments(table.x, train) if standardize else (0 * table.x[0], 0 * table.x[0] + 1)
     labels = _flip(y[train], label_noise, num_classes)
     test_rows = (x[test], y[test]) if len(test) else None
-    return Split((x[train], labels), test_rows, num_classes, table.image, mean, spread)
+    held_out = (x[validation], _flip(y[validation], label_noise, num_classes)) if len(validation) else None
+    return Split((x[train], labels), test_rows, num_classes, table.image, mean, spread, held_out)
+
+
+def num_held_out(num_rows: int, validation_fraction: float) -> int:
+    """Count the training rows that are held out to choose settings by; none where no row would be left."""
+    num = round(num_rows * validation_fraction)
+    return num if num < num_rows else 0
 
 
 def _bundled(name: str) -> Table:
@@ -85,9 +107,10 @@ def _bundled(name: str) -> Table:
     return Table(name, x.astype(np.float64), bunch.target.astype(np.float64), np.arange(len(x)) + 1, image)
 
 
-def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of training and of test rows, shuffled. Raises ValueError if one side is empty.
+def _split(table: Table, test_fraction: float, validation_fraction: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the indices of training, of validation and of test rows, shuffled. Raises ValueError if one side is empty.
 
+    The validation rows are a share of what is left for training: the test rows are the same whatever it is.
     RandomState, because its stream is frozen across numpy releases.
     """
     num_rows = len(table.x)
@@ -95,7 +118,8 @@ def _split(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
     if num_test == num_rows or (test_fraction > 0) != (num_test > 0):
         raise ValueError(f"{table.name}: test_fraction={test_fraction} leaves one side of {num_rows} rows empty")
     order = np.random.RandomState(0).permutation(num_rows)
-    return order[num_test:], order[:num_test]
+    held_out = num_test + num_held_out(num_rows - num_test, validation_fraction)
+    return order[held_out:], order[num_test:held_out], order[:num_test]
 
 
 def _standardize(values: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ def linear_regression(
     standardize: bool = True,
     standardize_target: bool = True,
     test_fraction: float = 0.2,
+    validation_fraction: float = 0.2,
     rows: int = 1000,
     dim: int = 50,
     condition: float = 1e3,
@@ -40,6 +41,7 @@ def linear_regression(
     seeds differ in their batches alone. The loss of a minibatch or a test split holds the penalty whole.
     `data` is diabetes, another bundled set, a file, or synthetic. `standardize_target` gives the target mean 0 and
     standard deviation 1 as well: the raw 152 +- 77 of diabetes is out of reach for steps of a bounded size.
+    `validation_fraction` of the rows that are no test rows are held out: settings are chosen by them.
     The last five are for data=synthetic: y = x'w + noise, where the eigenvalues of the features' covariance
     are log-spaced from 1/condition to 1, before they are standardised.
     The target is a ten-thousandth of the initial gap.
@@ -57,8 +59,13 @@ def linear_regression(
         if (rows, dim, condition, noise, seed) != (1000, 50, 1e3, 0.1, 0):
             raise accept.refuse("data", data, "synthetic, where rows, dim, condition, noise or seed are set")
         table = load(data, also=("synthetic",))
+    accept.number("validation_fraction", validation_fraction, below=1)
     split = regression(
-        table, standardize=standardize, standardize_target=standardize_target, test_fraction=test_fraction
+        table,
+        standardize=standardize,
+        standardize_target=standardize_target,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
     )
     x, y = split.train
 
@@ -80,6 +87,7 @@ def linear_regression(
         metrics=metrics,
         source=section(linear_regression, "Source"),
         train=split.train,
+        validation=split.validation,
         test=split.test,
         steps=500,
         optimum=optimum,

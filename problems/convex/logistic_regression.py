@@ -19,13 +19,18 @@ Weights = dict[str, Float[Array, "..."]]
 
 
 def logistic_regression(
-    data: str = "breast_cancer", l2: float = 1e-3, standardize: bool = True, test_fraction: float = 0.2
+    data: str = "breast_cancer",
+    l2: float = 1e-3,
+    standardize: bool = True,
+    test_fraction: float = 0.2,
+    validation_fraction: float = 0.2,
 ) -> Problem:
     """Tell classes apart by a line: a convex loss whose curvature falls as the fit gets better.
 
     mean -log p(y | x) + l2/2 |W|^2 in nats, with bias b unpenalised and W, b = 0 at the start, so seeds differ in
     their batches alone. Two classes: p = sigmoid(x'w + b) with w[feature]; more: softmax(x'W + b) with
     W[feature, class]. The loss of a minibatch or a test split holds the penalty whole.
+    `validation_fraction` of the rows that are no test rows are held out: settings are chosen by them.
     `data` is breast_cancer, another bundled set of classes, or a file. The optimum is unknown where Newton's
     method doesn't settle (classes that a line separates, with l2=0) or has beyond 2000 parameters.
     The target is a ten-thousandth of the initial gap.
@@ -36,7 +41,10 @@ def logistic_regression(
     accept.number("l2", l2)
     accept.flag("standardize", standardize)
     accept.number("test_fraction", test_fraction, below=1)
-    split = classification(load(data), standardize=standardize, test_fraction=test_fraction)
+    accept.number("validation_fraction", validation_fraction, below=1)
+    split = classification(
+        load(data), standardize=standardize, test_fraction=test_fraction, validation_fraction=validation_fraction
+    )
     x, y = split.train
     binary = split.num_classes == 2
     columns = () if binary else (split.num_classes,)
@@ -66,6 +74,7 @@ def logistic_regression(
         metrics=metrics,
         source=section(logistic_regression, "Source"),
         train=split.train,
+        validation=split.validation,
         test=split.test,
         steps=500,
         optimum=optimum,

@@ -119,6 +119,7 @@ def classifier(
         metrics=metrics,
         source=source,
         train=split.train,
+        validation=split.validation,
         test=split.test,
         steps=steps,
         batch_size=min(batch_size, len(split.train[0])),

@@ -31,6 +31,7 @@ class Task:
     build: Callable[[Any], Rows] | None = None
     num_uniforms: int = 0
     train: Rows | None = None
+    validation: Rows | None = None
     test: Rows | None = None
     #: The loss is a squared error, and not in nats.
     squared: bool = False
@@ -53,6 +54,7 @@ def contract(task: Task, outputs: Callable[[PyTree[Array], Array], Float[Array, 
         "loss": lambda params, batch, key: metrics(params, batch)["loss"],
         "metrics": metrics,
         "train": task.train,
+        "validation": task.validation,
         "test": task.test,
         "sample": None if task.build is None else sample,
         "optimum": lambda: task.floor,

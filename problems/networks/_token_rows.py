@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from optbench.problems import accept
+from optbench.problems.data import num_held_out
 from optbench.problems.networks._chain import entropy
 from optbench.problems.networks._task import Rows, Task
 
@@ -13,7 +14,7 @@ from optbench.problems.networks._task import Rows, Task
 MAX_WINDOWS = 500
 
 
-def modular_addition(modulus: int, test_fraction: float, seed: int) -> Task:
+def modular_addition(modulus: int, test_fraction: float, validation_fraction: float, seed: int) -> Task:
     """Return the task of (a + b) mod `modulus` after the tokens a, b and =; a share of all pairs is held out.
 
     Raises ValueError for a modulus below 2, and without a pair to train on.
@@ -28,6 +29,7 @@ def modular_addition(modulus: int, test_fraction: float, seed: int) -> Task:
             "test_fraction", test_fraction, f"a share that leaves one of {len(pairs)} pairs to train on"
         )
     baseline = float(np.log(modulus))
+    held_out = num_test + num_held_out(len(pairs) - num_test, validation_fraction)
     return Task(
         num_inputs=modulus + 1,
         num_outputs=modulus + 1,
@@ -35,12 +37,13 @@ def modular_addition(modulus: int, test_fraction: float, seed: int) -> Task:
         floor=0.0,
         baseline=baseline,
         target=baseline / 10,
-        train=(inputs[num_test:], sums[num_test:]),
+        train=(inputs[held_out:], sums[held_out:]),
+        validation=(inputs[num_test:held_out], sums[num_test:held_out]) if held_out > num_test else None,
         test=(inputs[:num_test], sums[:num_test]) if num_test else None,
     )
 
 
-def text(data: str, context: int, test_fraction: float) -> Task:
+def text(data: str, context: int, test_fraction: float, validation_fraction: float) -> Task:
     """Return the task of each byte of a file after those before it in its window; the end of the file is held out.
 
     Raises ValueError for a missing file, and for one that is too short.
@@ -53,7 +56,12 @@ def text(data: str, context: int, test_fraction: float) -> Task:
     parts = [content[: len(content) - num_test], content[len(content) - num_test :]]
     if len(parts[0]) <= context or 0 < len(parts[1]) <= context:
         raise accept.refuse("data", data, f"a file of {context + 1} bytes or more on each side, found {len(content)}")
-    train, test = (_windows(part, context + 1) if len(part) else None for part in parts)
+    num_validation = num_held_out(len(parts[0]), validation_fraction)
+    if context < num_validation and len(parts[0]) - num_validation > context:
+        parts = [parts[0][:-num_validation], parts[1], parts[0][-num_validation:]]
+    train, test, validation = (
+        _windows(part, context + 1) if len(part) else None for part in [*parts, parts[0][:0]][:3]
+    )
     assert train is not None
     alone, before = _byte_entropies(train[1], train[0])
     return Task(
@@ -64,6 +72,7 @@ def text(data: str, context: int, test_fraction: float) -> Task:
         baseline=alone,
         target=(alone + before) / 2,
         train=train,
+        validation=validation,
         test=test,
     )
 

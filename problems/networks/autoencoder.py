@@ -27,12 +27,14 @@ def autoencoder(
     init_scale: float = 1.0,
     standardize: bool = False,
     test_fraction: float = 0.2,
+    validation_fraction: float = 0.2,
 ) -> Problem:
     """Squeeze images through a narrow code: curvature so uneven that most methods don't even beat linear codes.
 
     mean |x - decode(encode(x))|^2, the squared error summed over the features of an example; pixels of digits go from
     0 to 1. Encoder and decoder have `depth` hidden layers of `width` each; code and output are linear. Weight
     matrices start normal with variance 1/fan-in, truncated, times `init_scale` squared; biases at 0.
+    `validation_fraction` of the rows that are no test rows are held out: settings are chosen by them.
     The target is what as many principal components leave out of the training rows; where the network is linear, which
     can't get below, 1.1 times that. The wider the code, the harder it is to do better: tuned muon takes 80 steps to the
     target with bottleneck=4, 140 with 8 and 230 with 16; tuned adamw takes 200 with 4, and misses it with 8 and 16.
@@ -48,8 +50,12 @@ def autoencoder(
     accept.positive("init_scale", init_scale)
     accept.flag("standardize", standardize)
     accept.number("test_fraction", test_fraction, below=1)
-    split = classification(load(data), standardize=standardize, test_fraction=test_fraction)
-    train, test = split.train[0], split.test[0] if split.test else None
+    accept.number("validation_fraction", validation_fraction, below=1)
+    split = classification(
+        load(data), standardize=standardize, test_fraction=test_fraction, validation_fraction=validation_fraction
+    )
+    train, validation, test = (rows[0] if rows else None for rows in (split.train, split.validation, split.test))
+    assert train is not None
     variances = np.linalg.eigvalsh(np.cov(train.T, bias=True))
     if bottleneck >= (rank := int(np.sum(variances > 1e-10 * variances[-1]))):
         raise accept.refuse("bottleneck", bottleneck, f"less than {rank}, the rank of {data}")
@@ -74,6 +80,7 @@ def autoencoder(
         metrics=metrics,
         source=section(autoencoder, "Source"),
         train=train,
+        validation=validation,
         test=test,
         steps=300,
         batch_size=min(64, len(train)),

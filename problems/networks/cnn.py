@@ -35,6 +35,7 @@ def cnn(
     augmentation: int = 0,
     standardize: bool = True,
     test_fraction: float = 0.2,
+    validation_fraction: float = 0.2,
 ) -> Problem:
     """Train a convolutional network: locality as a bias, and how depth without normalisation makes it hard to fit.
 
@@ -61,7 +62,14 @@ def cnn(
     accept.positive("init_scale", init_scale)
     accept.flag("standardize", standardize)
     accept.number("test_fraction", test_fraction, below=1)
-    split = classification(load(data), standardize=standardize, test_fraction=test_fraction, label_noise=label_noise)
+    accept.number("validation_fraction", validation_fraction, below=1)
+    split = classification(
+        load(data),
+        standardize=standardize,
+        test_fraction=test_fraction,
+        label_noise=label_noise,
+        validation_fraction=validation_fraction,
+    )
     image = split.image
     if image is None:
         raise accept.refuse("data", data, "images, digits or an IDX file")

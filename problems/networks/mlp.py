@@ -34,13 +34,15 @@ def mlp(
     augmentation: int = 0,
     standardize: bool = True,
     test_fraction: float = 0.2,
+    validation_fraction: float = 0.2,
 ) -> Problem:
     """Train a multilayer perceptron: how depth, scale, normalisation and wrong labels make a network hard to fit.
 
     mean -log p(y | x) in nats, p = softmax of `depth` hidden layers of `width` and a linear one; no penalty.
     Weight matrices start normal with variance 1/fan-in, truncated, times `init_scale` squared; biases at 0. Layer
     normalisation comes before each activation. `data` is digits, another bundled set of classes, or a file.
-    `label_noise` replaces that share of the training labels by another class; the test labels stay true. At 1 - 1/k
+    `validation_fraction` of the rows that are no test rows are held out: settings are chosen by them.
+    `label_noise` replaces that share of the training and validation labels by another class; the test labels stay true. At 1 - 1/k
     of k classes, 0.9 for digits, the labels are random, and all that can be learned of them is by heart.
     In training alone, `dropout` drops that share of hidden units, `label_smoothing` spreads that share of a label over
     all classes, `mixup` mixes pairs of rows by a share from Beta(mixup, mixup), one a batch, and `augmentation` shifts
@@ -62,7 +64,14 @@ def mlp(
     accept.positive("init_scale", init_scale)
     accept.flag("standardize", standardize)
     accept.number("test_fraction", test_fraction, below=1)
-    split = classification(load(data), standardize=standardize, test_fraction=test_fraction, label_noise=label_noise)
+    accept.number("validation_fraction", validation_fraction, below=1)
+    split = classification(
+        load(data),
+        standardize=standardize,
+        test_fraction=test_fraction,
+        label_noise=label_noise,
+        validation_fraction=validation_fraction,
+    )
     sizes = [split.train[0].shape[1], *[width] * depth, split.num_classes]
     return classifier(
         split,

@@ -28,6 +28,7 @@ def transformer(
     order: int = 1,
     data: str = "",
     test_fraction: float = 0.5,
+    validation_fraction: float = 0.2,
     seed: int = 0,
 ) -> Problem:
     """Train a small transformer: attention's conditioning, which keeps gradient descent on its plateaus.
@@ -45,6 +46,7 @@ def transformer(
       understood late and where weights decay (grokking), if at all. Its context is 3.
     - text: bytes of the file `data`, in windows; the last `test_fraction` of the file is held out.
 
+    Of what is left for training, `validation_fraction` is held out: settings are chosen by it.
     Streams train on fresh sequences and are measured on fixed ones.
     The target is a tenth of the loss of a guess; for markov 3 % of what there is to learn above the floor, for text
     halfway from the entropy of a byte alone to that of a byte after another. On induction rmsprop, muon and adamw got
@@ -63,6 +65,7 @@ def transformer(
     if width % heads:
         raise accept.refuse("heads", heads, f"a divisor of the width, {width}")
     accept.number("test_fraction", test_fraction, below=1)
+    accept.number("validation_fraction", validation_fraction, below=1)
     accept.whole("seed", seed, low=0)
     if data and task != "text":
         raise accept.refuse("data", data, "a file for the task text alone")
@@ -72,9 +75,9 @@ def transformer(
         case "induction":
             sequence_task = _sequences.recall(context, symbols, seed)
         case "modular_addition":
-            sequence_task, context = _token_rows.modular_addition(symbols, test_fraction, seed), 3
+            sequence_task, context = _token_rows.modular_addition(symbols, test_fraction, validation_fraction, seed), 3
         case "text":
-            sequence_task = _token_rows.text(data, context, test_fraction)
+            sequence_task = _token_rows.text(data, context, test_fraction, validation_fraction)
 
     def build(rngs: nnx.Rngs) -> Decoder:
         return Decoder(sequence_task.num_inputs, context, layers, heads, width, norm, tied, rngs)
