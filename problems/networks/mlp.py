@@ -42,8 +42,9 @@ def mlp(
     Weight matrices start normal with variance 1/fan-in, truncated, times `init_scale` squared; biases at 0. Layer
     normalisation comes before each activation. `data` is digits, another bundled set of classes, or a file.
     `validation_fraction` of the rows that are no test rows are held out: settings are chosen by them.
-    `label_noise` replaces that share of the training and validation labels by another class; the test labels stay true. At 1 - 1/k
-    of k classes, 0.9 for digits, the labels are random, and all that can be learned of them is by heart.
+    `label_noise` replaces that share of the training and validation labels by another class; the test labels stay
+    true. At 1 - 1/k of k classes, 0.9 for digits, the labels are random, and all that can be learned of them is by
+    heart.
     In training alone, `dropout` drops that share of hidden units, `label_smoothing` spreads that share of a label over
     all classes, `mixup` mixes pairs of rows by a share from Beta(mixup, mixup), one a batch, and `augmentation` shifts
     images by up to so many pixels. Metrics are those of the plain network on the plain rows.

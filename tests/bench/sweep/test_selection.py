@@ -3,60 +3,131 @@
 import numpy as np
 import pytest
 
+from optbench.problems.problem import Problem
+from optbench.sweep.criteria import choices, criteria_of
 from optbench.sweep.curves import Curves
-from optbench.sweep.selection import at_edge, best_point, diverged
+from optbench.sweep.selection import at_edge, choose, diverged, scores, worse_than_start
 
 INF, NAN = np.inf, np.nan
+MIDDLE = 5.0
 
 
-def ends(final, *, first=10.0, at=None, stopped=None):
-    """Curves [seed, point, record] from 10 to given ends; `at` says where a loss was first not finite.
+def ends(final, *, first=10.0, at=None, stopped=None, **metrics):
+    """Curves [seed, point, record] from 10 over 5 to given ends; `at` says where a loss was first not finite.
 
-    `stopped` says after how many updates points were dropped.
+    `stopped` says after how many updates points were dropped; `metrics` are the ends of others.
     """
     final = np.asarray(final, float)
-    none = np.zeros((*final.shape, 2))
-    loss = np.stack([np.full(final.shape, first), final], axis=-1)
+    none = np.zeros((*final.shape, 3))
+    curve = lambda last: np.stack([np.full(final.shape, first), np.full(final.shape, MIDDLE), last], axis=-1)  # noqa: E731
     where = np.full(final.shape, -1) if at is None else np.asarray(at)
     dropped = np.full(final.shape[1], -1) if stopped is None else np.asarray(stopped)
-    return Curves(np.array([0, 5]), {"train_loss": loss}, none, none, none.astype(int), where, dropped)
+    curves = {"train_loss": curve(final)} | {name: curve(np.asarray(last, float)) for name, last in metrics.items()}
+    evaluations = np.broadcast_to(np.array([0, 5, 10]), none.shape)
+    return Curves(np.array([0, 5, 10]), curves, none, none, evaluations, where, dropped)
+
+
+def problem(**fields):
+    loss = lambda params, *rest: params  # noqa: E731
+    none = {"init": lambda key: 0.0, "loss": loss, "metrics": lambda params, data: {"loss": params}, "source": ""}
+    return Problem(**none | fields)
+
+
+def best(curves, *, criterion="train_loss", num_studies=1, rates=None, **fields):
+    num = curves.diverged_at.shape[1]
+    (choice,) = choices(curves, [criterion], problem(**fields), rates or np.arange(num), num_studies)
+    return choice.of_studies.tolist(), choice.over_all
 
 
 @pytest.mark.parametrize(
-    ("final", "best"),
+    ("final", "winner"),
     [
         ([[3.0, 1.0, 2.0]], 1),
-        # Medians over three seeds: 2, 3 and 4.
-        ([[1.0, 3.0, 4.0], [2.0, 3.0, 4.0], [9.0, 3.0, 0.0]], 0),
-        # Medians over two seeds: 2, 1.5.
-        ([[1.0, 1.5], [3.0, 1.5]], 1),
-        # The first of equals.
+        # The worst of up to four seeds counts: 9, 3 and 4. By the median, the first would win with 2.
+        ([[1.0, 3.0, 4.0], [2.0, 3.0, 4.0], [9.0, 3.0, 0.0]], 1),
+        # Two lucky seeds of three don't hide that the third diverged.
+        ([[0.0, 1.0], [0.0, 1.0], [INF, 1.0]], 1),
+        # The lower rate of equals.
         ([[2.0, 1.0, 1.0]], 1),
-        # One of three seeds diverged: the median of (0, 0, inf) is 0, below 1. Two of three: infinite.
-        ([[0.0, 1.0], [0.0, 1.0], [INF, 1.0]], 0),
-        ([[0.0, 1.0], [NAN, 1.0], [INF, 1.0]], 1),
-        # Above the start counts as diverged, so 10.5 is no better than infinity: the first of equals.
-        ([[INF, 10.5]], 0),
+        # What float32 can't tell apart at a start of 10 is equal, too.
+        ([[1.0000001, 1.0, 2.0]], 0),
+        ([[1e-7, 0.0]], 0),
+        ([[1e-5, 0.0]], 1),
+        # Above the start is worse, but better than infinity.
+        ([[INF, 10.5]], 1),
         ([[NAN, NAN]], 0),
         ([[INF, 9.9]], 1),
     ],
     ids=str,
 )
-def test_best_point(final, best):
-    assert best_point(ends(final)) == best
+def test_best_point(final, winner):
+    assert best(ends(final)) == ([winner], winner)
+
+
+def test_of_five_seeds_and_more_the_unluckiest_fifth_is_forgiven():
+    # ceil(0.75 * 4) = 3 of ranks 0 to 4: the second worst.
+    assert scores(np.array([[1.0], [2.0], [3.0], [4.0], [INF]]), 1).tolist() == [[4.0]]
+    assert scores(np.array([[1.0], [2.0], [3.0], [INF]]), 1).tolist() == [[INF]]
+    assert scores(np.array([[7.0]]), 1).tolist() == [[7.0]]
+
+
+def test_each_study_chooses_by_its_own_seeds_and_all_together_by_all():
+    final = [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [8.0, 2.0, 1.0], [8.0, 2.0, 1.5]]
+    assert best(ends(final), num_studies=2) == ([0, 2], 1)
+
+
+def test_equals_are_ranked_by_the_lower_rate_wherever_it_stands():
+    assert choose([np.array([[1.0, 1.0, 2.0]])], np.array([0.3, 0.1, 0.01])).tolist() == [1]
+
+
+def test_settings_are_chosen_by_other_metrics_than_the_objective():
+    curves = ends([[1.0, 2.0, 3.0]], validation_loss=[[9.0, 4.0, 5.0]], validation_accuracy=[[0.5, 0.7, 0.7]])
+    rows = {"validation": np.zeros(2)}
+    assert best(curves, criterion="validation_loss", **rows)[1] == 1
+    # Of two with the highest accuracy the one with the lower validation loss, though its rate is higher.
+    assert best(curves, criterion="validation_accuracy", rates=[1, 3, 2], **rows)[1] == 1
+
+
+def test_the_fastest_to_a_target_stays_there_and_has_not_diverged():
+    curves = ends([[4.0, 6.0, 1.0, INF]])
+    # All are at 5 after 5 updates: the second leaves again, the fourth diverges. Of the two fastest the lower loss.
+    assert best(curves, criterion="steps_to_target", targets={"train_loss": 5.0})[1] == 2
+    assert best(curves, criterion="gradients_to_target", targets={"train_loss": 4.5})[1] == 2
+
+
+def test_a_cell_is_chosen_by_what_its_problem_has():
+    rows, target = {"validation": np.zeros(2)}, {"targets": {"train_loss": 1.0}}
+    assert criteria_of((), problem()) == ("train_loss",)
+    assert criteria_of((), problem(**target)) == ("train_loss", "steps_to_target")
+    assert criteria_of((), problem(**rows, **target)) == ("validation_loss", "train_loss", "steps_to_target")
+    assert criteria_of(("validation_accuracy",), problem(**rows)) == ("validation_loss",)
+    assert criteria_of(("steps_to_target",), problem()) == ("train_loss",)
+    accurate = problem(metrics=lambda params, data: {"loss": params, "accuracy": params}, **rows)
+    assert criteria_of(("validation_accuracy", "train_loss"), accurate) == ("validation_accuracy", "train_loss")
+    assert criteria_of((), accurate, has_choice=False) == ("validation_loss",)
 
 
 def test_a_point_that_was_not_finite_midway_does_not_win():
-    assert best_point(ends([[0.0, 1.0]], at=[[3, -1]])) == 1
+    assert best(ends([[0.0, 1.0]], at=[[3, -1]]))[1] == 1
 
 
-def test_diverged():
-    curves = ends([[9.0, 10.0, 10.1, INF, NAN, 9.0]], at=[[-1, -1, -1, -1, -1, 3]])
-    assert diverged(curves).tolist() == [[False, False, True, True, True, True]]
+def test_diverged_is_far_above_the_start_and_rising():
+    # From 10 down to 5 at the most: far is 10 + 10 * 5.
+    curves = ends([[9.0, 10.0, 10.1, 59.0, 61.0, INF, NAN, 9.0]], at=[[-1, -1, -1, -1, -1, -1, -1, 3]])
+    assert diverged(curves).tolist() == [[False, False, False, False, True, True, True, True]]
+    assert worse_than_start(curves).tolist() == [[False, False, True, True, True, True, False, False]]
+
+
+def test_noise_around_an_optimum_that_a_run_starts_from_is_no_divergence():
+    # Fine-tuning: the starts of two seeds are 0.501 and 0.502, the optimum is 0.5.
+    loss = np.array([[[0.501, 0.5005, 0.5028]], [[0.502, 0.5001, 0.506]]])
+    curves = ends(loss[..., -1])
+    curves.metrics["train_loss"][:] = loss
+    assert not diverged(curves).any() and worse_than_start(curves).all()
 
 
 @pytest.mark.parametrize(
-    ("final", "best"),
+    ("final", "winner"),
     [
         ([[NAN, 3.0, 2.0]], 2),
         # Even where all that ran to the end diverged.
@@ -65,8 +136,8 @@ def test_diverged():
     ],
     ids=str,
 )
-def test_a_dropped_point_does_not_win(final, best):
-    assert best_point(ends(final, stopped=[2, -1, -1])) == best
+def test_a_dropped_point_does_not_win(final, winner):
+    assert best(ends(final, stopped=[2, -1, -1]))[1] == winner
 
 
 def test_a_dropped_point_has_not_diverged_for_that():
