@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 
+from optbench.sweep.criteria import CRITERIA
 from optbench.sweep.probes import PROBES
 
 
@@ -69,6 +70,12 @@ PROBE_HELP = (
 )
 
 
+SELECT_HELP = (
+    f"What settings are chosen by, the main criterion first: {alternatives([*CRITERIA])}; where not given, validation "
+    "loss where a problem has such rows, else the objective, and beside it what the tables of steps to a target need."
+)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -82,6 +89,8 @@ class Options:
     """G, or default:N for each optimizer's own range in N values."""
     weight_decay: Text = None
     """G, or default:N for 0 and each optimizer's own range in N - 1 values."""
+    like: str | None = None
+    """Optimizer whose ranges plug-ins without one of their own are tuned over, as in adamw."""
     batch_size: Text = None
     """Comma list of integers and full."""
     schedule: Text = None
@@ -91,9 +100,12 @@ class Options:
     epochs: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
     """Passes over the data, the same for every batch size; in place of --steps."""
     seeds: Count = None
-    """Seeds that choose the best point."""
+    """Seeds by which each study chooses its settings."""
     report_seeds: Count = None
-    """Fresh seeds that the best point is reported on; 0 leaves this phase out."""
+    """Fresh seeds that results are reported on, one a study; 0 leaves this phase out."""
+    studies: Count = None
+    """Independent tunings, each with learning rates and seeds of its own: as many as report seeds, or 1."""
+    select_by: Annotated[list[str] | None, Parameter(help=SELECT_HELP)] = None
     records: Count = None
     """Records along each curve."""
     record_every: Count = None

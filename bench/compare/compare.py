@@ -64,6 +64,7 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
     first, *others = operands
     both_sides: list[tuple[Side, Side]] = []
     notes: list[str] = []
+    spaces: list[str] = []
     for pair in [pair for other in others for pair in pairs(first, other)]:
         with_run = pair[0].optimizer == pair[1].optimizer
         sides = (side(pair[0], rules, with_run), side(pair[1], rules, with_run))
@@ -72,6 +73,7 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
             names = " and ".join(side.label for side in sides)
             raise RequestError(f"{names} can't be compared: {'; '.join(differs)}; --anyway does it all the same")
         both_sides.append(sides)
+        spaces += other_spaces(sides)
         notes += [*(f"not alike: {text}" for text in differs), *remarks]
     try:
         comparisons = compare_pairs(both_sides, rules)
@@ -79,7 +81,7 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
         raise RequestError(str(error)) from error
     notes += [*edge_notes(both_sides), *(note for comparison in comparisons for note in comparison.notes)]
     names = [run_of(operand).folder.name for operand in (first, *others)]
-    return _tables(comparisons, names, list(dict.fromkeys(notes)), rules)
+    return _tables(comparisons, names, list(dict.fromkeys(notes)), rules, list(dict.fromkeys(spaces)))
 
 
 def side(operand: Operand, rules: Rules, with_run: bool) -> Side:
@@ -104,6 +106,15 @@ def side(operand: Operand, rules: Rules, with_run: bool) -> Side:
         for timing in timings
     }
     return Side(label, parts, step_times)
+
+
+def other_spaces(sides: tuple[Side, Side]) -> list[str]:
+    """Return what two sides were tuned over where it differs: "learning_rate 1e-4 to 1 in 8 against ..."."""
+    texts = []
+    for task in (task for task in sides[0].parts if task in sides[1].parts):
+        first, second = (side.parts[task].results.space for side in sides)
+        texts += [_unlike(axis, [first[axis], second[axis]]) for axis in first if axis in second]
+    return [f"{sides[0].label} was tuned over other values than {sides[1].label}: {text}" for text in texts if text]
 
 
 def _task(cell: CellRecord | Timing) -> Task:
@@ -173,7 +184,7 @@ def _shortened(texts: Iterable[str]) -> list[str]:
 
 
 def _tables(
-    comparisons: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules
+    comparisons: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules, spaces: Sequence[str]
 ) -> ComparisonTables:
     """Return the two tables of all pairs."""
     rows = [row for comparison in comparisons for row in comparison.rows]
@@ -182,7 +193,7 @@ def _tables(
         source = f"over the selection seeds, of the expected best of {rules.budget} configurations"
     runs = ", ".join(dict.fromkeys(names))
     per_problem = Table(
-        f"optimizer against reference ({runs})",
+        "; ".join([f"optimizer against reference ({runs})", *spaces]),
         COLUMNS,
         rows,
         (

@@ -155,7 +155,7 @@ def _run_before(operands: Sequence[Operand]) -> Operand | None:
 
 
 def plugin_suite(text: str, other: Operand) -> Suite:
-    """Return the suite of another operand's run, with the plug-in as its only optimizer.
+    """Return the suite of another operand's run, with the plug-in as its only optimizer, tuned as the other one was.
 
     Raises RequestError if `parse_suite` refuses it.
     """
@@ -166,6 +166,9 @@ def plugin_suite(text: str, other: Operand) -> Suite:
     exact = next((entry for entry in request["optimizers"] if entry["spec"] == text), None)
     own = exact or entries.get((other.optimizer or "").partition("[")[0], {})
     entry = {"spec": text} | {name: value for name, value in own.items() if name != "spec" and value is not None}
+    rival = (other.optimizer or "").partition("[")[0]
+    # Another plug-in is tuned over what that run says.
+    entry |= {"like": rival} if rival and ":" not in rival else {}
     name = re.sub(r"\W+", "-", Path(text.partition(":")[0]).stem)
     problems = [{key: value for key, value in problem.items() if value is not None} for problem in request["problems"]]
     return parse_suite(request | {"name": f"{name}-on-{request['name']}", "problems": problems, "optimizers": [entry]})

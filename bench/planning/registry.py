@@ -127,4 +127,5 @@ def source_file(made: Any) -> Path | None:
 def _info(optimizer: Optimizer) -> OptimizerInfo:
     signature = inspect.signature(optimizer.build).parameters.values()
     is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature)
-    return OptimizerInfo(optimizer.learning_rates, optimizer.hyperparameters, is_open, optimizer.weight_decays)
+    ranges = (optimizer.weight_decays, optimizer.learning_rates is not PLUGIN_LEARNING_RATES)
+    return OptimizerInfo(optimizer.learning_rates, optimizer.hyperparameters, is_open, *ranges)

@@ -27,6 +27,8 @@ class OptimizerInfo(NamedTuple):
     open: bool = False
     #: Those of an optimizer whose weight decays don't follow from its learning rates.
     own_weight_decays: tuple[float, float] | None = None
+    #: Whether the ranges are its own: a plain function as a plug-in brings none.
+    has_own_range: bool = True
 
     @property
     def weight_decays(self) -> tuple[float, float]:

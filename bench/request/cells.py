@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
-from optbench.errors import RequestError
+from optbench.errors import RequestError, check_name
 from optbench.request.catalogue import OptimizerInfo, match_optimizers, match_problems
 from optbench.request.grammar import DefaultRange, Value, format_spec, geometric, is_range, parse_spec, parse_values
 from optbench.request.grid import check_rates, parse_batch_sizes, points
@@ -148,11 +148,21 @@ def _optimizer_choices(
         grid |= {"schedule": entry.schedule or suite.schedule} | match.traced
         # In brackets they stand as values, of a range or one by one.
         has_range = "learning_rate" not in match.traced and is_range(texts["learning_rate"])
-        info = optimizers[match.name]
+        info = _ranges(match.name, entry.like or suite.like, optimizers)
         grid["learning_rate"] = _resolve(grid["learning_rate"], info.learning_rates)
         grid["weight_decay"] = _resolve(grid["weight_decay"], info.weight_decays, 0.0)
         for static in points(match.static):
             yield _OptimizerChoice(match.name, _by_key(static), points(grid), has_range)
+
+
+def _ranges(name: str, like: str | None, optimizers: Mapping[str, OptimizerInfo]) -> OptimizerInfo:
+    """Return the optimizer over whose ranges another is tuned: its own, unless it is a plug-in that brings none.
+
+    Raises RequestError for a name that is no optimizer's.
+    """
+    if like is not None:
+        check_name(like, optimizers, "optimizer")
+    return optimizers[name] if like is None or optimizers[name].has_own_range else optimizers[like]
 
 
 def _resolve(rates: Iterable[float | DefaultRange], ends: tuple[float, float], *first: float) -> list[float]:

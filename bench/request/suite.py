@@ -24,7 +24,7 @@ from optbench.request.schedule import parse_schedules
 
 _FOLDER = Path(__file__).parent / "suites"
 #: Words that a request without them lacks in its text, by which it is named.
-_LATER = ("probes", "studies", "select_by")
+_LATER = ("probes", "studies", "select_by", "like")
 _RIVALS = {"steps": "epochs", "epochs": "steps", "records": "record_every", "record_every": "records"}
 
 
@@ -92,7 +92,7 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(sorted({name.strip() for item in items for name in item.split(",")}))
 
 
-def _in_order(value: Any) -> tuple[str, ...]:
+def _criteria(value: Any) -> tuple[str, ...]:
     """Bring a text or a list of texts, each a comma list, to names without their repeats, in the order given."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
@@ -127,6 +127,8 @@ class OptimizerEntry(BaseModel):
     learning_rate: _Rates | None = None
     weight_decay: _Rates | None = None
     schedule: _Schedules | None = None
+    #: The optimizer whose range of learning rates it is tuned over, where it is a plug-in without one of its own.
+    like: str | None = None
 
 
 class Suite(BaseModel):
@@ -142,6 +144,8 @@ class Suite(BaseModel):
     weight_decay: _Rates = "0"
     batch_size: _BatchSizes | None = None
     schedule: _Schedules = ("constant",)
+    #: The optimizer whose range of learning rates plug-ins without one of their own are tuned over.
+    like: str | None = None
     steps: _Count | None = None
     epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
     seeds: _Count = 3
@@ -150,7 +154,7 @@ class Suite(BaseModel):
     studies: Annotated[_Count | None, AfterValidator(_studies)] = None
     #: What settings are chosen by, the main criterion first; none: validation loss where there are such rows, else the
     #: objective. Who plans knows the names.
-    select_by: Annotated[tuple[str, ...], BeforeValidator(_in_order)] = ()
+    select_by: Annotated[tuple[str, ...], BeforeValidator(_criteria)] = ()
     #: The number of records of a run; 50 unless `record_every` sets the steps between two.
     records: _Count | None = None
     record_every: Annotated[_Count | None, AfterValidator(_excludes("records"))] = None

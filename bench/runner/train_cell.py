@@ -15,7 +15,7 @@ from optbench.request import Cell
 from optbench.runner.program_spec import Settings, defaults_of, points_of, recipe_of, settings_of
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
-from optbench.search.space import Space
+from optbench.search.space import Space, axes_of
 from optbench.search.strategy import Measure
 from optbench.store.record import CellResults
 from optbench.sweep.criteria import Choice, choices, point_scores
@@ -99,6 +99,7 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
         best=_shown(points)[best],
         at_edge=at_edge(points, best),
         criteria=cell.select_by,
+        space={axis: _range_text(values) for axis, values in axes_of(points).items()},
         selected={choice.criterion: float(np.median(choice.scores)) for choice in chosen},
         optimum=optimum,
         targets=dict(problem.targets),
@@ -177,6 +178,13 @@ def sweep_in_memory(
             parts = 2 * ceil(len(points) / compiled.num_points)
             compiled = compile_sweep(compiled.recipe, points, compiled.trials, limit, parts)
             compiled = compiled._replace(split_for_memory=True)
+
+
+def _range_text(values: Sequence[Any]) -> str:
+    """Write the values of an axis: all of a few, the ends and the number of many."""
+    if isinstance(values[0], str) or len(values) < 4:
+        return ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
+    return f"{values[0]:g} to {values[-1]:g} in {len(values)}"
 
 
 def _shown(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

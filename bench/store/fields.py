@@ -19,6 +19,7 @@ KINDS = {
     tuple[str, ...] | bool: (list, bool),
     tuple[float, ...]: list,
     Mapping[str, Any]: dict,
+    Mapping[str, str]: dict,
     Mapping[str, float]: dict,
     Mapping[str, bool | None]: dict,
     Mapping[str, float | str]: dict,

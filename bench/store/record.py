@@ -35,6 +35,8 @@ class CellResults:
     #: What settings were chosen by, the main criterion first: of each study the report trials have one point for each,
     #: in this order. Parts of older runs, which chose by the median train loss, lack it.
     criteria: tuple[str, ...] = ("train_loss",)
+    #: Axis of the points -> the values that were tried, as text. Parts of older runs lack it.
+    space: Mapping[str, str] = field(default_factory=dict)
     #: Criterion -> the value that the settings of each study were chosen by, the median over studies.
     selected: Mapping[str, float] = field(default_factory=dict)
     #: Updates of one trial.

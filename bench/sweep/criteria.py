@@ -1,17 +1,22 @@
-"""What settings are chosen by: the cost of each trial, lower is better, by a metric of its last record."""
+"""What settings are chosen by: the cost of each trial, lower is better. One entry each in CRITERIA.
+
+jax and what imports it are imported where something is computed: commands that compute nothing read these names too.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Float, Int
 
-from optbench.problems.problem import Problem
-from optbench.sweep.curves import Curves
-from optbench.sweep.selection import choose, diverged, scores
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
-Cost = Float[np.ndarray, "seed point"]
+    from optbench.problems.problem import Problem
+    from optbench.sweep.curves import Curves
+
+    Cost = Float[np.ndarray, "seed point"]
 
 
 class Criterion(NamedTuple):
@@ -20,7 +25,6 @@ class Criterion(NamedTuple):
     `cost` is (curves, targets, metrics of which more is better) -> cost, where a trial that diverged costs infinity.
     """
 
-    meaning: str
     cost: Callable[[Curves, Mapping[str, float], frozenset[str]], Cost]
     #: The criterion that decides between equals, and stands in where a problem has nothing for this one.
     next: str = ""
@@ -35,6 +39,8 @@ def _final(metric: str, sign: float = 1.0) -> Callable[[Curves, Mapping[str, flo
 
 def ends(curves: Curves, cost: Cost) -> Cost:
     """Return costs with infinity for trials that diverged, or whose last value is not finite."""
+    from optbench.sweep.selection import diverged
+
     return np.where(diverged(curves) | ~np.isfinite(cost), np.inf, cost)
 
 
@@ -52,6 +58,8 @@ def _gradients_to_target(curves: Curves, targets: Mapping[str, float], higher: f
 
 def _reached(curves: Curves, targets: Mapping[str, float], higher: frozenset[str]) -> np.ndarray:
     """Return the record [seed, point] from which on each trial stays at its first target; one past the last if none."""
+    from optbench.sweep.selection import diverged
+
     metric, target = next(iter(targets.items()))
     sign = -1.0 if metric.partition("_")[2] in higher else 1.0
     beyond = ~(sign * curves.metrics[metric] <= sign * target)
@@ -62,18 +70,13 @@ def _reached(curves: Curves, targets: Mapping[str, float], higher: frozenset[str
 
 #: Name, as in `--select-by` -> criterion.
 CRITERIA: Mapping[str, Criterion] = {
-    "train_loss": Criterion("the final training loss, which is the objective itself", _final("train_loss")),
-    "validation_loss": Criterion(
-        "the final loss on rows held out of the training rows", _final("validation_loss"), "train_loss"
-    ),
-    "validation_accuracy": Criterion(
-        "the final accuracy on these rows", _final("validation_accuracy", -1.0), "validation_loss"
-    ),
-    "steps_to_target": Criterion("the updates until the problem's target is reached", _steps_to_target, "train_loss"),
-    "gradients_to_target": Criterion("the gradient evaluations until then", _gradients_to_target, "train_loss"),
-    "seconds_to_target": Criterion(
-        "gradient evaluations too, since the seconds of one optimizer go with them", _gradients_to_target, "train_loss"
-    ),
+    "train_loss": Criterion(_final("train_loss")),
+    "validation_loss": Criterion(_final("validation_loss"), "train_loss"),
+    "validation_accuracy": Criterion(_final("validation_accuracy", -1.0), "validation_loss"),
+    "steps_to_target": Criterion(_steps_to_target, "train_loss"),
+    "gradients_to_target": Criterion(_gradients_to_target, "train_loss"),
+    # An optimizer's seconds go with its gradient evaluations.
+    "seconds_to_target": Criterion(_gradients_to_target, "train_loss"),
 }
 
 
@@ -101,6 +104,8 @@ def _able(name: str, problem: Problem) -> str:
 
 
 def _metrics(problem: Problem) -> Mapping[str, Any]:
+    import jax
+
     params = jax.eval_shape(problem.init, jax.random.key(0))
     return jax.eval_shape(problem.metrics, params, problem.validation)
 
@@ -122,7 +127,9 @@ def choices(
 
     What differs by less than the rounding of the losses at the start is equal.
     """
-    resolution = np.finfo(np.float32).eps * float(np.median(np.abs(curves.metrics["train_loss"][..., 0])))
+    from optbench.sweep.selection import choose, scores
+
+    resolution = 2.0**-23 * float(np.median(np.abs(curves.metrics["train_loss"][..., 0])))
     costs = {name: _cost(curves, name, problem) for name in _with_next(criteria)}
 
     def ranked(name: str, studies: int) -> list[np.ndarray]:
@@ -145,6 +152,8 @@ def _cost(curves: Curves, name: str, problem: Problem) -> Cost:
 
 def point_scores(curves: Curves, criterion: str, problem: Problem) -> Float[np.ndarray, " point"]:
     """Score points by a criterion over all seeds, for a search that proposes the next ones."""
+    from optbench.sweep.selection import scores
+
     cost = CRITERIA[criterion].cost(curves, problem.targets, problem.higher_is_better)
     return scores(cost, 1)[0]
 
