@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Float
 
 from optbench.analyse.outcomes import SHOWN, Slice, targets_of, tuned
@@ -45,7 +44,7 @@ def _report_seeds(part: Part, view: Slice) -> pa.RecordBatch | None:
         return None
     if len(part.results.criteria) > 1:
         # The settings of the main criterion are the first point.
-        batch = batch.filter(pc.equal(batch["point"], 0))
+        batch = batch.filter(pa.array([point == 0 for point in batch["point"].to_pylist()]))
     if len({*batch["point"].to_pylist()}) != 1:
         return None
     # In the order of tables, whichever way they lie.
