@@ -24,6 +24,8 @@ AFTER = (
     "train_loss_low",
     "train_loss_high",
     "gap",
+    "select_by",
+    "selected",
     "test_loss",
     "test_accuracy",
     "steps_to_target",
@@ -33,6 +35,10 @@ AFTER = (
     "num_points",
     "num_seeds",
 )
+
+
+#: A reported loss beyond so many times what its settings were selected by is marked: they were lucky.
+LUCKY = 3.0
 
 
 def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
@@ -55,7 +61,7 @@ def summarise_cells(parts: Sequence[Part], view: Slice) -> tuple[list[str], list
     rows, own = [row for row, _ in summaries], sorted({name for _, names in summaries for name in names})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     order = {problem: index for index, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
-    rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(row["train_loss"])))
+    rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(main_value(row))))
     return [*BEFORE, *extra, *AFTER], rows, own
 
 
@@ -110,6 +116,8 @@ def _finished_row(
             "train_loss_low": low,
             "train_loss_high": high,
             "gap": None if results.optimum is None else loss - results.optimum,
+            "select_by": results.criteria[0],
+            "selected": results.selected.get(results.criteria[0]),
             "test_loss": final_medians.get("test_loss"),
             "test_accuracy": final_medians.get("test_accuracy"),
             "steps_to_target": steps,
@@ -120,6 +128,13 @@ def _finished_row(
         | {name: final_medians[name] for name in own}
     )
     return row, own
+
+
+def main_value(row: Mapping[str, Any]) -> float | None:
+    """Return the median of a row in what its settings were chosen by, lower is better; None for a failed cell."""
+    name = row["select_by"]
+    value = row.get(name) if name in row else row["train_loss"]
+    return value if value is None or name != "validation_accuracy" else -value
 
 
 def _worst_last(value: float | None) -> tuple[bool, float]:
@@ -134,16 +149,37 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     seeds = stored if view.seeds is None else min(view.seeds, stored)
     fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
     source = fresh if seeds else "the selection seeds, for want of report seeds"
+    own = (run.manifest["suite"].get("studies") or seeds) > 1
+    settings = (
+        "each tuned anew, with learning rates and selection seeds of its own" if own else "at the settings chosen"
+    )
     lines = [
-        f"medians over {source}, with 95 % bootstrap intervals, of the point with the lowest median train_loss "
-        f"on the selection seeds; {dtype} on {device}",
+        f"medians over {source}, {settings}, with 95 % bootstrap intervals; learning_rate and what follows it: chosen "
+        f"over all of them; {dtype} on {device}",
+        f"select_by: what settings were chosen by, where a point counts by its unlucky seeds; selected: that value when "
+        f"they were, whose own luck is gone from what is reported",
         "at_edge: hyperparameters of which the winner lies at an end of its grid, where a wider one may beat it; inf: "
         "most seeds diverged, or missed the target",
         REACHED,
     ]
+    lines += lucky(rows)
     if any((row["gap"] or 0) < 0 for row in rows):
         lines.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
     return lines
+
+
+def lucky(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a note on each row whose reported value is over LUCKY times what it was selected by."""
+    notes = []
+    for row in rows:
+        value, selected = row.get(row["select_by"] or ""), row["selected"]
+        if row["select_by"] and row["select_by"].endswith("_loss") and selected and value and value > LUCKY * selected:
+            times = "infinitely" if np.isinf(value) else f"{value / selected:.2g} times"
+            notes.append(
+                f"{row['problem']} / {row['optimizer']}: {row['select_by']} {value:.4g} is {times} what it was selected "
+                f"by, {selected:.4g}: more seeds would choose more reliable settings"
+            )
+    return notes
 
 
 TABLE = TableKind(
