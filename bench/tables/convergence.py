@@ -156,8 +156,8 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     lines = [
         f"medians over {source}, {settings}, with 95 % bootstrap intervals; learning_rate and what follows it: chosen "
         f"over all of them; {dtype} on {device}",
-        f"select_by: what settings were chosen by, where a point counts by its unlucky seeds; selected: that value when "
-        f"they were, whose own luck is gone from what is reported",
+        "select_by: what settings were chosen by, where a point counts by its unlucky seeds; selected: that value when "
+        "they were, whose own luck is gone from what is reported",
         "at_edge: hyperparameters of which the winner lies at an end of its grid, where a wider one may beat it; inf: "
         "most seeds diverged, or missed the target",
         REACHED,
