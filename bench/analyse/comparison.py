@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from optbench.analyse.costs import Costs, costs_of, has_metric
+from optbench.analyse.costs import Costs, costs_of, default_metric, has_metric
 from optbench.analyse.measures import geometric_mean
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.significance import MOST_SEEDS, Judgement, judge, too_few_seeds
@@ -117,7 +117,7 @@ def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, 
     if task not in second.parts:
         return None
     part = first.parts[task]
-    metric = rules.metric or ("train_loss" if part.results.optimum is None else "gap")
+    metric = rules.metric or default_metric(part)
     sides = [(side.parts[task], side.timings.get(task, (None, None))[0]) for side in (first, second)]
     if not all(has_metric(part, metric, rules.view, seconds) for part, seconds in sides):
         return None

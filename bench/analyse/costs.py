@@ -16,7 +16,12 @@ from optbench.store.trials import measured_columns
 
 #: Losses below this share of the target are no different from each other.
 OF_THE_TARGET = 1e-3
-METRICS = ("train_loss", "gap", "test_loss", "test_accuracy", "steps_to_target", "time_to_target")
+METRICS = (
+    *("train_loss", "gap", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"),
+    *("steps_to_target", "time_to_target"),
+)
+#: Losses on rows that are not trained on.
+HELD_OUT = ("validation_loss", "test_loss")
 
 
 class Costs(NamedTuple):
@@ -54,6 +59,18 @@ class Costs(NamedTuple):
         return self.offset + self.sign * self.cost
 
 
+def default_metric(part: Part) -> str:
+    """Return what a cell is compared by where no metric is named.
+
+    It is the gap where the optimum is known, the test loss where settings were chosen on validation rows, else the
+    train loss.
+    """
+    if part.results.optimum is not None:
+        return "gap"
+    by_validation = part.results.criteria[0].startswith("validation")
+    return "test_loss" if by_validation and "test_loss" in measured_columns(part) else "train_loss"
+
+
 def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> bool:
     """Return whether a cell has a metric; `seconds` are those of a step, None if it wasn't timed."""
     if metric == "gap":
@@ -70,7 +87,9 @@ def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget
     """
     trials = tuned(part, view, metric=metric) if budget is None else outcomes(part, "select", view)
     targets = targets_of(part.results, view)
-    steps = trials.steps_to[next(iter(targets))] if targets else np.full(trials.start.shape, inf)
+    # Speed is that of the settings chosen for speed, whatever the metric.
+    fast = tuned(part, view, metric="steps_to_target") if budget is None else trials
+    steps = fast.steps_to[next(iter(targets))] if targets else np.full(trials.start.shape, inf)
     scale = _scale(trials, part, metric, view, steps, seconds or 1.0)
     scale |= {"resolution": _resolution(part, metric, view, scale, trials.dtype), "random": is_random(trials)}
     cost, initial_losses = scale.pop("cost"), trials.start[:, 0]
@@ -91,7 +110,7 @@ def _scale(trials: Outcomes, part: Part, metric: str, view: Slice, steps: np.nda
     if metric in trials.ends and is_higher_better(metric, results):
         # The cost of an accuracy is its complement.
         return linear | {"cost": 1 - trials.ends[metric], "offset": 1.0, "sign": -1.0, "start": 1.0, "floor": 0.0}
-    if metric == "test_loss":
+    if metric in HELD_OUT:
         start = median(trials.start[:, 0])
         return linear | {"cost": trials.ends[metric], "start": start, "least": rounding(trials.dtype) * start}
     optimum, start = results.optimum, initial_objective(trials, results)
@@ -109,8 +128,8 @@ def _resolution(part: Part, metric: str, view: Slice, scale: Mapping[str, Any], 
     if scale["least"] is None or not isfinite(scale["start"]):
         return None
     rounded = rounding(dtype) * scale["start"]
-    target = targets_of(part.results, view).get("test_loss" if metric == "test_loss" else "train_loss")
-    aim = 0.0 if target is None else target - (part.results.optimum or 0.0) * (metric != "test_loss")
+    target = targets_of(part.results, view).get(metric if metric in HELD_OUT else "train_loss")
+    aim = 0.0 if target is None else target - (part.results.optimum or 0.0) * (metric not in HELD_OUT)
     return min(aim, max(rounded, aim * OF_THE_TARGET)) if aim > 0 else rounded
 
 

@@ -176,8 +176,8 @@ def lucky(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if row["select_by"] and row["select_by"].endswith("_loss") and selected and value and value > LUCKY * selected:
             times = "infinitely" if np.isinf(value) else f"{value / selected:.2g} times"
             notes.append(
-                f"{row['problem']} / {row['optimizer']}: {row['select_by']} {value:.4g} is {times} what it was selected "
-                f"by, {selected:.4g}: more seeds would choose more reliable settings"
+                f"{row['problem']} / {row['optimizer']}: {row['select_by']} {value:.4g} is {times} what it was "
+                f"selected by, {selected:.4g}: more seeds would choose more reliable settings"
             )
     return notes
 
