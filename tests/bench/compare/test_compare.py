@@ -276,7 +276,7 @@ class TestPlugin:
         path.write_text(json.dumps(manifest))
         suite = plugin_suite("./my_opt.py:make", find_operands(["sgd"], results)[0])
         expected = {"problems": asked["problems"][:1], "learning_rate": "default:8", "seeds": 2}
-        expected |= {"optimizers": [{"spec": "./my_opt.py:make", "learning_rate": "0.1,0.2"}]}
+        expected |= {"optimizers": [{"spec": "./my_opt.py:make", "learning_rate": "0.1,0.2", "like": "sgd"}]}
         assert suite == Suite(name="my_opt-on-quick", **expected)
 
     def test_is_run_first(self, tiny, plugin, tmp_path):

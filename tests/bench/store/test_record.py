@@ -16,6 +16,9 @@ from optbench.store.timings import StepTimes, Timing
 
 #: What older parts mean: of 4 points x 3 seeds x 20 updates a search stopped none, and nothing was probed.
 YOUNGER = {"trial_steps": 240, "higher_is_better": ("accuracy",), "probes": {}, "defaults": {}}
+YOUNGER |= {"criteria": ("train_loss",), "space": {}, "selected": {}}
+#: Of the record itself: a single study chose for all report seeds.
+YOUNGER_NAMES = {"studies": 1, "select_studies": 1}
 #: Runs of before records had types.
 REFERENCES = ("landscape", "leaderboard", "networks", "quick")
 
@@ -40,7 +43,7 @@ def test_a_stored_footer_is_written_again_byte_for_byte(run):
         whole = {name: footer[name] for name in ("schema", "key") if name in footer}
         whole |= CellRecord.from_json(footer).to_json()
         assert json.dumps({name: value for name, value in whole.items() if name in footer}) == json.dumps(footer)
-        assert {*whole} - {*footer} <= {*YOUNGER}
+        assert {*whole} - {*footer} <= {*YOUNGER, *YOUNGER_NAMES}
 
 
 def test_a_failed_cell_is_written_as_it_always_was(tmp_path, record):
@@ -48,7 +51,7 @@ def test_a_failed_cell_is_written_as_it_always_was(tmp_path, record):
     write_part(tmp_path, "key", trial_rows([]), failed)
     assert text_of(part_path(tmp_path, "key")) == (
         '{"schema": 1, "key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": "full", "num_points": 1, '
-        '"seeds": 1, "report_seeds": 1, "outcome": "failed", "message": "ValueError: boom"}'
+        '"seeds": 1, "report_seeds": 1, "studies": 1, "select_studies": 1, "outcome": "failed", "message": "ValueError: boom"}'
     )
 
 
@@ -57,6 +60,13 @@ def test_a_part_of_before_a_field_reads_as_what_it_meant(record, field, expected
     footer = record(num_points=4, seeds=3, steps=20).to_json()
     del footer[field]
     assert getattr(CellRecord.from_json(footer).results, field) == expected
+
+
+@pytest.mark.parametrize(("field", "expected"), YOUNGER_NAMES.items())
+def test_a_part_of_before_studies_reads_as_one_study(record, field, expected):
+    footer = record(studies=10, select_studies=10).to_json()
+    del footer[field]
+    assert getattr(CellRecord.from_json(footer), field) == expected
 
 
 def test_what_a_newer_writer_adds_is_left_out(record):
