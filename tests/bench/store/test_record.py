@@ -51,7 +51,8 @@ def test_a_failed_cell_is_written_as_it_always_was(tmp_path, record):
     write_part(tmp_path, "key", trial_rows([]), failed)
     assert text_of(part_path(tmp_path, "key")) == (
         '{"schema": 1, "key": "key", "problem": "bowl", "optimizer": "sgd", "batch_size": "full", "num_points": 1, '
-        '"seeds": 1, "report_seeds": 1, "studies": 1, "select_studies": 1, "outcome": "failed", "message": "ValueError: boom"}'
+        '"seeds": 1, "report_seeds": 1, "studies": 1, "select_studies": 1, "outcome": "failed", '
+        '"message": "ValueError: boom"}'
     )
 
 
