@@ -21,6 +21,12 @@ class Ends(NamedTuple):
     ends: Mapping[str, Float[np.ndarray, " seed"]]
     steps_to: Mapping[str, Float[np.ndarray, " seed"]]
     gradients_to: Mapping[str, Float[np.ndarray, " seed"]]
+    #: Train loss before the first update.
+    start: Float[np.ndarray, " seed"]
+
+
+#: The fields of `Ends` that are mappings.
+MAPPED = ("ends", "steps_to", "gradients_to")
 
 
 def tuned_ends(parts: Sequence[Part], view: Slice) -> list[Ends]:
@@ -70,16 +76,22 @@ def _read_alike(members: Sequence[tuple[int, pa.RecordBatch]], parts: Sequence[P
     (first, batch), part = members[0], parts[members[0][0]]
     if batch is None:
         outcomes = tuned(part, view)
-        kinds = (getattr(outcomes, name) for name in Ends._fields)
-        return [(first, Ends(*({name: values[:, 0] for name, values in arrays.items()} for arrays in kinds)))]
+        mapped = {kind: {name: values[:, 0] for name, values in getattr(outcomes, kind).items()} for kind in MAPPED}
+        return [(first, Ends(**mapped, start=outcomes.start[:, 0]))]
     table = pa.Table.from_batches([rows for _, rows in members]).combine_chunks()
     aims = {name: (name, value) for name, value in targets_of(part.results, view).items()}
     columns = read_ends(table.to_batches()[0], part.results, view.ending, aims)
-    arrays = [
-        {name: np.broadcast_to(values, len(table)) for name, values in columns[kind].items()} for kind in Ends._fields
-    ]
+    arrays = {
+        kind: {name: np.broadcast_to(values, len(table)) for name, values in columns[kind].items()} for kind in MAPPED
+    }
     stops = accumulate(len(rows) for _, rows in members)
     return [
-        (index, Ends(*({name: values[stop - len(rows) : stop] for name, values in kind.items()} for kind in arrays)))
+        (index, _between(arrays, columns["start"], stop - len(rows), stop))
         for stop, (index, rows) in zip(stops, members, strict=True)
     ]
+
+
+def _between(arrays: Mapping[str, Mapping[str, np.ndarray]], start: np.ndarray, first: int, stop: int) -> Ends:
+    """Return the ends of the cell whose trials stand from `first` to before `stop` of those of several."""
+    mapped = {kind: {name: values[first:stop] for name, values in some.items()} for kind, some in arrays.items()}
+    return Ends(**mapped, start=start[first:stop])

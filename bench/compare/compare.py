@@ -1,6 +1,6 @@
 """Tables that compare optimizers, after a check that their cells can be compared."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ import numpy as np
 
 from optbench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare_pairs, paired
 from optbench.analyse.costs import METRICS
+from optbench.analyse.statistics import interval_words
 from optbench.analyse.step_times import step_seconds
 from optbench.compare.notes import and_more, edge_notes, equality_notes
 from optbench.compare.operands import Operand, Runner, find_operands, pairs, run_of, run_plugins
@@ -183,6 +184,11 @@ def _shortened(texts: Iterable[str]) -> list[str]:
     ]
 
 
+def _intervals(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the intervals of a comparison's rows are: those of one trial alone are none."""
+    return interval_words(min((row["num_seeds"] for row in rows if row["num_seeds"] > 1), default=1))
+
+
 def _tables(
     comparisons: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules, spaces: Sequence[str]
 ) -> ComparisonTables:
@@ -197,7 +203,7 @@ def _tables(
         COLUMNS,
         rows,
         (
-            f"value: medians {source}, with 95 % bootstrap intervals; difference: the median over seeds of optimizer "
+            f"value: medians {source}, with {_intervals(rows)}; difference: the median over seeds of optimizer "
             "minus reference, on the same seed",
             f"equal: that interval lies within {100 * rules.margin:g} % of the reference; better or worse: it excludes "
             "zero, and Wilcoxon's signed-rank test has p of at most 0.05, corrected over all rows (Benjamini and "

@@ -1,5 +1,6 @@
 """The words that captions share."""
 
+from optbench.analyse.statistics import interval_words
 from optbench.figures.axes import metric_title
 from optbench.figures.figure import MOST_COLOURED, Options
 from optbench.store.run import StoredRun
@@ -44,6 +45,14 @@ def seed_words(run: StoredRun, options: Options) -> str:
     return "a fresh report seed" if num == 1 else f"{num} fresh report seeds"
 
 
+def intervals_of(run: StoredRun, options: Options) -> str:
+    """Return what the intervals of a median over those seeds are."""
+    stored, wanted = run.manifest["suite"]["report_seeds"], options.view.seeds
+    seeds = [part.record.seeds for part in run.parts if part.outcome == Outcome.FINISHED]
+    num = stored or min(seeds, default=0)
+    return interval_words(num if wanted is None else min(wanted, num))
+
+
 def slice_words(options: Options) -> str:
     """Name the part of the curves that is looked at, in brackets; "" for all of them."""
     view = options.view
@@ -63,6 +72,6 @@ def coloured_words(run: StoredRun) -> str:
 def tuned_words(run: StoredRun, options: Options) -> str:
     """Say what a tuned optimizer's value is, and what its interval."""
     return (
-        f"median over {seed_words(run, options)} of the point that did best on the selection seeds, with 95 % "
-        "bootstrap intervals"
+        f"median over {seed_words(run, options)} of the point that did best on the selection seeds, with "
+        f"{intervals_of(run, options)}"
     )

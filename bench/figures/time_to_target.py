@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from optbench.analyse.points import tuned_steps
 from optbench.figures._dots import draw_times, with_intervals
 from optbench.figures._tasks import cell_of, finished_tasks, seconds_of, task_titles
-from optbench.figures.captions import NOT_TIMED, make_caption, seed_words, slice_words
+from optbench.figures.captions import NOT_TIMED, intervals_of, make_caption, seed_words, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
 from optbench.tables.table_kind import NO_TARGET
@@ -40,8 +40,8 @@ def caption(run: StoredRun, options: Options) -> str:
     return make_caption(
         run,
         f"Seconds to the (first) target{slice_words(options)}: median over {seed_words(run, options)} of the tuned "
-        "optimizer's steps, with 95 % bootstrap intervals, times the measured median seconds of a step. A cross on the "
-        "right edge: most seeds missed it.",
+        f"optimizer's steps, with {intervals_of(run, options)}, times the measured median seconds of a step. A cross "
+        "on the right edge: most seeds missed it.",
     )
 
 

@@ -131,7 +131,9 @@ def _records(table: Table) -> Iterator[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return numpy's scalars and arrays as Python's values, without importing numpy."""
+    """Return numpy's scalars and arrays as Python's values, without importing numpy, and -0.0 as 0.0."""
+    if isinstance(value, float):
+        return float(value) + 0.0
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -184,7 +186,7 @@ def _show(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):
-        # Adding zero turns -0.0 into 0.0.
+        # Adding zero turns -0.0 into 0.0, here in lists.
         return f"{value + 0.0:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_show, value))
@@ -294,7 +296,7 @@ def _strict(value: Any) -> Any:
     value = _plain(value)
     # Most cells are one of these two.
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value + 0.0 if math.isfinite(value) else None
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Mapping):

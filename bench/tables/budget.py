@@ -19,6 +19,8 @@ NOTES = [
     "best_of_k: expected lowest of k configurations drawn at random from those that were tried, each by its median "
     "over the selection seeds; the gap where the optimum is known, else the train loss; with 95 % bootstrap intervals "
     "over the configurations; -: fewer than k were tried",
+    "these are values on the seeds that chose: the more configurations, the luckier the best of them, so that the "
+    "right end is lower than the same settings come to on fresh seeds (table convergence)",
     "one that diverged counts as the start: the worst there is, since who tries it keeps what they had",
     "overtakes: what is ahead of this optimizer at one configuration, and from how many on this one is ahead",
 ]

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from optbench.analyse.copies import copy_notes, find_copies
+from optbench.analyse.objective import gap, rounding
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.statistics import median_intervals, medians
+from optbench.analyse.statistics import interval_words, median_intervals, medians
 from optbench.analyse.tuned_ends import Ends, tuned_ends
 from optbench.store.parallel import spread
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.schema import METRICS
 from optbench.store.status import Outcome
-from optbench.tables.table_kind import REACHED, TableKind, of_parts
+from optbench.tables.table_kind import REACHED, Rows, TableKind
 
 #: Columns of the convergence table; the other hyperparameters stand after `weight_decay`.
 BEFORE = ("problem", "optimizer", "batch_size", "learning_rate", "weight_decay")
@@ -41,39 +43,69 @@ AFTER = (
 LUCKY = 3.0
 
 
-def convergence(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+def convergence(parts: Sequence[Part], view: Slice, dtype: str = "float32") -> tuple[list[str], list[dict[str, Any]]]:
     """Return the medians of each cell over its report seeds: (columns, rows), best first within a problem.
 
-    A cell without report seeds is summarised by the selection seeds of its best point, a failed one by its names.
-    Metrics that only some problems have come last. Raises ValueError if trials are not stored.
+    Those that rounding of `dtype` alone tells apart are in the order of their names. A cell without report seeds is
+    summarised by the selection seeds of its best point, a failed one by its names. Metrics that only some problems
+    have come last. Raises ValueError if trials are not stored.
     """
-    columns, rows, own = summarise_cells(parts, view)
+    columns, rows, own = summarise_cells(parts, view, dtype)
     return [*columns, *own], rows
 
 
-def summarise_cells(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]], list[str]]:
+def summarise_cells(
+    parts: Sequence[Part], view: Slice, dtype: str = "float32"
+) -> tuple[list[str], list[dict[str, Any]], list[str]]:
     """Return a row of medians for each cell: (columns, rows, the metrics that only some problems have).
 
     Raises ValueError if trials are not stored.
     """
     on_disk = all(isinstance(part.path, Path) for part in parts)
-    summaries = list(spread(partial(_rows, view=view), parts, processes=on_disk))
-    rows, own = [row for row, _ in summaries], sorted({name for _, names in summaries for name in names})
+    summaries = list(spread(partial(_rows, view=view, dtype=dtype), parts, processes=on_disk))
+    order = {problem: index for index, problem in enumerate(dict.fromkeys(one.row["problem"] for one in summaries))}
+    summaries.sort(key=lambda one: (order[one.row["problem"]], *_worst_last(one.place), one.row["optimizer"]))
+    rows, own = [one.row for one in summaries], sorted({name for one in summaries for name in one.own})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
-    order = {problem: index for index, problem in enumerate(dict.fromkeys(row["problem"] for row in rows))}
-    rows.sort(key=lambda row: (order[row["problem"]], *_worst_last(main_value(row))))
     return [*BEFORE, *extra, *AFTER], rows, own
 
 
-def _rows(parts: Sequence[Part], view: Slice) -> list[tuple[dict[str, Any], Sequence[str]]]:
-    """Return of each of some cells (row, the names of the metrics that its problem alone has)."""
+class Summary(NamedTuple):
+    """A cell's row, the metrics that its problem alone has, and what it is placed by; None if it failed."""
+
+    row: dict[str, Any]
+    own: Sequence[str]
+    place: float | None
+
+
+def _rows(parts: Sequence[Part], view: Slice, dtype: str) -> list[Summary]:
+    """Return the summaries of some cells."""
     finished = [part for part in parts if part.outcome != Outcome.FAILED]
     cells = tuned_ends(finished, view)
     intervals = _each(median_intervals, [cell.ends["train_loss"] for cell in cells])
-    ends, steps_to = (_medians_of([cell[field] for cell in cells]) for field in (0, 1))
+    ends, steps_to = map(_medians_of, ([cell.ends for cell in cells], [cell.steps_to for cell in cells]))
     rows = map(_finished_row, finished, cells, intervals, ends, steps_to)
+    starts = _each(medians, [cell.start for cell in cells])
+    placed = (
+        Summary(row, own, _place(row, part.results.optimum, float(start), dtype))
+        for (row, own), part, start in zip(rows, finished, starts, strict=True)
+    )
     failed = {"learning_rate": None, "weight_decay": None}
-    return [(_first_columns(part) | failed, ()) if part.outcome == Outcome.FAILED else next(rows) for part in parts]
+    return [
+        Summary(_first_columns(part) | failed, (), None) if part.outcome == Outcome.FAILED else next(placed)
+        for part in parts
+    ]
+
+
+def _place(row: Mapping[str, Any], optimum: float | None, start: float, dtype: str) -> float | None:
+    """Return what a row is placed by, of which all losses below rounding of the initial one are equal."""
+    value, name = main_value(row), row["select_by"] if row["select_by"] in row else "train_loss"
+    if value is None or not name.endswith("_loss"):
+        return value
+    if name == "train_loss" and optimum is not None:
+        value, start = gap(np.array(value), optimum, dtype).item(), start - optimum
+    least = rounding(dtype) * start
+    return least if 0 <= value < least else value
 
 
 def _medians_of(cells: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, float]]:
@@ -149,12 +181,13 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     seeds = stored if view.seeds is None else min(view.seeds, stored)
     fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
     source = fresh if seeds else "the selection seeds, for want of report seeds"
+    intervals = interval_words(seeds or _selection_seeds(run))
     own = (run.manifest["suite"].get("studies") or seeds) > 1
     settings = (
         "each tuned anew, with learning rates and selection seeds of its own" if own else "at the settings chosen"
     )
     lines = [
-        f"medians over {source}, {settings}, with 95 % bootstrap intervals; learning_rate and what follows it: chosen "
+        f"medians over {source}, {settings}, with {intervals}; learning_rate and what follows it: chosen "
         f"over all of them; {dtype} on {device}",
         "select_by: what settings were chosen by, where a point counts by its unlucky seeds; selected: that value when "
         "they were, whose own luck is gone from what is reported",
@@ -165,7 +198,7 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     lines += lucky(rows)
     if any((row["gap"] or 0) < 0 for row in rows):
         lines.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
-    return lines
+    return lines + copy_notes(_copies(run.parts, rows))
 
 
 def lucky(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -182,6 +215,20 @@ def lucky(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return notes
 
 
-TABLE = TableKind(
-    "how far each tuned optimizer came", of_parts(convergence), notes, section="Results", open_in_report=True
-)
+def _copies(parts: Sequence[Part], rows: Iterable[Mapping[str, Any]]) -> list[list[Part]]:
+    names = ("problem", "optimizer", "batch_size")
+    part_of = {tuple(part.record.names[name] for name in names): part for part in parts}
+    cells = ((part_of.get(tuple(row[name] for name in names)), row["train_loss"]) for row in rows)
+    return find_copies((part, loss) for part, loss in cells if part is not None)
+
+
+def _selection_seeds(run: StoredRun) -> int:
+    """Return the smallest number of selection seeds of a finished cell; 0 of none."""
+    return min((part.record.seeds for part in run.parts if part.outcome == Outcome.FINISHED), default=0)
+
+
+def _make(run: StoredRun, view: Slice) -> Rows:
+    return convergence(run.parts, view, run.manifest["suite"]["dtype"])
+
+
+TABLE = TableKind("how far each tuned optimizer came", _make, notes, section="Results", open_in_report=True)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from optbench.analyse.objective import initial_objective, objective, progress
 from optbench.analyse.outcomes import Outcomes, Slice, outcomes
-from optbench.analyse.statistics import median, median_interval
+from optbench.analyse.statistics import interval_words, median, median_interval
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
@@ -128,8 +128,9 @@ def _nearest(name: str, values: np.ndarray, default: float | None) -> Any:
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
-    """Return the meaning of the columns."""
-    return NOTES
+    """Return the meaning of the columns, and of their intervals."""
+    seeds = min((part.record.seeds for part in run.parts if part.outcome == Outcome.FINISHED), default=0)
+    return [*NOTES, f"medians, with {interval_words(seeds if view.seeds is None else min(view.seeds, seeds))}"]
 
 
 TABLE = TableKind("what tuning buys", of_parts(defaults), notes, shared_notes=select_notes, section="Tuning")

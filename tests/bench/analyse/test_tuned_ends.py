@@ -38,7 +38,8 @@ def parts(handmade):
 @pytest.mark.parametrize("view", VIEWS)
 def test_together_as_alone(parts, view):
     for part, found in zip(parts, tuned_ends(parts, view), strict=True):
-        for together, single in zip(found, alone(part, view), strict=True):
+        np.testing.assert_array_equal(found.start, tuned(part, view).start[:, 0])
+        for together, single in zip(found[:3], alone(part, view), strict=True):
             assert list(together) == list(single)
             for name, values in single.items():
                 np.testing.assert_array_equal(together[name], values)

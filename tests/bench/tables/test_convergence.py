@@ -36,6 +36,28 @@ def test_an_edge_is_named(handmade, stored, edges):
     assert row(handmade("sgd", [[8.0, 5.0, 1.0]], at_edge=stored))["at_edge"] == edges
 
 
+def order(*parts, dtype="float32"):
+    return [row["optimizer"] for row in convergence(parts, Slice(), dtype)[1]]
+
+
+def test_what_rounding_tells_apart_is_in_the_order_of_names(handmade):
+    """Rounding of the start, 8, is 8 * 2**-23 or 9.5e-7 in float32."""
+    far, near, zero = (handmade(name, [[8.0, 5.0, end]]) for name, end in (("a", 1e-6), ("b", 9e-7), ("c", 0.0)))
+    assert order(zero, near, far) == ["b", "c", "a"]
+    assert order(zero, near, far, dtype="float64") == ["c", "b", "a"]
+
+
+def test_what_lies_below_the_optimum_by_rounding_is_in_the_order_of_names(handmade):
+    below, at = (
+        handmade(name, [[8.0, 5.0, 2.0 + rest]], optimum=2.0) for name, rest in (("b", -(2.0**-23)), ("a", 0.0))
+    )
+    assert order(below, at) == ["a", "b"]
+
+
+def test_losses_below_zero_are_in_their_order(handmade):
+    assert order(*(handmade(name, [[8.0, 5.0, end]]) for name, end in (("a", -1.0), ("b", -2.0)))) == ["b", "a"]
+
+
 def test_without_report_seeds_the_best_point_of_the_selection_speaks(handmade):
     part = handmade("sgd", [], select=[[8.0, 5.0, 3.0], [8.0, 5.0, 1.0]], report_seeds=0)
     assert (row(part)["train_loss"], row(part)["num_seeds"]) == (2, 2)
