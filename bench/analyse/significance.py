@@ -106,7 +106,8 @@ def too_few_seeds(num_seeds: int, num: int, things: str = "comparison") -> str:
     """
     over = f"{num} {things}{'' if num == 1 else 's'}"
     if num_seeds < fewest_seeds():
-        return f"{num_seeds} seeds decide nothing over {over} at 5 %, whatever they show; {fewest_seeds()} or more may"
+        decide = "1 seed decides" if num_seeds == 1 else f"{num_seeds} seeds decide"
+        return f"{decide} nothing over {over} at 5 %, whatever they show; {fewest_seeds()} or more may"
     few, differing = max(1.0, FEW_DIFFER * num), ceil(num * 2 / 2**num_seeds / LEVEL)
     if differing <= few:
         return ""

@@ -11,6 +11,7 @@ from optbench.planning.isolation import apart
 from optbench.planning.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.present.table import Table
 from optbench.request import Suite
+from optbench.runner.enough_seeds import seeds_warning
 from optbench.runner.program_spec import preparer
 from optbench.runner.train_cell import compile_job
 from optbench.store.scan import scan
@@ -58,7 +59,8 @@ def plan(
         "optimizers may take from half to several times as long; compiling goes on beside running, with the "
         "cache as it is now; timing single trials at the end of a run takes about a second a cell more",
     )
-    return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), notes)
+    warning = seeds_warning(asked, jobs)
+    return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), (*notes, *([warning] if warning else [])))
 
 
 SUMMED = ("cells", "finished", "trials", "compiles", "compile_minutes", "run_minutes")

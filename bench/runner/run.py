@@ -10,6 +10,7 @@ from optbench.errors import refused
 from optbench.planning.jobs import Job, describe_run, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.request import RequestError, Suite
 from optbench.results import Run
+from optbench.runner.enough_seeds import seeds_warning
 from optbench.runner.executor import Deadline, Executor, OnPlan, OnProgress, Progress, Reports, Say, Waiting
 from optbench.runner.local import here
 from optbench.runner.trace import traced
@@ -85,6 +86,8 @@ def run(
     reports = Reports(on_progress, on_plan, say)
     with opened as executor:
         jobs = plan_jobs(asked, executor.kind)
+        if warning := seeds_warning(asked, jobs):
+            say(warning)
         if reuse:
             check_writable(folder)
             adopt_parts(folder, [job.key for job in jobs], reuse)

@@ -174,6 +174,7 @@ class TestVerdict:
     ("num_seeds", "num", "expected"),
     [
         (5, 1, "5 seeds decide nothing over 1 comparison at 5 %, whatever they show; 6 or more may"),
+        (1, 2, "1 seed decides nothing over 2 comparisons at 5 %, whatever they show; 6 or more may"),
         (6, 1, ""),
         # 2 / 2^7 over 0.05 is 0.3125: that share of 43 is 13.4; of 2 / 2^9 it is 3.4.
         (
