@@ -4,9 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from optbench import load
+from optbench.cli import main
+from optbench.history.record import summarise
+from optbench.store.run import load_stored
 from optbench.sweep.probes import PROBES, Probe
 
 #: Adds an entry before anything looks for it. The largest parameter by magnitude; less of it is better.
@@ -17,94 +22,99 @@ from optbench.sweep.probes import PROBES, Probe
 PROBES["largest"] = Probe("largest parameter", "record", lambda at: jnp.max(jnp.abs(at.params)), higher_is_better=False)
 PROBES["last_seed"] = Probe("number of report seeds", "end", lambda at: jnp.float32(len(at.finite)))
 """
-COMMAND = "import sys, add_probe; from optbench.cli import main; sys.exit(main(sys.argv[1:]))"
-#: Leaves the JavaScript out, which takes three seconds to gather.
-REPORT = """
-from pathlib import Path
-from optbench.report import report
-from optbench.store.run import load_stored
-
-report._vega = lambda: ""
-Path("page.html").write_text(report.report([load_stored("tiny")], Path("page.html")))
+#: Commands of one process that knows them.
+PROCESS = """
+import sys, add_probe
+from optbench.cli import main
+for words in " ".join(sys.argv[1:]).split(" then "):
+    if main(words.split()):
+        sys.exit(f"failed: {words}")
 """
 WORDS = ["-p", "quadratic[dim=3,condition=2]", "-o", "sgd", "--learning-rate", "0.1,0.5", "--steps", "4"]
 WORDS += ["--seeds", "2", "--report-seeds", "2", "--records", "2", "--no-throughput", "--name", "tiny"]
 NAMES = ("largest", "last_seed")
 
 
+#: With halving, to see it measured there.
+TUNE = [*WORDS[:4], "--steps", "16", "--seeds", "1", "--report-seeds", "2", "--name", "tuned"]
+TUNE += ["--trials", "4", "--search", "halving", "--probe", "largest", "-o", "best.toml"]
+
+
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    """Run a Python that may have the new probes, where a run has measured them: python(*arguments) -> its output."""
+def output(tmp_path_factory):
+    """Run what knows the probes, and return its folder and what it printed: all else here doesn't know them."""
     folder = tmp_path_factory.mktemp("probes")
     (folder / "add_probe.py").write_text(ADD)
+    words = ["run", "--help", "then", "run", *WORDS, "--probe", "largest,last_seed", "then", "tune", *TUNE]
     environment = os.environ | {"PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", PROCESS, *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
 
-    def call(*arguments):
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    call("-c", COMMAND, "run", *WORDS, "--probe", "largest,last_seed")
+@pytest.fixture
+def optbench(output, monkeypatch, capsys):
+    """Run a command beside what it stored, in a Python that doesn't know the probes: optbench(*words) -> its output."""
+    monkeypatch.chdir(output[0])
+
+    def call(*words):
+        capsys.readouterr()
+        assert main(list(words)) == 0
+        return capsys.readouterr().out
+
     return call
 
 
-def test_is_in_the_help(python):
-    words = " ".join(python("-c", COMMAND, "run", "--help").replace("│", " ").split())
+def test_is_in_the_help(output):
+    words = " ".join(output[1].replace("│", " ").split())
     names = [*PROBES, *NAMES]
     assert f"{', '.join(names[:-1])} or {names[-1]}; repeat for several" in words
 
 
-def rows(python, kind):
-    """Read a table as a Python sees it that doesn't know the probes."""
-    command = "import sys; from optbench.cli import main; sys.exit(main(sys.argv[1:]))"
-    return json.loads(python("-c", command, "table", "tiny", kind, "--format", "json"))
+def rows(optbench, kind):
+    return json.loads(optbench("table", "tiny", kind, "--format", "json"))
 
 
-def test_is_in_the_tables(python):
-    curves = [row for row in rows(python, "curves") if row["phase"] == "report"]
+def test_is_in_the_tables(optbench):
+    curves = [row for row in rows(optbench, "curves") if row["phase"] == "report"]
     assert len(curves) == 6 and all(row["largest"] > 0 for row in curves)
     assert [row["last_seed"] for row in curves] == [None, None, 2.0] * 2
-    trials = rows(python, "trials")
+    trials = rows(optbench, "trials")
     assert all(row["largest"] > 0 for row in trials)
     assert [row["last_seed"] for row in trials] == [None] * 4 + [2.0] * 2
     ends = [row["largest"] for row in trials if row["phase"] == "report"]
-    (row,) = rows(python, "convergence")
+    (row,) = rows(optbench, "convergence")
     assert row["largest"] == pytest.approx(sum(ends) / 2) and row["last_seed"] == 2.0
 
 
 @pytest.mark.parametrize("kind", ["curves --metric largest", "grid --metric largest", "convergence --metric last_seed"])
-def test_is_drawn(python, kind):
+def test_is_drawn(optbench, kind):
     pytest.importorskip("vl_convert")
-    command = "import sys; from optbench.cli import main; sys.exit(main(sys.argv[1:]))"
-    said = python("-c", command, "plot", "tiny", *kind.split(), "-o", "figure.svg")
-    assert kind.split()[-1].replace("_", " ").capitalize() in said
+    caption = optbench("plot", "tiny", *kind.split(), "-o", "figure.svg")
+    assert kind.split()[-1].replace("_", " ").capitalize() in caption
 
 
-def test_is_in_the_report(python):
+def test_is_in_the_report(output, monkeypatch):
     pytest.importorskip("altair")
     pytest.importorskip("vl_convert")
-    python("-c", REPORT)
-    page = python("-c", "print(open('page.html').read())")
+    from optbench.report import report
+
+    # Without the JavaScript, which takes three seconds to gather.
+    monkeypatch.setattr(report, "_vega", lambda: "")
+    monkeypatch.chdir(output[0])
+    page = report.report([load_stored("tiny")], Path("page.html"))
     assert "largest" in page and "last_seed" in page
 
 
-def test_is_in_the_history_where_less_of_it_is_better(python):
-    code = """if True:
-        from optbench.history.record import summarise
-        from optbench.results import load
-        print(*[row["measure"] for row in summarise(load("tiny"))[1]])"""
-    measures = python("-c", code).split()
+def test_is_in_the_history_where_less_of_it_is_better(output):
+    measures = {row["measure"] for row in summarise(load("tiny", output[0] / "results"))[1]}
     assert "largest" in measures and "last_seed" not in measures
 
 
-def test_a_tuned_suite_asks_for_it_again(python, tmp_path):
+def test_a_tuned_suite_asks_for_it_again(output):
     """And is a suite that measures it, with halving."""
-    words = [*WORDS[:4], "--steps", "16", "--seeds", "1", "--report-seeds", "2", "--name", "tuned"]
-    search = ["--trials", "4", "--search", "halving", "--probe", "largest", "-o", "best.toml"]
-    python("-c", COMMAND, "tune", *words, *search)
-    assert 'probes = "largest"' in python("-c", "print(open('best.toml').read())")
+    assert 'probes = "largest"' in (output[0] / "best.toml").read_text()
 
 
 @pytest.mark.parametrize(
