@@ -18,6 +18,7 @@ class Words(TypedDict, total=False):
     at_step: int | None
     target: float | None
     seeds: int | None
+    by: str | None
     problems: Sequence[str]
     optimizers: Sequence[str]
     columns: Sequence[str] | None

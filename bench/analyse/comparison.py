@@ -170,9 +170,12 @@ def _summary(
     scored = zip(*(scores(a, b) for a, b in pairs.values()), strict=True)
     for name, values in zip(("score", "reference_score"), scored, strict=True):
         row |= _interval(name, iqm_interval(values))
-    steps = np.array([[median(costs.steps) for costs in pair] for pair in pairs.values()])
-    reached = np.all(np.isfinite(steps) & (steps > 0), axis=1)
-    return row | {"speedup": geometric_mean(steps[reached, 1] / steps[reached, 0]), "speedup_on": int(reached.sum())}
+    gradients = np.array([[median(costs.gradients) for costs in pair] for pair in pairs.values()])
+    reached = np.all(np.isfinite(gradients) & (gradients > 0), axis=1)
+    return row | {
+        "speedup": geometric_mean(gradients[reached, 1] / gradients[reached, 0]),
+        "speedup_on": int(reached.sum()),
+    }
 
 
 def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.ndarray, " seed"]]:

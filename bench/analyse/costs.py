@@ -18,7 +18,7 @@ from optbench.store.trials import measured_columns
 OF_THE_TARGET = 1e-3
 METRICS = (
     *("train_loss", "gap", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"),
-    *("steps_to_target", "time_to_target"),
+    *("steps_to_target", "gradients_to_target", "time_to_target"),
 )
 #: Losses on rows that are not trained on.
 HELD_OUT = ("validation_loss", "test_loss")
@@ -45,13 +45,13 @@ class Costs(NamedTuple):
     random: bool
     #: Train loss before the first update.
     initial_losses: Float[np.ndarray, " seed"]
-    #: Updates to the target.
-    steps: Float[np.ndarray, " seed"]
+    #: Gradient evaluations to the target.
+    gradients: Float[np.ndarray, " seed"]
 
     def take(self, indices: Int[np.ndarray, " seed"]) -> "Costs":
         """Return the costs of some seeds, by their indices."""
         return self._replace(
-            **{name: getattr(self, name)[indices] for name in ("seeds", "cost", "initial_losses", "steps")}
+            **{name: getattr(self, name)[indices] for name in ("seeds", "cost", "initial_losses", "gradients")}
         )
 
     def values(self) -> Float[np.ndarray, " seed"]:
@@ -76,7 +76,7 @@ def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> b
     if metric == "gap":
         return part.results.optimum is not None
     if metric.endswith("_to_target"):
-        return bool(targets_of(part.results, view)) and (metric == "steps_to_target" or seconds is not None)
+        return bool(targets_of(part.results, view)) and (metric != "time_to_target" or seconds is not None)
     return metric in measured_columns(part)
 
 
@@ -88,25 +88,35 @@ def costs_of(part: Part, metric: str, view: Slice, seconds: float | None, budget
     trials = tuned(part, view, metric=metric) if budget is None else outcomes(part, "select", view)
     targets = targets_of(part.results, view)
     # Speed is that of the settings chosen for speed, whatever the metric.
-    fast = tuned(part, view, metric="steps_to_target") if budget is None else trials
-    steps = fast.steps_to[next(iter(targets))] if targets else np.full(trials.start.shape, inf)
-    scale = _scale(trials, part, metric, view, steps, seconds or 1.0)
+    fast = tuned(part, view, metric="gradients_to_target") if budget is None else trials
+    never = np.full(trials.start.shape, inf)
+    counted = trials.gradients_to if metric == "gradients_to_target" else trials.steps_to
+    work, gradients = (to[next(iter(targets))] if targets else never for to in (counted, fast.gradients_to))
+    scale = _scale(trials, part, metric, view, work, seconds or 1.0)
     scale |= {"resolution": _resolution(part, metric, view, scale, trials.dtype), "random": is_random(trials)}
     cost, initial_losses = scale.pop("cost"), trials.start[:, 0]
     if budget is None:
-        return Costs(metric, trials.seeds, cost[:, 0], initial_losses=initial_losses, steps=steps[:, 0], **scale)
+        return Costs(
+            metric, trials.seeds, cost[:, 0], initial_losses=initial_losses, gradients=gradients[:, 0], **scale
+        )
     spread = _expected(np.minimum(cost, scale["start"]), trials, part, budget)
     return Costs(
-        metric, trials.seeds, spread, initial_losses=initial_losses, steps=np.full(len(initial_losses), inf), **scale
+        metric,
+        trials.seeds,
+        spread,
+        initial_losses=initial_losses,
+        gradients=np.full(len(initial_losses), inf),
+        **scale,
     )
 
 
-def _scale(trials: Outcomes, part: Part, metric: str, view: Slice, steps: np.ndarray, seconds: float) -> dict[str, Any]:
+def _scale(trials: Outcomes, part: Part, metric: str, view: Slice, work: np.ndarray, seconds: float) -> dict[str, Any]:
     """Return a metric as costs [seed, point], and the fields of `Costs` that are its scale."""
     results, linear = part.results, {"offset": 0.0, "sign": 1.0, "least": None, "floor": None}
     if metric.endswith("_to_target"):
         unit = seconds if metric == "time_to_target" else 1.0
-        return linear | {"cost": steps * unit, "start": float(results.steps * unit), "floor": 0.0}
+        budget = float(trials.gradients.max()) if metric == "gradients_to_target" else float(results.steps)
+        return linear | {"cost": work * unit, "start": budget * unit, "floor": 0.0}
     if metric in trials.ends and is_higher_better(metric, results):
         # The cost of an accuracy is its complement.
         return linear | {"cost": 1 - trials.ends[metric], "offset": 1.0, "sign": -1.0, "start": 1.0, "floor": 0.0}

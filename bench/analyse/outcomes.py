@@ -17,6 +17,7 @@ from optbench.errors import check_name, refused
 from optbench.store.parts import Part
 from optbench.store.record import CellResults
 from optbench.store.schema import FIXED, METRICS
+from optbench.store.status import Outcome
 from optbench.store.trials import batches_of, column_names, measured_columns, open_part
 
 #: What work is counted in.
@@ -103,6 +104,23 @@ class Outcomes(NamedTuple):
 def own_metrics(part: Part) -> list[str]:
     """Return the names of the metrics that a problem has beside loss and accuracy."""
     return [name for name in measured_columns(part) if name not in (*METRICS, *FIXED)]
+
+
+def counted_alike(parts: Sequence[Part]) -> bool:
+    """Return whether the loss at every step is known of all optimizers or none on a task with full batches.
+
+    It isn't of those that are evaluated at other parameters than their gradients. Looks as far as the first task that
+    tells.
+    """
+    tasks: dict[str, list[Part]] = {}
+    for part in parts:
+        if part.outcome == Outcome.FINISHED and part.record.batch_size == "full":
+            tasks.setdefault(part.record.problem, []).append(part)
+    for members in tasks.values():
+        known = {"step_loss" in measured_columns(part) for part in members} if len(members) > 1 else set()
+        if True in known:
+            return False not in known
+    return True
 
 
 def targets_of(results: CellResults, view: Slice) -> dict[str, float]:

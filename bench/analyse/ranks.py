@@ -1,6 +1,8 @@
 """Ranks of the optimizers on each problem, as an array, and the test whether they differ."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,23 +13,27 @@ from optbench.analyse.objective import objective
 from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.significance import critical_difference, friedman_p
 from optbench.analyse.statistics import median
+from optbench.analyse.work import Seconds, Work, last_step, work_of
 from optbench.store.parts import Part
 from optbench.store.status import Outcome
 
 
-def problem_ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
+def problem_ranks(
+    parts: Sequence[Part], view: Slice, seconds: Seconds | None = None
+) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
     """Return the optimizers, and their ranks on every problem that all of them were run on; ties share their ranks.
 
-    Several batch sizes of a problem are one block: their ranks are averaged and ranked again. Problems on which all
-    failed are left out. Optimizers that are one program on a problem, by `find_copies`, take one place there, and of
-    those that are on all problems only the first is ranked. Raises ValueError if trials are not stored.
+    They are ranked at equal work, the smallest budget of those on a problem at a batch size. Several batch sizes of a
+    problem are one block: their ranks are averaged and ranked again. Problems on which all failed are left out.
+    Optimizers that are one program on a problem, by `find_copies`, take one place there, and of those that are on all
+    problems only the first is ranked. Raises ValueError if trials are not stored, or a timing that the slice asks for.
     """
     names = list(dict.fromkeys(part.record.optimizer for part in parts))
     tasks: dict[str, dict[Any, dict[str, Part]]] = {}
     for part in parts:
         batches = tasks.setdefault(part.record.problem, {})
         batches.setdefault(part.record.batch_size, {})[part.record.optimizer] = part
-    values = {_cell(part): _result(part, view) for part in parts}
+    values = _equal_results(parts, view, work_of(parts, view, seconds))
     programs = {_cell(part): group[0].record.optimizer for group in copies(parts, view) for part in group}
     blocks, labels_of_blocks = [], []
     for batches in tasks.values():
@@ -66,9 +72,35 @@ def _ranks(values: Sequence[float], labels: Sequence[Any]) -> list[float]:
 
 
 def _result(part: Part, view: Slice) -> float:
-    if part.outcome == Outcome.FAILED:
-        return float("inf")
     return median(objective(tuned(part, view), part.results)[:, 0])
+
+
+def _equal_results(parts: Sequence[Part], view: Slice, work: Work) -> dict[tuple[str, Any, str], float]:
+    """Return the median objective of each cell at equal work within its task; infinite for those that failed."""
+    tasks: dict[tuple[str, Any], list[Part]] = {}
+    for part in parts:
+        if part.outcome == Outcome.FINISHED:
+            tasks.setdefault((part.record.problem, part.record.batch_size), []).append(part)
+    values = {_cell(part): inf for part in parts}
+    for members in tasks.values():
+        slices = equal_slices(members, view, work)
+        values |= {_cell(part): _result(part, own) for part, own in zip(members, slices, strict=True)}
+    return values
+
+
+def equal_slices(parts: Sequence[Part], view: Slice, work: Work) -> list[Slice]:
+    """Return the slice of each finished cell of a task that ends, at a record, by the smallest budget of them all.
+
+    Raises ValueError if a timing is missing that the slice asks for.
+    """
+    budgets = [median(work.spent(part, tuned(part, view), last_step(part, view))) for part in parts]
+    # A quotient of seconds that is an integer must not be rounded below it.
+    shares = [int(min(budgets) / work.of_a_step(part) * (1 + 1e-9)) for part in parts]
+    end = "at_step" if work.unit in ("steps", "seconds") else "at_gradients"
+    return [
+        replace(view, **{end: share}) if own > min(budgets) else view
+        for own, share in zip(budgets, shares, strict=True)
+    ]
 
 
 class RankTest(NamedTuple):

@@ -19,7 +19,9 @@ from optbench.store.trials import measured_columns, read_batches
 MOST_RECORDS = 100
 #: Trials of a grid in a figure, evenly by rank, with fewer records each.
 MOST_TRIALS, GRID_RECORDS = 200, 40
-X = ("steps", "examples", "gradient_evaluations", "seconds")
+X = ("steps", "examples", "gradients", "seconds")
+#: The column that each is read from.
+COLUMN_OF = {"steps": "step", "seconds": "step", "gradients": "gradient_evaluations"}
 
 
 class Curve(NamedTuple):
@@ -107,7 +109,7 @@ def grid_trials(part: Part, metric: str, x: str, view: Slice, seconds: float | N
 
 def _trials(part: Part, metric: str, x: str, view: Slice, phase: str, most: int) -> Iterator[Trial]:
     """Read the trials of a phase up to the last step of the slice, at most so many records each."""
-    source, along = "train_loss" if metric == "gap" else metric, "step" if x in ("steps", "seconds") else x
+    source, along = "train_loss" if metric == "gap" else metric, COLUMN_OF.get(x, x)
     names = ["phase", "dtype", "seed", "point", "hyperparameters", "status", "step", along, source]
     chosen = chosen_for(part.results, metric)
     for batch in read_batches(part, [*dict.fromkeys(names)], phase):

@@ -1,4 +1,4 @@
-"""Steps to targets, as arrays: of each seed to many targets, and the median over seeds to the first one."""
+"""Work to targets, as arrays: of each seed to many targets, and the median over seeds to the first one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +9,16 @@ from jaxtyping import Float
 from optbench.analyse.objective import rounding
 from optbench.analyse.outcomes import Slice, targets_of, tuned
 from optbench.analyse.statistics import median
+from optbench.analyse.work import Work, last_step
 from optbench.store.parts import Part
 from optbench.store.status import Outcome
 
-#: Targets of each task that `steps_met` counts steps to.
+#: Targets of each task that `work_met` counts work to.
 LEVELS = 10
 
 
-def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.ndarray, " case"]], int]:
-    """Return each optimizer's steps to every (problem, target, seed), infinite if missed, and the number of all cases.
+def work_met(parts: Sequence[Part], view: Slice, work: Work) -> tuple[dict[str, Float[np.ndarray, " case"]], int]:
+    """Return each optimizer's work to every (problem, target, seed), infinite if missed, and the number of all cases.
 
     Raises ValueError if trials are not stored.
     """
@@ -30,25 +31,23 @@ def steps_met(parts: Sequence[Part], view: Slice) -> tuple[dict[str, Float[np.nd
     for members in tasks.values():
         levels = _levels(members, view)
         targets = {str(number): ("train_loss", level) for number, level in enumerate(levels)}
-        outcomes = [tuned(part, view, targets) for part in members]
+        outcomes = [work.trials(part, view, targets) for part in members]
         for part, trials in zip(members, outcomes, strict=True):
-            met[part.record.optimizer].extend(values[:, 0] for values in trials.steps_to.values())
+            met[part.record.optimizer].extend(work.to_target(part, trials, name)[:, 0] for name in targets)
         total += LEVELS * max(len(trials.seeds) for trials in outcomes) if levels else 0
     return {name: np.concatenate([[], *outcomes]) for name, outcomes in met.items()}, total
 
 
-def most_steps(parts: Sequence[Part], view: Slice) -> int:
-    """Return the largest last step of the finished cells; 1 if none has finished."""
-    return max((last_step(part, view) for part in parts if part.outcome == Outcome.FINISHED), default=1)
+def most_work(parts: Sequence[Part], view: Slice, work: Work) -> float:
+    """Return the largest budget of the tuned trials of the finished cells; 1 if none has finished."""
+    finished = [part for part in parts if part.outcome == Outcome.FINISHED]
+    return max(
+        (float(work.spent(part, tuned(part, view), last_step(part, view)).max()) for part in finished), default=1.0
+    )
 
 
 def _task(part: Part) -> tuple[Any, ...]:
     return (part.record.problem, part.record.batch_size)
-
-
-def last_step(part: Part, view: Slice) -> int:
-    """Return the last step of a cell within the slice."""
-    return part.results.steps if view.at_step is None else min(view.at_step, part.results.steps)
 
 
 def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
@@ -69,18 +68,19 @@ def _levels(parts: Sequence[Part], view: Slice) -> list[float]:
     return [*between.tolist(), max(last, base + least)]
 
 
-def steps_to_target(parts: Sequence[Part], view: Slice) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
-    """Return the optimizers, and their median steps to each problem's first target, infinite if missed.
+def work_to_target(
+    parts: Sequence[Part], view: Slice, work: Work
+) -> tuple[list[str], Float[np.ndarray, "problem optimizer"]]:
+    """Return the optimizers, and their median work to each problem's first target, infinite if missed.
 
     Raises ValueError if trials are not stored.
     """
-    names, times = list(dict.fromkeys(part.record.optimizer for part in parts)), median_steps(parts, view)
-    # A problem solved before the first update takes no steps, and has no ratios.
-    return names, np.maximum(np.array([[steps.get(name, np.inf) for name in names] for steps in times.values()]), 1.0)
+    names, times = list(dict.fromkeys(part.record.optimizer for part in parts)), median_work(parts, view, work)
+    return names, np.array([[own.get(name, np.inf) for name in names] for own in times.values()])
 
 
-def median_steps(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], dict[str, float]]:
-    """Return each optimizer's median steps to the first target of each task that any finished.
+def median_work(parts: Sequence[Part], view: Slice, work: Work) -> dict[tuple[Any, ...], dict[str, float]]:
+    """Return each optimizer's median work to the first target of each task that any finished, at least that of a step.
 
     Raises ValueError if trials are not stored.
     """
@@ -88,8 +88,9 @@ def median_steps(parts: Sequence[Part], view: Slice) -> dict[tuple[Any, ...], di
     for part in parts:
         targets = targets_of(part.results, view) if part.outcome == Outcome.FINISHED else {}
         if targets:
-            steps = tuned(part, view).steps_to[next(iter(targets))][:, 0]
-            times.setdefault(_task(part), {})[part.record.optimizer] = median(steps)
+            own = median(work.to_target(part, work.trials(part, view), next(iter(targets)))[:, 0])
+            # A problem solved before the first update takes no work, and has no ratios.
+            times.setdefault(_task(part), {})[part.record.optimizer] = max(own, work.of_a_step(part))
     return times
 
 

@@ -38,9 +38,9 @@ def compare(
         Two or more: an optimizer of the latest run that has it, RUN:OPTIMIZER, a whole RUN (all it shares with the
         other), or ./file.py:make, which is run first on the other's problems, seeds and budget.
     metric
-        train_loss, gap, validation_loss, validation_accuracy, test_loss, test_accuracy, steps_to_target or
-        time_to_target; where not given, the gap to the optimum where that is known, test_loss where settings were
-        chosen on validation rows, else train_loss.
+        train_loss, gap, validation_loss, validation_accuracy, test_loss, test_accuracy, steps_to_target,
+        gradients_to_target or time_to_target; where not given, the gap to the optimum where that is known,
+        test_loss where settings were chosen on validation rows, else train_loss.
     budget
         Compare what so many random configurations of each give, in place of the best of all that were tried.
     margin

@@ -21,7 +21,9 @@ def plot(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     metric: Text = None,
-    x: Literal["steps", "examples", "gradient_evaluations", "seconds"] = "steps",
+    x: Annotated[
+        Literal["steps", "examples", "gradients", "seconds", "gradient_evaluations"] | None, Parameter(alias="--by")
+    ] = None,
     log: bool | None = None,
     view: View = View(),  # noqa: B008 (frozen)
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
@@ -41,7 +43,8 @@ def plot(
         Metric of a figure that shows one of choice, as curves does, named as in the table `curves`; where not given,
         the gap to the optimum if that is known, or train_loss.
     x
-        What curves, and other figures of steps, are drawn against.
+        What curves, and other figures of work, are drawn against; gradients where not given and optimizers differ in
+        gradients a step, but steps for curves.
     log
         A logarithmic axis of values; where it matters, if not given.
     problem

@@ -1,7 +1,7 @@
 """`optbench table`."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -15,6 +15,7 @@ def table(
     kind: Annotated[str, Parameter(help=f"{alternatives(tables.names())}.")] = "convergence",
     *,
     format: Format = "plain",
+    by: Literal["steps", "examples", "gradients", "seconds"] | None = None,
     view: View = View(),  # noqa: B008 (frozen)
     only: Only = Only(),  # noqa: B008 (frozen)
     columns: str | None = None,
@@ -29,6 +30,9 @@ def table(
         Name, path, or latest.
     format
         How to render it.
+    by
+        What work is counted in, by ert, ecdf, profile and ranks; where not given, gradients if optimizers differ in
+        gradients a step, else steps.
     columns
         Comma list of columns to show.
     sort
@@ -41,7 +45,7 @@ def table(
     loaded = load(run, results)
     names = [name.strip() for name in columns.split(",")] if columns else None
     try:
-        result = loaded.table(kind, **view.words(), **only.words(), columns=names, sort=sort)
+        result = loaded.table(kind, **view.words(), by=by, **only.words(), columns=names, sort=sort)
     except ValueError as error:
         raise RequestError(str(error)) from error
     write_table(result, format, sys.stdout)

@@ -9,6 +9,7 @@ import numpy as np
 
 from optbench.analyse.comparison import COLUMNS, SUMMARY, Comparison, Rules, Side, Task, compare_pairs, paired
 from optbench.analyse.costs import METRICS
+from optbench.analyse.outcomes import counted_alike
 from optbench.analyse.statistics import interval_words
 from optbench.analyse.step_times import step_seconds
 from optbench.compare.notes import and_more, edge_notes, equality_notes
@@ -69,6 +70,8 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
     for pair in [pair for other in others for pair in pairs(first, other)]:
         with_run = pair[0].optimizer == pair[1].optimizer
         sides = (side(pair[0], rules, with_run), side(pair[1], rules, with_run))
+        every_step = counted_alike([part for one in sides for part in one.parts.values()])
+        rules = replace(rules, view=replace(rules.view, every_step=every_step))
         differs, remarks = differences(pair, sides, rules)
         if differs and not anyway:
             names = " and ".join(side.label for side in sides)
@@ -222,8 +225,8 @@ def _tables(
             "improvement: the probability that the optimizer is better on a problem and seeds drawn at random; score: "
             "interquartile mean over problems and seeds of the way left to go, 0 at the optimum (or the best of both) "
             "and 1 at the start, losses in the logarithm; intervals resample the seeds of each problem",
-            "speedup: geometric mean of the reference's steps to target over the optimizer's, on the speedup_on "
-            "problems where both reach it; tie: equal or undecided",
+            "speedup: geometric mean of the reference's gradient evaluations to target over the optimizer's, on the "
+            "speedup_on problems where both reach it; tie: equal or undecided",
         ),
     )
     worse = any(row["verdict"] == "worse" for row in rows)

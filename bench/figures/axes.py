@@ -7,7 +7,7 @@ from optbench.analyse.trials import is_higher_better
 from optbench.figures.figure import Options
 from optbench.store.parts import Part
 
-X_TITLES = {"steps": "steps", "examples": "examples", "gradient_evaluations": "gradients", "seconds": "seconds"}
+X_TITLES = {"steps": "steps", "examples": "examples", "gradients": "gradients", "seconds": "seconds"}
 
 
 def metric_title(metric: str) -> str:

@@ -32,8 +32,11 @@ def metric_words(options: Options) -> str:
 
 def x_words(options: Options) -> str:
     """Name what the horizontal axis counts."""
-    words = {"seconds": "seconds (steps times the measured median seconds of a step)"}
-    return words.get(options.x, options.x.replace("_", " "))
+    words = {
+        "seconds": "seconds (steps times the measured median seconds of a step)",
+        "gradients": "gradient evaluations",
+    }
+    return words.get(options.along, options.along)
 
 
 def seed_words(run: StoredRun, options: Options) -> str:

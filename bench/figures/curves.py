@@ -42,9 +42,9 @@ def _panel(
     from optbench.present.charts.line_panel import Line, LinePanel, Mark
 
     curves = {
-        part.record.optimizer: tuned_curve(part, metric, options.x, options.view, unit)
+        part.record.optimizer: tuned_curve(part, metric, options.along, options.view, unit)
         for part in parts
-        for unit in [seconds.get(cell_of(part)) if options.x == "seconds" else None]
+        for unit in [seconds.get(cell_of(part)) if options.along == "seconds" else None]
     }
     medians = [Line(name, *_lists(curve)) for name, curve in curves.items()]
     marks = [Mark(name, x, y, "a seed diverged here") for name, curve in curves.items() for x, y in curve.diverged]
@@ -52,7 +52,7 @@ def _panel(
     values = [y for line in medians for y in line.y]
     log = is_logarithmic(values, metric, options)
     cap = highest_shown(starts, values, log) if worse_edge(metric, parts[0]) > 0 else inf
-    axes = X_TITLES[options.x], metric_title(metric)
+    axes = X_TITLES[options.along], metric_title(metric)
     return LinePanel(*task_titles(task), *axes, medians, marks, log_y=log, cap=cap)
 
 
@@ -80,6 +80,6 @@ FIGURE = Figure(
     takes_x=X,
     section="Results",
     open_in_report=True,
-    axes=("steps", "examples", "seconds"),
+    axes=("steps", "examples", "gradients", "seconds"),
     scales=SCALES,
 )

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from optbench.analyse.series import X
+from optbench.analyse.work import words_of, work_of
 from optbench.figures._dots import draw_times
 from optbench.figures._tasks import finished_tasks, seconds_of
 from optbench.figures.axes import X_TITLES
@@ -23,7 +25,8 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     from optbench.present.charts.dots import Dot
 
     finished_tasks(run)
-    column = f"ert_{options.x}"
+    x = work_of(run.parts, options.by).unit
+    column = f"ert_{x}"
     rows = ert(run.parts, seconds_of(run), options.view)[1]
     if not rows:
         raise nothing_to_draw(run, NO_TARGET)
@@ -31,18 +34,19 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     for row in rows:
         if row[column] is not None:
             titles = row["problem"], f"batch size {row['batch_size']}, {row['target']}"
-            text = f"{row[column]:.4g} {options.x}, {row['num_solved']} of {row['num_seeds']} seeds met it"
+            text = f"{row[column]:.4g} {x}, {row['num_solved']} of {row['num_seeds']} seeds met it"
             panels.setdefault(titles, []).append(Dot(row["optimizer"], row[column], note=text))
     if not panels:
         raise nothing_to_draw(run, f"no finished cell {NOT_TIMED}")
-    return draw_times(panels, X_TITLES[options.x], options)
+    return draw_times(panels, X_TITLES[x], options)
 
 
 def caption(run: StoredRun, options: Options) -> str:
     """Name the unit, and say how seeds that missed the target count."""
+    unit = words_of(work_of(run.parts, options.by).unit)
     return make_caption(
         run,
-        f"Expected running time to the target, in {options.x}{slice_words(options)}: all that "
+        f"Expected running time to the target, in {unit}{slice_words(options)}: all that "
         f"{seed_words(run, options)} of the tuned optimizer took, over the seeds that met it; a seed that missed "
         "it spent its whole budget. A cross on the right edge: no seed met it.",
     )
@@ -52,7 +56,7 @@ FIGURE = Figure(
     "expected running time to each target",
     draw,
     caption,
-    takes_x=("steps", "examples", "seconds"),
+    takes_x=X,
     section="Time to target",
     open_in_report=True,
 )

@@ -1,7 +1,7 @@
 """What is known of a kind of figure, and what can be asked of one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from optbench.analyse.outcomes import Slice
@@ -26,8 +26,8 @@ class Options:
 
     #: The gap where the optimum is known, else the train loss, if not given.
     metric: str | None = None
-    #: steps, examples, gradient_evaluations or seconds.
-    x: str = "steps"
+    #: steps, examples, gradients or seconds; the figure's own, if not given.
+    x: str | None = None
     #: A logarithmic axis of values; where all are positive, if not given.
     log: bool | None = None
     view: Slice = field(default_factory=Slice)
@@ -37,7 +37,20 @@ class Options:
     width: float = COLUMN
 
     def __post_init__(self) -> None:
-        check_name(self.x, X, "x")
+        if self.x == "gradient_evaluations":
+            object.__setattr__(self, "x", "gradients")
+        if self.x is not None:
+            check_name(self.x, X, "x")
+
+    @property
+    def along(self) -> str:
+        """Return what curves are drawn against."""
+        return self.x or "steps"
+
+    @property
+    def by(self) -> Slice:
+        """Return the slice, with work counted in what is drawn against."""
+        return replace(self.view, by=self.x)
 
 
 class Figure(NamedTuple):

@@ -35,7 +35,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     from optbench.present.charts.lines import lines
 
     tasks = measured_tasks(run, options)
-    metrics, seconds = metrics_of(tasks, options), seconds_of(run) if options.x == "seconds" else {}
+    metrics, seconds = metrics_of(tasks, options), seconds_of(run) if options.along == "seconds" else {}
     panels = [
         _panel(task, part, metrics[task], options, seconds.get(cell_of(part)))
         for task, parts in shown_cells(tasks, options).items()
@@ -47,7 +47,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
 def _panel(task: Task, part: Part, metric: str, options: Options, seconds: float | None) -> "LinePanel":
     from optbench.present.charts.line_panel import LinePanel, Mark
 
-    trials, num = grid_trials(part, metric, options.x, options.view, seconds)
+    trials, num = grid_trials(part, metric, options.along, options.view, seconds)
     curves = [_line(trial, index) for index, trial in enumerate(trials) if len(trial.y)]
     edge = worse_edge(metric, part)
     marks = [
@@ -59,7 +59,7 @@ def _panel(task: Task, part: Part, metric: str, options: Options, seconds: float
     log = is_logarithmic(values, metric, options)
     cap = highest_shown([line.y[0] for line in curves], values, log) if edge > 0 else inf
     title, subtitle = cell_titles(part, task)
-    axes = X_TITLES[options.x], metric_title(metric)
+    axes = X_TITLES[options.along], metric_title(metric)
     return LinePanel(title, f"{subtitle}, {num} trials", *axes, curves, marks, log_y=log, cap=cap)
 
 

@@ -1,11 +1,14 @@
-"""The share of problems solved within a factor of the fewest steps."""
+"""The share of problems solved within a factor of the least work."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optbench.analyse.targets import ratios, steps_to_target
-from optbench.figures._tasks import finished_tasks, look_of
+from optbench.analyse.series import X
+from optbench.analyse.targets import ratios, work_to_target
+from optbench.analyse.work import words_of, work_of
+from optbench.figures._tasks import finished_tasks, look_of, seconds_of
+from optbench.figures.axes import X_TITLES
 from optbench.figures.captions import coloured_words, make_caption, seed_words, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
@@ -20,7 +23,7 @@ LAST_FACTOR = FACTORS[-1]
 
 
 def draw(run: StoredRun, options: Options) -> "Spec":
-    """Draw the share of problems solved within a factor of the fastest optimizer's steps.
+    """Draw the share of problems solved within a factor of the fastest optimizer's work.
 
     Raises ValueError if no problem has a target.
     """
@@ -28,27 +31,29 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     from optbench.present.charts.lines import lines
 
     tasks = finished_tasks(run)
-    names, steps = steps_to_target(run.parts, options.view)
-    if not len(steps):
+    work = work_of(run.parts, options.by, seconds_of(run))
+    names, times = work_to_target(run.parts, options.by, work)
+    if not len(times):
         raise nothing_to_draw(run, NO_TARGET)
     profiles = []
-    for name, factors in zip(names, ratios(steps).T, strict=True):
+    for name, factors in zip(names, ratios(times).T, strict=True):
         corners = [1.0, *np.unique(factors[factors <= LAST_FACTOR]).tolist(), LAST_FACTOR]
         profiles.append(Line(name, corners, [float(np.mean(factors <= corner)) for corner in corners]))
-    title = f"targets of {len(steps)} problem{'s' if len(steps) > 1 else ''}"
-    axes = "times the fewest steps", "share solved"
+    title = f"targets of {len(times)} problem{'s' if len(times) > 1 else ''}"
+    axes = f"times the fewest {X_TITLES[work.unit]}", "share solved"
     return lines([LinePanel(title, "", *axes, profiles, log_x=True, step=True)], look_of(tasks, options))
 
 
 def caption(run: StoredRun, options: Options) -> str:
     """Say what counts as solved, and by which steps."""
+    unit = words_of(work_of(run.parts, options.by).unit)
     return make_caption(
         run,
         "Performance profiles (Dolan, More, 2002): share of problems (each batch size counts) whose first target"
         f"{slice_words(options)} the tuned optimizer meets, by its median over {seed_words(run, options)}, within so "
-        "many times the fewest steps of any. What failed or was not run somewhere has not met the target there.",
+        f"many times the fewest {unit} of any. What failed or was not run somewhere has not met the target there.",
         coloured_words(run),
     )
 
 
-FIGURE = Figure("performance profiles", draw, caption, section="Over all problems", open_in_report=True)
+FIGURE = Figure("performance profiles", draw, caption, takes_x=X, section="Over all problems", open_in_report=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optbench import figures
+from optbench.analyse.outcomes import counted_alike
 from optbench.errors import RequestError, refused
 from optbench.figures.figure import Options
 from optbench.store.locations import write_file
@@ -27,6 +28,7 @@ def draw(run: StoredRun, name: str, path: Path, options: Options) -> str:
     """
     figure = figures.kind(name)
     check_options(name, options)
+    options = replace(options, view=replace(options.view, every_step=counted_alike(run.parts)))
     write_figure(lambda width: figure.draw(run, replace(options, width=width)), path, options.width)
     return figure.caption(run, options)
 
@@ -36,9 +38,9 @@ def check_options(name: str, options: Options) -> None:
     figure = figures.kind(name)
     if options.metric is not None and not figure.takes_metric:
         raise _not_taken("metric", name, [other for other in figures.names() if figures.kind(other).takes_metric])
-    if options.x != "steps" and not figure.takes_x:
+    if options.x not in (None, "steps") and not figure.takes_x:
         raise _not_taken("x", name, [other for other in figures.names() if figures.kind(other).takes_x])
-    if figure.takes_x and options.x not in figure.takes_x:
+    if figure.takes_x and options.x not in (None, *figure.takes_x):
         raise refused("x", f"{options.x} of {name}", ", ".join(figure.takes_x))
 
 

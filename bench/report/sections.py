@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from optbench import figures, tables
+from optbench.analyse.outcomes import Slice, counted_alike
 from optbench.figures.figure import Figure, Options
 from optbench.present.table import Table
 from optbench.report.html.page import Block, FigureBlock, Paragraphs, TableBlock, Variant
@@ -151,4 +152,5 @@ def _views(run: StoredRun, figure: Figure) -> list[tuple[dict[str, str], Options
     axes = [x for x in figure.axes if x != "seconds" or len(timed_on(run)) == 1]
     along = [({"along": x}, {"x": x}) for x in axes] or [({}, {})]
     scales = [({"values": name}, {"log": log}) for name, log in figure.scales.items()] or [({}, {})]
-    return [(axis | scale, replace(PAGE_OPTIONS, **x, **log)) for axis, x in along for scale, log in scales]
+    view = Slice(every_step=counted_alike(run.parts))
+    return [(axis | scale, replace(PAGE_OPTIONS, view=view, **x, **log)) for axis, x in along for scale, log in scales]

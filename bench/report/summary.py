@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.comparison import Comparison, Rules, compare
-from optbench.analyse.outcomes import Slice, outcomes
+from optbench.analyse.outcomes import Slice, counted_alike, outcomes
 from optbench.analyse.ranks import problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
 from optbench.compare.compare import side
@@ -87,7 +87,7 @@ def _behind(distances: Float[np.ndarray, " optimizer"], to_the_next: float, crit
 def _compared(run: StoredRun, best: str, reference: str) -> Comparison:
     """Compare two optimizers of a run, paired by seed. Raises ValueError if they can't be compared."""
     sides = [side(Operand(name, run, name), Rules(), False) for name in (best, reference)]
-    return compare(sides[0], sides[1], Rules())
+    return compare(sides[0], sides[1], Rules(view=Slice(every_step=counted_alike(run.parts))))
 
 
 def _next_verdict(run: StoredRun, best: str, following: str) -> str:
@@ -124,7 +124,7 @@ def _speedup(scores: Mapping[str, Any]) -> str:
     count = "as many" if abs(np.log(speedup)) < 0.005 else times
     total = scores["num_problems"]
     shared = "" if num == total else f" (on the {num} of {total} where both get there)"
-    return f"; it takes {count} steps to the target{shared}"
+    return f"; it takes {count} gradient evaluations to the target{shared}"
 
 
 def _failures(run: StoredRun) -> str:

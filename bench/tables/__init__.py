@@ -47,6 +47,7 @@ def table(
     at_step: int | None = None,
     target: float | None = None,
     seeds: int | None = None,
+    by: str | None = None,
     problems: Sequence[str] = (),
     optimizers: Sequence[str] = (),
     columns: Sequence[str] | None = None,
@@ -54,15 +55,22 @@ def table(
 ) -> "Table":
     """Return a table of a kind, from all cells or those of some problems and optimizers.
 
-    `Slice` and `StoredRun.only` explain the parameters. Raises ValueError for an unknown kind, name or column, and if
-    the table needs trials that are not stored.
+    `Slice` and `StoredRun.only` explain the parameters. Raises ValueError for an unknown kind, name, unit or column,
+    and if the table needs trials that are not stored.
     """
     # Here, so that names alone load neither numpy nor pyarrow.
-    from optbench.analyse.outcomes import Slice
+    from dataclasses import replace
+
+    from optbench.analyse.outcomes import Slice, counted_alike
+    from optbench.errors import RequestError
     from optbench.present.table import Table, select
 
     entry = _kind(kind)
-    cells, view = run.only(problems, optimizers), Slice(at_step, target, seeds)
+    cells, view = run.only(problems, optimizers), Slice(at_step, target, seeds, by)
+    if by is not None and not entry.takes_by:
+        takers = ", ".join(name for name in names() if _kind(name).takes_by)
+        raise RequestError(f"by: not accepted for {kind}; accepted for {takers}")
+    view = replace(view, every_step=counted_alike(run.parts))
     columns_of_kind, rows = entry.make(cells, view)
     title = f"{run.folder.name}: {', '.join([entry.meaning, *(_slice_words(view) if entry.of_curves else [])])}"
     notes = (*entry.shared_notes(cells), *entry.notes(cells, rows, view))
@@ -76,5 +84,6 @@ def table(
 def _slice_words(view: "Slice") -> list[str]:
     """Return the words of a title for the part of the learning curves that a table is of."""
     words = [] if view.at_step is None else [f"at step {view.at_step}"]
+    words += [] if view.by is None else [f"by {view.by}"]
     words += [] if view.target is None else [f"to train_loss <= {view.target:g}"]
     return words + ([] if view.seeds is None else [f"of {view.seeds} {'seed' if view.seeds == 1 else 'seeds'}"])

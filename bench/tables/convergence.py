@@ -31,6 +31,7 @@ AFTER = (
     "test_loss",
     "test_accuracy",
     "steps_to_target",
+    "gradients_to_target",
     "examples_to_target",
     "diverged_fraction",
     "at_edge",
@@ -44,7 +45,8 @@ LUCKY = 3.0
 
 
 def convergence(parts: Sequence[Part], view: Slice, dtype: str = "float32") -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the medians of each cell over its report seeds: (columns, rows), best first within a problem.
+    """Return the medians of each cell over its report seeds: (columns, rows), best first within a problem
+    and batch size.
 
     Those that rounding of `dtype` alone tells apart are in the order of their names. A cell without report seeds is
     summarised by the selection seeds of its best point, a failed one by its names. Metrics that only some problems
@@ -63,8 +65,18 @@ def summarise_cells(
     """
     on_disk = all(isinstance(part.path, Path) for part in parts)
     summaries = list(spread(partial(_rows, view=view, dtype=dtype), parts, processes=on_disk))
-    order = {problem: index for index, problem in enumerate(dict.fromkeys(one.row["problem"] for one in summaries))}
-    summaries.sort(key=lambda one: (order[one.row["problem"]], *_worst_last(one.place), one.row["optimizer"]))
+    # Batch sizes see different examples in the same steps, so each is ordered by itself.
+    problems, sizes = (
+        {value: index for index, value in enumerate(dict.fromkeys(one.row[name] for one in summaries))}
+        for name in ("problem", "batch_size")
+    )
+    summaries.sort(
+        key=lambda one: (
+            *(problems[one.row["problem"]], sizes[one.row["batch_size"]]),
+            *worst_last(one.place),
+            one.row["optimizer"],
+        )
+    )
     rows, own = [one.row for one in summaries], sorted({name for one in summaries for name in one.own})
     extra = sorted({name for row in rows for name in row} - {*BEFORE, *AFTER, *own})
     return [*BEFORE, *extra, *AFTER], rows, own
@@ -83,8 +95,10 @@ def _rows(parts: Sequence[Part], view: Slice, dtype: str) -> list[Summary]:
     finished = [part for part in parts if part.outcome != Outcome.FAILED]
     cells = tuned_ends(finished, view)
     intervals = _each(median_intervals, [cell.ends["train_loss"] for cell in cells])
-    ends, steps_to = map(_medians_of, ([cell.ends for cell in cells], [cell.steps_to for cell in cells]))
-    rows = map(_finished_row, finished, cells, intervals, ends, steps_to)
+    ends, steps_to, gradients_to = (
+        _medians_of([getattr(cell, name) for cell in cells]) for name in ("ends", "steps_to", "gradients_to")
+    )
+    rows = map(_finished_row, finished, cells, intervals, ends, steps_to, gradients_to)
     starts = _each(medians, [cell.start for cell in cells])
     placed = (
         Summary(row, own, _place(row, part.results.optimum, float(start), dtype))
@@ -130,13 +144,18 @@ def _first_columns(part: Part) -> dict[str, Any]:
 
 
 def _finished_row(
-    part: Part, cell: Ends, interval: np.ndarray, final_medians: Mapping[str, float], steps_to: Mapping[str, float]
+    part: Part,
+    cell: Ends,
+    interval: np.ndarray,
+    final_medians: Mapping[str, float],
+    steps_to: Mapping[str, float],
+    gradients_to: Mapping[str, float],
 ) -> tuple[dict[str, Any], Sequence[str]]:
     results, best = part.results, part.results.best
     own = [name for name in cell.ends if name not in METRICS]
     losses = cell.ends["train_loss"]
     loss, low, high = interval.tolist()
-    steps = next(iter(steps_to.values()), np.nan)
+    steps, gradients = (next(iter(work.values()), np.nan) for work in (steps_to, gradients_to))
     row = (
         _first_columns(part)
         | {name: value for name, value in best.items() if name not in ("learning_rate", "weight_decay")}
@@ -153,7 +172,8 @@ def _finished_row(
             "test_loss": final_medians.get("test_loss"),
             "test_accuracy": final_medians.get("test_accuracy"),
             "steps_to_target": steps,
-            "examples_to_target": steps * results.examples_per_step,
+            "gradients_to_target": gradients,
+            "examples_to_target": gradients * results.examples_per_step,
             "diverged_fraction": np.count_nonzero(np.isinf(losses)) / len(losses),
             "at_edge": results.edges,
         }
@@ -169,7 +189,7 @@ def main_value(row: Mapping[str, Any]) -> float | None:
     return value if value is None or name != "validation_accuracy" else -value
 
 
-def _worst_last(value: float | None) -> tuple[bool, float]:
+def worst_last(value: float | None) -> tuple[bool, float]:
     """Return the sort key of a loss: diverged ones after all others, failed cells after those."""
     return (value is None, np.inf if value is None or np.isnan(value) else value)
 
@@ -194,8 +214,14 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
         "at_edge: hyperparameters of which the winner lies at an end of its grid, where a wider one may beat it; inf: "
         "most seeds diverged, or missed the target",
         REACHED,
+        "gradients_to_target: evaluations, of which lbfgs and sam take several a step; examples_to_target: those times "
+        "the examples of each",
     ]
     lines += lucky(rows)
+    if len({row["batch_size"] for row in rows}) > 1:
+        lines.append(
+            "best first within each problem and batch size, since batch sizes see different numbers of examples"
+        )
     if any((row["gap"] or 0) < 0 for row in rows):
         lines.append("a gap below zero is rounding: the suite fails a cell that ends further below the optimum")
     return lines + copy_notes(_copies(run.parts, rows))

@@ -1,19 +1,21 @@
-"""The share of targets met by a step."""
+"""The share of targets met by some work."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.targets import LEVELS, most_steps, steps_met
+from optbench.analyse.targets import LEVELS, most_work, work_met
+from optbench.analyse.work import Seconds, singular, words_of, work_of
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
-from optbench.tables.table_kind import REACHED, Rows, TableKind, of_parts, report_notes
+from optbench.tables.table_kind import REACHED, Rows, TableKind, of_timed, report_notes
 
 NOTES = [
-    f"share of all (problem, target, report seed) met by that step, tuned optimizers; each batch size counts as a "
+    f"share of all (problem, target, report seed) met by so much work, tuned optimizers; each batch size counts as a "
     f"problem; {LEVELS} targets a problem, evenly in the logarithm from the train loss at its start to its own target, "
     "or where it has none to the lowest end of any optimizer; by the gap where the optimum is known",
     "what failed or was not run somewhere has met no target there; " + REACHED,
@@ -21,33 +23,44 @@ NOTES = [
 NO_LEVEL = "no problem has a target or a trial that didn't diverge"
 
 
-def ecdf(parts: Sequence[Part], view: Slice) -> Rows:
-    """Return the share of (problem, target, seed) met by some steps: (columns, rows), the largest shares first.
+def ecdf(parts: Sequence[Part], view: Slice, seconds: Seconds | None = None) -> Rows:
+    """Return the share of (problem, target, seed) met by some work: (columns, rows), the largest shares first.
 
-    Raises ValueError if trials are not stored.
+    Raises ValueError if trials are not stored, or a timing is missing that the slice asks for.
     """
-    met, total = steps_met(parts, view)
-    grid = _steps_grid(most_steps(parts, view))
-    columns = [f"by_step_{step}" for step in grid]
-    shares = {name: [_share(steps, step, total) for step in grid] for name, steps in met.items()} if total else {}
+    work = work_of(parts, view, seconds)
+    met, total = work_met(parts, view, work)
+    grid = _grid(most_work(parts, view, work), met)
+    columns = [f"by_{singular(work.unit)}_{amount:g}" for amount in grid]
+    shares = {name: [_share(own, amount, total) for amount in grid] for name, own in met.items()} if total else {}
     best_first = sorted(shares, key=lambda name: shares[name][::-1], reverse=True)
     rows = [{"optimizer": name} | dict(zip(columns, shares[name], strict=True)) for name in best_first]
     return ["optimizer", *columns], rows
 
 
-def _share(steps: Float[np.ndarray, " case"], step: int, total: int) -> float:
-    return int(np.sum(steps <= step)) / total
+def _share(met: Float[np.ndarray, " case"], amount: float, total: int) -> float:
+    return int(np.sum(met <= amount)) / total
 
 
-def _steps_grid(most: int) -> list[int]:
-    """Return the steps 1, 3, 10, 30, ... up to the last one."""
-    series = [factor * 10**power for power in range(len(str(most))) for factor in (1, 3)]
-    return [*(step for step in series if step < most), most]
+def _grid(most: float, met: Mapping[str, Float[np.ndarray, " case"]]) -> list[float]:
+    """Return the amounts 1, 3, 10, 30, ... up to the largest budget; of seconds from the least that met a target."""
+    least = min((float(own.min(initial=np.inf, where=own > 0)) for own in met.values()), default=1.0)
+    powers = range(floor(log10(min(least, most, 1.0))), ceil(log10(most)) + 1)
+    series = [factor * 10.0**power for power in powers for factor in (1, 3)]
+    return [*(amount for amount in series if amount < most), most]
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Return the meaning of the shares, or why there are none."""
-    return NOTES if any(True for _ in rows) else [NO_LEVEL]
+    unit = work_of(run.parts, view).unit
+    return [*NOTES, f"by {words_of(unit)}"] if any(True for _ in rows) else [NO_LEVEL]
 
 
-TABLE = TableKind("the share of targets met", of_parts(ecdf), notes, shared_notes=report_notes, section="Targets")
+TABLE = TableKind(
+    "the share of targets met",
+    of_timed(ecdf),
+    notes,
+    shared_notes=report_notes,
+    section="Targets",
+    takes_by=True,
+)

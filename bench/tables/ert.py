@@ -6,47 +6,51 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse.measures import expected_running_time
-from optbench.analyse.outcomes import Slice, targets_of, tuned
+from optbench.analyse.outcomes import UNITS, Slice, targets_of
 from optbench.analyse.step_times import step_seconds
-from optbench.analyse.targets import last_step
 from optbench.analyse.trials import is_higher_better
+from optbench.analyse.work import Seconds, Work, last_step, words_of, work_of
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
 from optbench.tables.table_kind import NO_TARGET, REACHED, Rows, TableKind, report_notes
 
 NOTES = [
-    "expected running time: all steps of all report seeds over the seeds that met the target, what repeating the tuned "
+    "expected running time: all work of all report seeds over the seeds that met the target, what repeating the tuned "
     "optimizer until it does would take; a seed that missed it spent its whole budget; inf: no seed met it; " + REACHED,
 ]
 
 
-def ert(parts: Sequence[Part], seconds: Mapping[tuple[Any, ...], float], view: Slice) -> Rows:
-    """Return the expected running time to each target: (columns, rows), quickest first.
+def ert(parts: Sequence[Part], seconds: Seconds, view: Slice) -> Rows:
+    """Return the expected running time to each target: (columns, rows), the least work first.
 
     `seconds` are those of a step by (problem, optimizer, batch size), of the timed cells. Raises ValueError if trials
     are not stored.
     """
-    rows = [row for part in parts if part.outcome == Outcome.FINISHED for row in _ert_rows(part, seconds, view)]
+    finished, work = [part for part in parts if part.outcome == Outcome.FINISHED], work_of(parts, view, seconds)
+    if work.unit == "seconds":
+        # Raises for what is not timed.
+        _ = [work.of_a_step(part) for part in finished]
+    rows = [row for part in finished for row in _ert_rows(part, work, seconds, view)]
     order = {name: index for index, name in enumerate(dict.fromkeys((row["problem"], row["target"]) for row in rows))}
-    rows.sort(key=lambda row: (order[row["problem"], row["target"]], row["ert_steps"]))
-    names = ["problem", "optimizer", "batch_size", "target", "num_solved", "num_seeds", "ert_steps", "ert_examples"]
-    return [*names, "ert_seconds"], rows
+    rows.sort(key=lambda row: (order[row["problem"], row["target"]], row[f"ert_{work.unit}"]))
+    names = ["problem", "optimizer", "batch_size", "target", "num_solved", "num_seeds"]
+    return [*names, *(f"ert_{unit}" for unit in UNITS)], rows
 
 
-def _ert_rows(part: Part, seconds: Mapping[tuple[Any, ...], float], view: Slice) -> list[dict[str, Any]]:
-    results, trials = part.results, tuned(part, view)
+def _ert_rows(part: Part, unit: Work, seconds: Seconds, view: Slice) -> list[dict[str, Any]]:
+    results, trials = part.results, unit.trials(part, view)
     names = part.record.names
-    spent = last_step(part, view)
-    step = seconds.get(tuple(names.values()))
+    units = [Work(unit, seconds) for unit in UNITS if unit != "seconds" or seconds.get(tuple(names.values()))]
     rows = []
     for metric, value in targets_of(results, view).items():
         steps = trials.steps_to[metric][:, 0]
-        expected = expected_running_time(steps, np.full(len(steps), float(spent)))
         row = names | {"target": f"{metric} {'>=' if is_higher_better(metric, results) else '<='} {value:.4g}"}
-        row |= {"num_solved": int(np.isfinite(steps).sum()), "num_seeds": len(steps), "ert_steps": expected}
-        row |= {"ert_examples": expected * results.examples_per_step}
-        rows.append(row | {"ert_seconds": None if step is None else expected * step})
+        row |= {"num_solved": int(np.isfinite(steps).sum()), "num_seeds": len(steps), "ert_seconds": None}
+        for work in units:
+            spent = work.spent(part, trials, last_step(part, view))
+            row[f"ert_{work.unit}"] = expected_running_time(work.to_target(part, trials, metric)[:, 0], spent)
+        rows.append(row)
     return rows
 
 
@@ -70,9 +74,15 @@ def make(run: StoredRun, view: Slice) -> Rows:
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Return the meaning of an expected running time, and the targets that nobody reached."""
-    return NOTES + unsolved(rows)
+    unit = work_of(run.parts, view).unit
+    return [*NOTES, f"sorted by {words_of(unit)}", *unsolved(rows)]
 
 
 TABLE = TableKind(
-    "expected running time to each target", make, notes, shared_notes=report_notes, section="Time to target"
+    "expected running time to each target",
+    make,
+    notes,
+    shared_notes=report_notes,
+    section="Time to target",
+    takes_by=True,
 )

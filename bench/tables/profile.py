@@ -1,4 +1,4 @@
-"""Performance profiles over steps to target."""
+"""Performance profiles over the work to the target."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,28 +7,29 @@ import numpy as np
 
 from optbench.analyse.measures import performance_profile, profile_score
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.targets import median_steps, ratios, steps_to_target
+from optbench.analyse.step_times import step_seconds
+from optbench.analyse.targets import median_work, ratios, work_to_target
+from optbench.analyse.work import Seconds, words_of, work_of
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
-from optbench.tables.table_kind import NO_TARGET, REACHED, Rows, TableKind, of_parts, report_notes
+from optbench.tables.table_kind import NO_TARGET, REACHED, Rows, TableKind, of_timed, report_notes
 
 FACTORS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
 NOTES = [
     "share of problems (each batch size counts) whose first target the tuned optimizer meets, by its median over the "
-    "report seeds, within so many times the fewest steps of any; solved: at all; score: the area up to 4 times, as a "
+    "report seeds, within so many times the least work of any; solved: at all; score: the area up to 4 times, as a "
     "share; what failed or was not run somewhere has not met the target there",
     REACHED,
-    "by steps; `optbench table RUN time-to-target` compares seconds",
 ]
 
 
-def profile(parts: Sequence[Part], view: Slice) -> Rows:
-    """Return performance profiles over steps to target: (columns, rows), the best score first.
+def profile(parts: Sequence[Part], view: Slice, seconds: Seconds | None = None) -> Rows:
+    """Return performance profiles over the work to the target: (columns, rows), the best score first.
 
-    Raises ValueError if trials are not stored.
+    Raises ValueError if trials are not stored, or a timing is missing that the slice asks for.
     """
     columns = ["optimizer", *(f"within_{factor:g}" for factor in FACTORS), "solved", "score", "num_problems"]
-    names, times = steps_to_target(parts, view)
+    names, times = work_to_target(parts, view, work_of(parts, view, seconds))
     if not len(times):
         return columns, []
     shares = performance_profile(times, np.array(FACTORS))
@@ -45,12 +46,18 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
 
     Raises ValueError if trials are not stored.
     """
-    times = median_steps(run.parts, view)
-    missed = [task for task, steps in times.items() if np.isinf(min(steps.values()))]
+    work = work_of(run.parts, view, step_seconds(run.timings) if view.by == "seconds" else None)
+    times = median_work(run.parts, view, work)
+    missed = [task for task, own in times.items() if np.isinf(min(own.values()))]
     unsolved = [f"nobody reached the target on {problem} at batch size {size}" for problem, size in missed]
-    return NOTES + unsolved if times else [NO_TARGET]
+    return [*NOTES, f"by {words_of(work.unit)}", *unsolved] if times else [NO_TARGET]
 
 
 TABLE = TableKind(
-    "performance profiles", of_parts(profile), notes, shared_notes=report_notes, section="Over all problems"
+    "performance profiles",
+    of_timed(profile),
+    notes,
+    shared_notes=report_notes,
+    section="Over all problems",
+    takes_by=True,
 )

@@ -9,19 +9,21 @@ from optbench.analyse.copies import copy_notes
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.ranks import copies, problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
+from optbench.analyse.step_times import step_seconds
+from optbench.analyse.work import Seconds, words_of, work_of
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
-from optbench.tables.table_kind import TableKind, of_parts, report_notes
+from optbench.tables.table_kind import TableKind, of_timed, report_notes
 
 COLUMNS = ("optimizer", "mean_rank", "best_rank", "worst_rank", "num_first", "behind_the_best", "num_problems")
 
 
-def ranks(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+def ranks(parts: Sequence[Part], view: Slice, seconds: Seconds | None = None) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the mean ranks of the tuned optimizers over problems: (columns, rows), best first.
 
-    Raises ValueError if trials are not stored.
+    Raises ValueError if trials are not stored, or a timing is missing that the slice asks for.
     """
-    names, ranked = problem_ranks(parts, view)
+    names, ranked = problem_ranks(parts, view, seconds)
     if not ranked.size:
         return [*COLUMNS], []
     mean = ranked.mean(axis=0)
@@ -47,12 +49,19 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
 
     Raises ValueError if trials are not stored.
     """
-    names, ranked = problem_ranks(run.parts, view)
+    seconds = step_seconds(run.timings) if view.by == "seconds" else None
+    names, ranked = problem_ranks(run.parts, view, seconds)
+    unit = work_of(run.parts, view, seconds).unit
     num = len({part.record.problem for part in run.parts})
     lines = [
         "ranked by median train loss over the report seeds; ties share their ranks (where the optimum is known, all "
         "that reach it up to rounding tie); what diverged or failed comes last",
+        "each problem and batch size is ranked by itself, and those of a problem are averaged and ranked again",
     ]
+    if unit != "steps":
+        lines.append(
+            f"at equal {words_of(unit)}, the smallest budget of any optimizer on a problem: at the last record by then"
+        )
     lines += families_note({part.record.problem for part in run.parts}) + unequal_notes(run.parts)
     lines += [f"{note}; there they take one place" for note in copy_notes(copies(run.parts, view))]
     if len(unranked := {part.record.optimizer for part in run.parts} - {*names}) and ranked.size:
@@ -109,9 +118,10 @@ def _pairs(critical: float) -> str:
 
 TABLE = TableKind(
     "mean ranks over problems",
-    of_parts(ranks),
+    of_timed(ranks),
     notes,
     shared_notes=report_notes,
     section="Over all problems",
     open_in_report=True,
+    takes_by=True,
 )

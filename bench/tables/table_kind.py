@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from optbench.analyse.outcomes import Slice
+from optbench.analyse.step_times import step_seconds
+from optbench.analyse.work import Seconds
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
@@ -13,7 +15,10 @@ Row = dict[str, Any]
 Rows = tuple[list[str], Iterable[Row]]
 
 #: How all tables of steps to a target count them.
-STEPS_COUNTED = "steps are counted at records, on full batches at every step"
+STEPS_COUNTED = (
+    "steps are counted at records, on full batches at every step, unless some optimizer there is evaluated at other "
+    "parameters than its gradients (schedule-free): then all at records"
+)
 REACHED = (
     "a target is reached where the running median of the loss (over 5 % of the records, at least 5) stays within it to "
     "the end, and never by a trial that diverged; " + STEPS_COUNTED
@@ -76,8 +81,15 @@ class TableKind(NamedTuple):
     hidden_columns: Callable[[Sequence[str]], list[str]] = no_columns
     #: Whether it depends on the slice of the learning curves.
     of_curves: bool = True
+    #: Whether it ranks by work, in the unit that `Slice.by` names.
+    takes_by: bool = False
 
 
 def of_parts(tabulate: Callable[[Sequence[Part], Slice], Rows]) -> Callable[[StoredRun, Slice], Rows]:
     """Return the `make` of a table that is computed from a run's parts alone."""
     return lambda run, view: tabulate(run.parts, view)
+
+
+def of_timed(tabulate: Callable[[Sequence[Part], Slice, Seconds], Rows]) -> Callable[[StoredRun, Slice], Rows]:
+    """Return the `make` of a table that is computed from a run's parts, and the seconds of their steps."""
+    return lambda run, view: tabulate(run.parts, view, step_seconds(run.timings))

@@ -106,8 +106,11 @@ class TestMistakes:
                 "handmade ranks -o f.svg --metric train_loss",
                 "metric: not accepted for ranks; accepted for curves, conv",
             ),
-            ("handmade budget -o f.svg --x examples", "x: not accepted for budget; accepted for curves, grid, ert"),
-            ("handmade ert -o f.svg --x gradient_evaluations", "accepted: steps, examples, seconds"),
+            (
+                "handmade budget -o f.svg --x examples",
+                "x: not accepted for budget; accepted for curves, grid, ranks, profile, ecdf, ert",
+            ),
+            ("handmade heatmap -o f.svg --x gradients", "x: not accepted for heatmap; accepted for curves"),
             ("handmade curves -o f.svg --seeds 0", "seeds: 0 is not accepted; accepted: integers >= 1"),
             ("handmade curves -o f.svg --at-step -1", "at_step: -1 is not accepted"),
             ("handmade curves -o f.svg --target nan", "target: nan is not accepted"),

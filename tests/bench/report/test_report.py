@@ -68,7 +68,7 @@ def test_three_sentences(run):
 
 def test_steps_to_a_target_that_both_reach(run):
     *_, second, _ = summary(run(targets={"train_loss": 2.5}))
-    assert second.endswith("; it takes as many steps to the target.")
+    assert second.endswith("; it takes as many gradient evaluations to the target.")
 
 
 def test_one_problem_is_judged_by_seed(run):

@@ -1,25 +1,47 @@
 """The best settings of each optimizer, which can be typed again."""
 
 import shlex
+from types import SimpleNamespace
 
 import pytest
 
 from optbench.analyse.outcomes import Slice
 from optbench.request import parse_spec, parse_values
-from optbench.tables.best import best
+from optbench.tables.best import best, notes
 
 
-def test_is_the_best_of_all_batch_sizes(handmade):
+def sizes(handmade):
+    return [
+        handmade("a", [[8.0, 5.0, 2.0]], batch_size=8, examples_per_step=8),
+        handmade("a", [[8.0, 5.0, 1.0]], batch_size="full", examples_per_step=64),
+        handmade("b", [[8.0, 5.0, 3.0]], batch_size=8, examples_per_step=8),
+    ]
+
+
+def rows_of(parts):
+    return [(row["optimizer"], row["batch_size"], row["train_loss"]) for row in best(parts, Slice())[1]]
+
+
+def test_batch_sizes_that_saw_different_numbers_of_examples_have_a_row_each(handmade):
+    parts = sizes(handmade)
+    assert rows_of(parts) == [("a", 8, 2), ("b", 8, 3), ("a", "full", 1)]
+    assert notes(SimpleNamespace(parts=parts), (), Slice()) == [
+        "one row for each batch size, since they saw different numbers of examples"
+    ]
+
+
+def test_of_batch_sizes_that_saw_as_many_examples_the_best_has_a_row(handmade):
+    """160 in 20 steps of 8 and 164 in 2 of 82, which is 2.5 % more."""
     parts = [
-        handmade("a", [[8.0, 5.0, 2.0]], batch_size=8),
-        handmade("a", [[8.0, 5.0, 1.0]], batch_size="full"),
-        handmade("b", [[8.0, 5.0, 3.0]], batch_size=8),
+        handmade("a", [[8.0, 5.0, 2.0]], batch_size=8, examples_per_step=8),
+        handmade("a", [[8.0, 5.0, 1.0]], batch_size=82, examples_per_step=82, step=(0, 1, 2)),
+        handmade("b", [[8.0, 5.0, 3.0]], batch_size=8, examples_per_step=8),
     ]
-    _, rows = best(parts, Slice())
-    assert [(one["optimizer"], one["batch_size"], one["train_loss"]) for one in rows] == [
-        ("a", "full", 1),
-        ("b", 8, 3),
+    assert rows_of(parts) == [("a", 82, 1), ("b", 8, 3)]
+    assert notes(SimpleNamespace(parts=parts), (), Slice()) == [
+        "the best over batch sizes, which all saw as many examples"
     ]
+    assert notes(SimpleNamespace(parts=parts[:1]), (), Slice()) == []
 
 
 @pytest.mark.parametrize(

@@ -216,3 +216,13 @@ class TestRows:
 
     def test_weight_decay_that_was_not_asked_for_is_zero(self, handmade):
         assert row(handmade("a", [[8.0, 5.0, 1.0]], best={"learning_rate": 0.1}))["weight_decay"] == 0
+
+
+def test_batch_sizes_are_ordered_by_themselves(handmade):
+    """At equal steps 8 saw twice the examples that 4 did."""
+    parts = [
+        handmade(name, [[8.0, 5.0, end]], batch_size=size)
+        for name, size, end in (("a", 4, 4.0), ("b", 4, 3.0), ("a", 8, 2.0), ("b", 8, 2.5))
+    ]
+    rows = [(row["batch_size"], row["optimizer"]) for row in convergence(parts, Slice())[1]]
+    assert rows == [(4, "b"), (4, "a"), (8, "a"), (8, "b")]

@@ -65,7 +65,7 @@ class TestProfile:
         assert self.of(parts, target=0.5)["a"]["solved"] == 0
 
     def test_no_target(self, cell, failed):
-        for parts in ([cell("a", 10, targets={})], [failed("a")], []):
+        for parts in ([cell("a", 10, targets={})], [failed("b")], []):
             assert profile(parts, Slice())[1] == []
             assert notes(SimpleNamespace(parts=parts), [], Slice()) == [
                 "no problem has a target; --target 0.1 sets one, in train loss"
