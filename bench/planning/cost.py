@@ -16,9 +16,9 @@ class Cost(NamedTuple):
     seconds_per_trial_step: float
 
 
-def cost_of_cell(results: CellResults, report_seeds: int) -> Cost:
+def cost_of_cell(results: CellResults, report_trials: int) -> Cost:
     """Tell what a finished cell cost."""
-    trained = results.trial_steps + report_seeds * results.steps
+    trained = results.trial_steps + report_trials * results.steps
     compiled = results.trace_seconds + results.compile_seconds
     return Cost(compiled, (results.select_seconds + results.report_seconds) / trained)
 

@@ -209,6 +209,7 @@ def _unite(grids: Iterable[tuple[dict[str, Any], ...]], info: OptimizerInfo) -> 
 
 
 def _cell(suite: Suite, task: _ProblemChoice, problem: str, choice: _OptimizerChoice, optimizer: str) -> Cell:
+    studies = suite.studies or max(suite.report_seeds, 1)
     return Cell(
         problem=problem,
         optimizer=optimizer,
@@ -228,9 +229,9 @@ def _cell(suite: Suite, task: _ProblemChoice, problem: str, choice: _OptimizerCh
         record_every=suite.record_every,
         seed=suite.seed,
         probes=suite.probes,
-        studies=suite.studies or max(suite.report_seeds, 1),
+        studies=studies,
         select_by=suite.select_by,
-        has_range=choice.has_range,
+        has_range=choice.has_range and studies > 1,
     )
 
 

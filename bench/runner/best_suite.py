@@ -33,7 +33,10 @@ def write_suite(path: Path, jobs: Sequence[Job], best: Mapping[str, Mapping[str,
 
 
 def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the suite whose run reports, at the same seeds, what the tuned run reported."""
+    """Write the suite whose run reports the settings that were chosen over all studies, at the same report seeds.
+
+    Of a single study that is what the tuned run reported.
+    """
     cell = jobs[0].cell
     words = {"name": name, "description": description}
     task = {"spec": cell.problem, "batch_size": str(cell.batch_size), "steps": cell.steps}

@@ -71,7 +71,7 @@ def _row(group: list[Job], finished: set[str], one: Calibration | None) -> dict[
     left = [job for job in group if job.key not in finished]
     compiles = sum(1 + (job.cell.report_seeds > 0) for job in left)
     work = sum(map(trial_steps, left))
-    largest = max(len(job.cell.points) * job.cell.seeds for job in group)
+    largest = max(len(job.cell.points) * job.cell.seeds * job.cell.select_studies for job in group)
     return {
         "problem": group[0].cell.problem,
         "batch_size": group[0].cell.batch_size,
@@ -105,7 +105,7 @@ def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], 
     except Exception as error:
         say(f"{job.cell.problem} / {job.cell.optimizer} failed: {error}")
         return None
-    trials = job.cell.seeds * len(ready.points)
-    together = job.cell.seeds * min(ready.select.num_points, len(ready.points))
+    seeds = job.cell.seeds * job.cell.select_studies
+    trials, together = seeds * len(ready.points), seeds * min(ready.select.num_points, len(ready.points))
     cost = Cost(compiled - began, took / (trials * steps))
     return Calibration(cost, ready.select.memory_bytes / together)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optbench.planning.jobs import Job
+from optbench.request import Cell
 from optbench.results import Run
 from optbench.store.parts import Part, part_path, read_part
 from optbench.store.record import CellResults
@@ -14,7 +15,7 @@ class Tuned(NamedTuple):
     """A tuned run, and what choosing cost: summed over cells, and over the grids that were widened since."""
 
     run: Run
-    #: (problem, optimizer, batch size) -> trials on selection seeds.
+    #: (problem, optimizer, batch size) -> trials on the selection seeds of one study.
     trials: dict[tuple[str, str, Any], int]
     trial_steps: int
     #: What they had been, had every trial run to its end.
@@ -44,9 +45,11 @@ def summed(rounds: Rounds, budget: int) -> Tuned:
         run=rounds.run,
         trials=trials,
         trial_steps=sum(results.trial_steps for _, results in trained),
-        full_trial_steps=sum(job.cell.num_points * job.cell.seeds * job.steps for job, _ in trained),
+        full_trial_steps=sum(
+            job.cell.num_points * job.cell.seeds * job.cell.select_studies * job.steps for job, _ in trained
+        ),
         select_seconds=sum(results.select_seconds for _, results in trained),
-        notes=(*_budget_notes(trials, budget, rounds.jobs[0].cell.seeds), *rounds.notes),
+        notes=(*_budget_notes(trials, budget, rounds.jobs[0].cell), *rounds.notes),
     )
 
 
@@ -56,12 +59,14 @@ def _stored_results(folder: Path, job: Job) -> CellResults | None:
     return part.record.results if isinstance(part, Part) else None
 
 
-def _budget_notes(trials: Mapping[tuple[str, str, Any], int], budget: int, seeds: int) -> list[str]:
+def _budget_notes(trials: Mapping[tuple[str, str, Any], int], budget: int, cell: Cell) -> list[str]:
     """State the budget, and how many optimizers got fewer or more trials than that."""
+    seeds, studies = cell.seeds, cell.select_studies
     number = budget * seeds
     fewer = sum(count < number for count in trials.values())
     more = sum(count > number for count in trials.values())
-    notes = [f"budget: {budget} points x {seeds} seeds = {number} trials for each optimizer"]
+    of_studies = f", in each of {studies} studies" if studies > 1 else ""
+    notes = [f"budget: {budget} points x {seeds} seeds = {number} trials for each optimizer{of_studies}"]
     notes += [f"{fewer} of {len(trials)} got fewer: no whole grid fits the budget better"] if fewer else []
     notes += [f"{more} of {len(trials)} got more than that: their grids were widened"] if more else []
     return notes

@@ -62,10 +62,9 @@ def cell_capacity(
     accept.number("noise", noise)
     accept.whole("seed", seed, low=0)
     accept.number("validation_fraction", validation_fraction, below=1)
-    (x, y), test = train_and_test(condition, rows, noise, seed)
     # A linear head is about conditioning: its optimum is that of all rows, and no choice is made by others.
     num_validation = 0 if head == "linear" else num_held_out(rows, validation_fraction)
-    (x, y), validation = (x[num_validation:], y[num_validation:]), (x[:num_validation], y[:num_validation])
+    (x, y), validation, test = split_cells(condition, rows, num_validation, noise, seed)
     sizes = [x.shape[1], *([width] * depth if head == "mlp" else []), y.shape[1]]
 
     def init(key: jax.Array) -> Layers:
@@ -93,8 +92,12 @@ def cell_capacity(
     )
 
 
-def train_and_test(condition: float, rows: int, noise: float, seed: int) -> tuple[Rows, Rows]:
-    """Return `rows` drawn cells to train on and as many to test on, standardised by the first."""
+def split_cells(condition: float, rows: int, num_validation: int, noise: float, seed: int) -> tuple[Rows, Rows, Rows]:
+    """Return drawn cells, standardised by the first: those to train on, to validate on, together `rows`, and to test on.
+
+    As many as `rows` are to test on.
+    """
+    num_train = rows - num_validation
     random = np.random.RandomState(seed)
     cells = draw(2 * rows, random)
     outputs = np.c_[capacity_mah_per_cm2(cells), energy_mwh_per_cm2(cells)]
@@ -103,15 +106,18 @@ def train_and_test(condition: float, rows: int, noise: float, seed: int) -> tupl
     errors = random.standard_normal(derived.shape)
 
     def columns(log_error: float) -> Float[np.ndarray, "cell column"]:
-        return standardised(np.c_[properties, derived + np.exp(log_error) * errors], rows)
+        return standardised(np.c_[properties, derived + np.exp(log_error) * errors], num_train)
 
     low, high = -20.0, 5.0  # the smaller the error of measurement, the worse the condition
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if condition_number(columns(middle)[:rows]) > condition else (low, middle)
-    x, y = columns(low), standardised(outputs, rows)
+        low, high = (middle, high) if condition_number(columns(middle)[:num_train]) > condition else (low, middle)
+    x, y = columns(low), standardised(outputs, num_train)
     y += noise * random.standard_normal(y.shape)
-    return (x[:rows], y[:rows]), (x[rows:], y[rows:])
+    train, validation, test = (
+        (x[some], y[some]) for some in (slice(num_train), slice(num_train, rows), slice(rows, None))
+    )
+    return train, validation, test
 
 
 def standardised(table: Float[np.ndarray, "cell column"], rows: int) -> Float[np.ndarray, "cell column"]:

@@ -197,4 +197,5 @@ def test_the_module_maps_any_sizes():
 
 def test_a_batch_is_no_larger_than_the_training_set():
     assert mlp().batch_size == 128
-    assert mlp(data="iris").batch_size == 120
+    assert mlp(data="iris").batch_size == 96
+    assert mlp(data="iris", validation_fraction=0.0).batch_size == 120

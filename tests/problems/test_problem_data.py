@@ -208,3 +208,30 @@ def test_regression_wants_numbers(tmp_path):
     table = load(write(tmp_path / "a.csv", "1,a\n2,b\n"))
     with pytest.raises(ValueError, match=r"a[.]csv, row 1: expected a number as target, found 'a'"):
         regression(table, standardize=True, standardize_target=True, test_fraction=0.0)
+
+
+def test_validation_rows_come_out_of_the_training_rows_and_leave_the_test_rows():
+    words = {"standardize": False, "standardize_target": False, "test_fraction": 0.2}
+    whole = regression(load("diabetes"), **words)
+    split = regression(load("diabetes"), **words, validation_fraction=0.25)
+    np.testing.assert_array_equal(split.test[0], whole.test[0])
+    # 442 rows: 88 to test on, and of the other 354 a quarter, rounded to 88.
+    assert [len(rows[0]) for rows in (split.train, split.validation, split.test)] == [266, 88, 88]
+    assert {*map(tuple, split.train[0]), *map(tuple, split.validation[0])} == {*map(tuple, whole.train[0])}
+    assert whole.validation is None
+
+
+def test_validation_labels_are_as_wrong_as_those_that_are_trained_on():
+    table = load("digits")
+    split, true = (
+        classification(table, standardize=False, test_fraction=0.2, validation_fraction=0.2, label_noise=noise)
+        for noise in (0.2, 0.0)
+    )
+    assert np.mean(split.validation[1] != true.validation[1]) == pytest.approx(0.2, abs=0.002)
+    assert (split.test[1] == true.test[1]).all()
+
+
+def test_too_few_rows_are_not_held_out():
+    assert (
+        classification(load("iris"), standardize=False, test_fraction=0.2, validation_fraction=0.001).validation is None
+    )

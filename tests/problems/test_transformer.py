@@ -106,7 +106,11 @@ def test_text_is_read_and_split(tmp_path):
     path.write_bytes(b"to be or not to be, that is the question. " * 40)
     problem = transformer(task="text", data=str(path), layers=1, width=8, test_fraction=0.25)
     assert problem.train[0].shape[1] == 12 and problem.train[0].dtype == np.int32
-    assert len(problem.train[0]) == 1260 // 13 and len(problem.test[0]) == 420 // 13
+    assert [len(rows[0]) for rows in (problem.train, problem.validation, problem.test)] == [
+        1008 // 13,
+        252 // 13,
+        420 // 13,
+    ]
     params = problem.init(KEY)
     assert problem.loss(params, problem.train, KEY) == problem.metrics(params, problem.train)["loss"]
     assert np.log(256) - 1 < problem.metrics(params, problem.test)["loss"] < np.log(256) + 1

@@ -44,7 +44,7 @@ class Order:
     def learn(self, job: Job, record: CellRecord) -> None:
         """Take note of what a finished cell cost."""
         if group_of(job) not in self.costs and record.results is not None:
-            self.costs[group_of(job)] = cost_of_cell(record.results, record.report_seeds)
+            self.costs[group_of(job)] = cost_of_cell(record.results, record.report_trials)
             self.unknown.pop(group_of(job), None)
 
     def take(self, worker: str) -> Waiting | None:

@@ -3,7 +3,7 @@
 import pytest
 
 BOWL = ("-p", "quadratic[dim=3,condition=2]")
-SYNTHETIC = ("-p", "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]")
+SYNTHETIC = ("-p", "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2,validation_fraction=0.0]")
 STREAM = ("-p", "quadratic[dim=3,condition=2,noise=0.1]")
 SGD = ("-o", "sgd")
 

@@ -8,7 +8,7 @@ from optbench.planning.jobs import pick_device, plan_jobs, resolve_suite, run_na
 from optbench.request import RequestError, load_suite
 
 PLAIN = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["adam"], "learning_rate": "0.1,0.2", "steps": 4}
-SYNTHETIC = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
+SYNTHETIC = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2,validation_fraction=0.0]"
 
 
 def jobs(**overrides):
@@ -28,7 +28,6 @@ def key(**overrides):
         {"problems": ["quadratic[dim=3,condition=2]"] * 2},
         {"learning_rate": "0.2,0.1"},
         {"learning_rate": [0.2, 0.1, 0.1]},
-        {"learning_rate": "0.1:0.2:2"},
         {"optimizers": ["adam[learning_rate=0.1,0.2]"]},
         {"optimizers": ["adam[learning_rate=0.1]", "adam[learning_rate=0.2]"]},
         {"optimizers": ["adam", "adam"]},
@@ -42,6 +41,11 @@ def key(**overrides):
 )
 def test_spelling_does_not_matter(typed):
     assert key(**typed) == key()
+
+
+def test_a_range_is_shifted_from_study_to_study_and_a_list_is_not():
+    assert key(learning_rate="0.1:0.2:2") != key(learning_rate="0.1,0.2")
+    assert key(learning_rate="0.1:0.2:2", studies=1) == key(learning_rate="0.1,0.2", studies=1)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +93,13 @@ def test_epochs_are_steps():
 
 def test_trials_are_counted():
     (job,) = jobs(seeds=3, report_seeds=4, weight_decay="0,0.1")
-    # 2 learning rates x 2 weight decays x 3 seeds, and the best point on 4 seeds.
-    assert job.num_trials == 16
+    # 2 learning rates x 2 weight decays x 3 seeds in each of 4 studies, and what each chose by two criteria.
+    assert job.num_trials == 4 * 12 + 4 * 2
+    (job,) = jobs(seeds=3, report_seeds=4, weight_decay="0,0.1", studies=1, select_by="train_loss")
+    assert job.num_trials == 12 + 4
+    # Nothing to choose: one study's seeds are enough, and one criterion.
+    (job,) = jobs(seeds=3, report_seeds=4, learning_rate="0.1")
+    assert job.num_trials == 3 + 4
 
 
 class TestFiles:

@@ -27,8 +27,8 @@ def test_counts_and_estimates(planned, tmp_path):
     row, total = planned()
     assert (row["problem"], row["batch_size"], total["problem"]) == ("quadratic[condition=2.0,dim=3]", "full", "all")
     for counted in (row, total):
-        # Two cells of 2 points x 3 seeds and 5 report seeds; a program for each phase.
-        assert [counted[name] for name in ("cells", "finished", "trials", "compiles")] == [2, 0, 22, 4]
+        # Two cells of 5 studies of 2 points x 3 seeds, and what they choose by two criteria; a program for each phase.
+        assert [counted[name] for name in ("cells", "finished", "trials", "compiles")] == [2, 0, 80, 4]
         assert counted["compile_minutes"] > 0
         assert counted["run_minutes"] > 0
         assert counted["memory_bytes"] > 0
@@ -38,7 +38,7 @@ def test_counts_and_estimates(planned, tmp_path):
 def test_finished_cells_are_left_out(planned, tiny):
     tiny(optimizers=["sgd"], seeds=3, report_seeds=5)
     row, _ = planned()
-    assert [row[name] for name in ("cells", "finished", "trials", "compiles")] == [2, 1, 11, 2]
+    assert [row[name] for name in ("cells", "finished", "trials", "compiles")] == [2, 1, 40, 2]
 
 
 def test_a_row_per_problem_and_batch_size(planned):

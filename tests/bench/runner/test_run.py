@@ -12,7 +12,7 @@ from optbench.store import packs
 CONVERGENCE = {
     *("problem", "optimizer", "batch_size", "learning_rate", "weight_decay", "train_loss", "train_loss_low"),
     *("train_loss_high", "gap", "test_loss", "test_accuracy", "steps_to_target", "examples_to_target"),
-    *("diverged_fraction", "at_edge", "num_points", "num_seeds"),
+    *("diverged_fraction", "at_edge", "num_points", "num_seeds", "select_by", "selected"),
 }
 TRIALS = {
     *("phase", "problem", "optimizer", "batch_size", "seed", "learning_rate", "weight_decay", "schedule", "status"),
@@ -60,8 +60,9 @@ class TestTables:
         rows = records(run.trials())
         assert set(rows[0]) == TRIALS
         phases = [row["phase"] for row in rows]
-        # 2 learning rates x 2 weight decays x 2 schedules x 2 seeds, and the best point on 3 seeds.
-        assert (phases.count("select"), phases.count("report"), len(phases)) == (16, 3, 19)
+        # 2 learning rates x 2 weight decays x 2 schedules x 2 seeds in each of 3 studies, and what each chose by the
+        # loss and by the steps to the target.
+        assert (phases.count("select"), phases.count("report"), len(phases)) == (48, 6, 54)
         assert {row["status"] for row in rows} == {"ok"}
         assert {row["schedule"] for row in rows} == {"constant", "cosine"}
         settings = {(row["learning_rate"], row["weight_decay"], row["schedule"]) for row in rows}
@@ -72,13 +73,16 @@ class TestTables:
         counted = {"step", "examples", "gradient_evaluations"}
         settings = {"phase", "problem", "optimizer", "batch_size", "seed", "learning_rate", "weight_decay", "schedule"}
         assert set(rows[0]) >= settings | counted | {"batch_loss", "train_loss"}
-        # Two selecting trials and a reporting one, with a record at steps 0, 2 and 4.
-        assert [row["step"] for row in rows] == [0, 2, 4] * 3
+        # Two selecting trials and a reporting one for each criterion, with a record at steps 0, 2 and 4.
+        assert [row["step"] for row in rows] == [0, 2, 4] * 4
         # A deterministic problem counts as one example.
         assert all(row["examples"] == row["gradient_evaluations"] == row["step"] for row in rows)
 
     def test_data_has_test_metrics_and_counts_examples(self, tiny):
-        run = tiny(problems=["linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"], batch_size=8)
+        run = tiny(
+            problems=["linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2,validation_fraction=0.0]"],
+            batch_size=8,
+        )
         (row,) = records(run.convergence())
         assert row["batch_size"] == 8
         assert row["test_loss"] > 0
@@ -204,8 +208,8 @@ class TestMemory:
         expected, progress = rows(tiny("whole", **given)), []
         tried = short(1)
         run = tiny("short", **given, on_progress=progress.append)
-        # All four points, then two, then one at a time; then the one point of the report phase.
-        assert tried == [4, 2, 1, 1]
+        # All four points, then two, then one at a time; then the two points of the report phase.
+        assert tried == [4, 2, 1, 2, 1]
         assert rows(run) == expected
         assert progress[-1].message == "points split into 4 parts of 1 to fit into memory"
 

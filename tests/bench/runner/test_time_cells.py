@@ -17,7 +17,7 @@ from optbench.timing.limits import Limit
 from optbench.timing.timer import Effort
 
 BOWL = "quadratic[dim=3,condition=2]"
-LINE = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2]"
+LINE = "linear_regression[data=synthetic,rows=20,dim=2,test_fraction=0.2,validation_fraction=0.0]"
 REQUEST = {"learning_rate": "0.1,0.5", "steps": 4, "seeds": 1, "report_seeds": 1, "records": 2}
 
 #: The columns of `table RUN throughput --format json`, in order.

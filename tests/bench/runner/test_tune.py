@@ -13,6 +13,8 @@ from optbench.store.trials import read_rows
 
 BOWL = "quadratic[condition=2.0,dim=3]"
 ASKED = {"problems": [BOWL], "optimizers": ["sgd"], "steps": 8, "records": 8, "seeds": 2, "report_seeds": 3}
+#: One choice for all report seeds.
+ASKED |= {"studies": 1, "select_by": "train_loss"}
 
 
 @pytest.fixture
@@ -48,6 +50,15 @@ def test_every_search_keeps_to_its_budget(tuned, search):
     assert done.run.folder.name.startswith("tune-")
     again = tuned(9, search=search)
     assert again.run.folder == done.run.folder and again.run.parts[0].record == part.record
+
+
+def test_the_budget_is_that_of_each_study(tuned):
+    done = tuned(9, studies=3, learning_rate="0.01:1:4")
+    assert done.notes == ("budget: 4 points x 2 seeds = 8 trials for each optimizer, in each of 3 studies",)
+    assert done.trials == {(BOWL, "sgd", "full"): 8}
+    assert done.full_trial_steps == done.trial_steps == 3 * 64
+    # Each study shifts the four rates by a share of their step that is its own.
+    assert len(rows(done, phase="select")) == 24 and len(rates(done)) == 12
 
 
 def test_halving_says_which_trials_it_stopped(tuned):

@@ -157,7 +157,7 @@ def test_gradient_evaluations_count_what_the_optimizer_asks_for(train):
 
 @pytest.mark.parametrize("family", ["linear_regression", "logistic_regression"])
 def test_convex_runs_never_end_below_the_optimum(train, family):
-    problem = problems.factory(family)(test_fraction=0.0)
+    problem = problems.factory(family)(test_fraction=0.0, validation_fraction=0.0)
     rates = np.geomspace(*catalogue()["sgd"].learning_rates, 5)
     curves = train(problem, catalogue()["lbfgs"], {"learning_rate": [1.0]}, 60, record_every=10)
     descent = train(problem, catalogue()["sgd"], {"learning_rate": rates}, 60, record_every=10)
