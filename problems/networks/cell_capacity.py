@@ -93,9 +93,9 @@ def cell_capacity(
 
 
 def split_cells(condition: float, rows: int, num_validation: int, noise: float, seed: int) -> tuple[Rows, Rows, Rows]:
-    """Return drawn cells, standardised by the first: those to train on, to validate on, together `rows`, and to test on.
+    """Return drawn cells to train on, to validate on and to test on, standardised by those to train on.
 
-    As many as `rows` are to test on.
+    The first two are `rows` together, and so are the last.
     """
     num_train = rows - num_validation
     random = np.random.RandomState(seed)
