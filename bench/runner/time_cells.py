@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from optbench import errors, tables
+from optbench.analyse.outcomes import Slice, tuned
+from optbench.analyse.statistics import median
 from optbench.optimizers import catalogue
 from optbench.planning.isolation import apart
 from optbench.planning.jobs import (
@@ -24,8 +28,10 @@ from optbench.request import Cell, Suite, check_repeats, one_line
 from optbench.runner.program_spec import hyperparameters_of, preparer, recipe_of
 from optbench.runner.trial_rows import examples_per_step
 from optbench.store.manifest import read_manifest, write_manifest
+from optbench.store.parts import Part, part_path, read_part
 from optbench.store.run import assemble
 from optbench.store.runs import check_writable, now
+from optbench.store.status import Outcome
 from optbench.store.timings import StepTimes, Timing, read_timings, write_timing
 from optbench.sweep import devices
 from optbench.sweep.memory import num_elements, tree_bytes
@@ -37,6 +43,18 @@ from optbench.timing.timer import CompiledLoop, Effort, Result, compile_loop, ti
 
 #: At the end of a run: short, for a first look.
 SHORT = Effort(10, 0.2)
+#: A step takes other gradients before the target than overall if they differ by more than this share.
+UNEVEN = 0.05
+
+
+class Trained(NamedTuple):
+    """The settings that won where a cell was trained, and the steps after which a timed trial begins again."""
+
+    settings: Mapping[str, Any]
+    restart: int | None
+
+
+UNTRAINED = Trained({}, None)
 
 
 def throughput(
@@ -111,7 +129,8 @@ def time_group(
 ) -> None:
     """Time jobs that differ by their optimizer alone, in turns, and write what was measured."""
     with apart(), devices.settings(group[0].cell.dtype, device):
-        timed = _time_group(group, device, prepared, effort)
+        trained = [read_trained(job, folder) for job in group]
+        timed = _time_group(group, trained, device, prepared, effort)
     for job, times in zip(group, timed, strict=True):
         write_timing(folder, _timing(job, devices.describe(device), times))
 
@@ -147,7 +166,11 @@ def _timing(job: Job, machine: Mapping[str, Any], times: StepTimes | str) -> Tim
 
 
 def _time_group(
-    group: Sequence[Job], device: devices.Device, prepared: Callable[[Problem, str], Prepared], effort: Effort
+    group: Sequence[Job],
+    trained: Sequence[Trained],
+    device: devices.Device,
+    prepared: Callable[[Problem, str], Prepared],
+    effort: Effort,
 ) -> list[StepTimes | str]:
     """Time the jobs of one problem and batch size in turns, beside the gradient alone and plain sgd.
 
@@ -164,18 +187,45 @@ def _time_group(
         sgd = compile_loop(training_loop(plain, {"learning_rate": 0.01}), device)
     except (Exception, SystemExit) as error:
         return [_failed(error)] * len(group)
-    makers = [(lambda: sgd) if job.cell.optimizer == "sgd" else partial(_compile, job, shared, device) for job in group]
+    makers = [
+        (lambda: sgd) if job.cell.optimizer == "sgd" else partial(_compile, job, shared, device, own)
+        for job, own in zip(group, trained, strict=True)
+    ]
     results = time_in_turns(makers, [gradient, sgd], effort, devices.memory_limit_bytes(device))
     copy, product = limits(cell.dtype, device)
     times = partial(_step_times, cell, problem, shared, copy.rate, product.rate)
-    return [_failed(result) if isinstance(result, BaseException) else times(result) for result in results]
+    return [
+        _failed(result) if isinstance(result, BaseException) else replace(times(result), restart_steps=own.restart)
+        for result, own in zip(results, trained, strict=True)
+    ]
 
 
-def _compile(job: Job, shared: Prepared, device: devices.Device) -> CompiledLoop:
+def read_trained(job: Job, folder: Path) -> Trained:
+    """Return what training a job says of the trial to time; of one that isn't trained nothing is known.
+
+    It begins again where it reaches the target if it takes other numbers of gradients from there on, as line searches
+    do at the optimum.
+    """
+    part = read_part(part_path(folder, job.key))
+    if not isinstance(part, Part) or part.outcome != Outcome.FINISHED:
+        return UNTRAINED
+    trials, results = tuned(part, Slice()), part.results
+    if not results.targets:
+        return Trained(results.best, None)
+    name = next(iter(results.targets))
+    steps, gradients = (median(counts[name][:, 0]) for counts in (trials.steps_to, trials.gradients_to))
+    overall = median(trials.gradients[:, 0]) / results.steps
+    even = not isfinite(steps) or steps == 0 or abs(gradients / steps - overall) <= UNEVEN * overall
+    return Trained(results.best, None if even else round(steps))
+
+
+def _compile(job: Job, shared: Prepared, device: devices.Device, trained: Trained = UNTRAINED) -> CompiledLoop:
     recipe, cell = recipe_of(job, shared), job.cell
     middle = len(cell.points) // 2
-    hyperparameters = {name: float(values[middle]) for name, values in hyperparameters_of(cell).items()}
-    return compile_loop(training_loop(recipe, hyperparameters), device)
+    hyperparameters = {
+        name: float(trained.settings.get(name, values[middle])) for name, values in hyperparameters_of(cell).items()
+    }
+    return compile_loop(training_loop(recipe, hyperparameters, trained.restart), device)
 
 
 def _step_times(

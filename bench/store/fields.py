@@ -14,6 +14,7 @@ KINDS = {
     str: str,
     float: (int, float),
     float | None: (int, float, NoneType),
+    int | None: (int, NoneType),
     int | str | None: (int, str, NoneType),
     tuple[str, ...]: list,
     tuple[str, ...] | bool: (list, bool),

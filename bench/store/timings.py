@@ -39,6 +39,9 @@ class StepTimes:
     product_flops_per_second: float
     examples_per_step: int
     num_parameters: int
+    #: Steps after which the timed trial began again, since later ones take another number of gradients; None where it
+    #: went on. Timings of older runs lack it.
+    restart_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,16 @@ def timing_notes(timings: Sequence[Timing]) -> list[str]:
         "where it takes less than keeping that gradient), with the further ones of sam, sophia and lbfgs; flops are "
         "counted from the program as written",
     ]
+    restarted = [
+        f"{timing.optimizer} on {timing.problem} ({times.restart_steps})"
+        for timing, times in finished
+        if times.restart_steps is not None
+    ]
+    if restarted:
+        lines.append(
+            f"timed over the steps to the target, over and over, since later steps take other numbers of gradients: "
+            f"{', '.join(restarted)}"
+        )
     if any(times.compile_seconds is None for _, times in finished):
         lines.append("compile_seconds -: the program came out of the compilation cache")
     return lines + _limit_notes(finished)

@@ -16,7 +16,8 @@ from optbench.tables.convergence import convergence
 from optbench.tables.table_kind import Rows, TableKind
 
 NOTES = [
-    "time_to_target is the median of steps_to_target times step_seconds, infinite (null in JSON) where most seeds miss",
+    "time_to_target is the median of steps_to_target times step_seconds, infinite (null in JSON) where most miss it;"
+    " steps are timed at the settings that won where the cell was trained before",
     "ratio: over the fastest optimizer on that problem; score: the area under the performance profile from 1 to 4, "
     "which is the mean over problems of (4 - r) / 3, between 0 and 1, with r the ratio at the fastest batch size",
 ]

@@ -1,6 +1,7 @@
 """The loops that are timed: steps of one unbatched trial, and the gradient that every step pays."""
 
 from collections.abc import Callable, Mapping
+from math import lcm
 from typing import Any, NamedTuple
 
 import jax
@@ -32,8 +33,11 @@ class Loop(NamedTuple):
     period: int = 1
 
 
-def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
-    """Return the loop that trains one trial: batch, loss, gradient, update. Call inside `devices.settings(...)`."""
+def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float], restart: int | None = None) -> Loop:
+    """Return the loop that trains one trial: batch, loss, gradient, update. Call inside `devices.settings(...)`.
+
+    It begins again after every `restart` steps: at the optimum the steps of a line search take longer than on the way.
+    """
     prepared = recipe.prepared
     loss, update = write_update(recipe)
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
@@ -45,16 +49,20 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float]) -> Loop:
     batches = _draw_batches(prepared, recipe.batch_size)
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
-        constants, data, batches, values, seed = arguments
+        constants, data, batches, values, seed, first = arguments
         params, state, _ = carry
+        if restart is not None:
+            index = index % restart
+            params, state = jax.lax.cond(index == 0, lambda: first, lambda: (params, state))
         batch, key = _batch(prepared, recipe.batch_size, data, batches, index)
         return update(constants, params, state, batch, key, values, seed)
 
-    arguments = (loss.constants, prepared.train, batches, values, seed)
+    arguments = (loss.constants, prepared.train, batches, values, seed, None if restart is None else (params, state))
     value = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
     start = (params, state, jnp.zeros((), value.dtype))
     period = recipe.optimizer.period({**recipe.static, **hyperparameters})
-    return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0), period=period), period)
+    operations = flops.count(call, arguments, start, np.int32(0), period=period)
+    return Loop(call, arguments, start, operations, lcm(period, restart or 1))
 
 
 def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:

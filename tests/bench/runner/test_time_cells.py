@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -10,7 +11,7 @@ import optbench
 from optbench.planning.jobs import plan_jobs, resolve_suite
 from optbench.present.table import format_table
 from optbench.runner.program_spec import preparer
-from optbench.runner.time_cells import _compile, throughput
+from optbench.runner.time_cells import _compile, read_trained, throughput
 from optbench.store.manifest import read_manifest
 from optbench.sweep import devices
 from optbench.timing.limits import Limit
@@ -324,7 +325,36 @@ def test_a_grid_is_timed_in_its_middle(monkeypatch):
     given = []
     monkeypatch.setattr("optbench.runner.time_cells.compile_loop", lambda *_: None)
     monkeypatch.setattr(
-        "optbench.runner.time_cells.training_loop", lambda recipe, hyperparameters: given.append(hyperparameters)
+        "optbench.runner.time_cells.training_loop",
+        lambda recipe, hyperparameters, restart: given.append(hyperparameters),
     )
     timed_loop(problems=[BOWL], optimizers=["adamw[b1=0.8]"], learning_rate="0.1,0.2,0.3", weight_decay="0.5")
     assert given == [{"learning_rate": 0.2, "weight_decay": 0.5, "b1": 0.8}]
+
+
+class TestTrained:
+    """What is timed of a cell that was trained, on curves written by hand."""
+
+    LOSSES = ([[8.0, 1.0, 0.5]],)
+
+    def of(self, part):
+        return read_trained(SimpleNamespace(key=part.path.stem), part.path.parents[1])
+
+    def test_the_settings_that_won(self, handmade):
+        part = handmade("sgd", *self.LOSSES, best={"learning_rate": 0.3, "weight_decay": 0.0})
+        assert self.of(part) == ({"learning_rate": 0.3, "weight_decay": 0.0}, None)
+
+    def test_a_line_search_begins_again_at_the_target(self, handmade):
+        """Three gradients a step up to the target, after 10 steps, and twenty from there on."""
+        counts = {"gradient_evaluations": [0, 30, 230]}
+        assert self.of(handmade("lbfgs", *self.LOSSES, trial=counts)).restart == 10
+        assert self.of(handmade("sam", *self.LOSSES, trial={"gradient_evaluations": [0, 20, 40]})).restart is None
+        missed = handmade("late", [[8.0, 4.0, 2.0]], trial=counts)
+        assert self.of(missed).restart is None
+
+    def test_without_a_target_or_training_nothing_begins_again(self, handmade, tmp_path):
+        counts = {"gradient_evaluations": [0, 30, 230]}
+        assert self.of(handmade("lbfgs", *self.LOSSES, trial=counts, targets={})).restart is None
+        assert read_trained(SimpleNamespace(key="none"), tmp_path) == ({}, None)
+        failed = handmade("sgd", [], select=[], outcome="failed", message="boom")
+        assert self.of(failed) == ({}, None)

@@ -34,7 +34,7 @@ def test_what_stands_on_disk_stays(tmp_path, timing):
     names = "schema key problem optimizer batch_size dtype measured device outcome step_seconds steps_per_call"
     names += " gradient_seconds sgd_seconds trace_seconds compile_seconds first_step_seconds state_bytes peak_bytes"
     names += " flops_per_step bytes_per_step copy_bytes_per_second product_flops_per_second examples_per_step"
-    assert list(json.loads(path(tmp_path).read_text())) == [*names.split(), "num_parameters"]
+    assert list(json.loads(path(tmp_path).read_text())) == [*names.split(), "num_parameters", "restart_steps"]
     write_timing(tmp_path, timing(outcome="failed", message="boom"))
     stored = json.loads(path(tmp_path).read_text())
     assert list(stored) == [*names.split()[:9], "message"]

@@ -223,3 +223,13 @@ def test_state_of_adafactor_is_a_row_and_a_column(matrix):
     shapes = sorted(leaf.shape for leaf in jax.tree.leaves(state_of(matrix, "adafactor")))
     assert shapes == [(), (1,), (256,), (512,)]
     assert num_elements(state_of(matrix, "adafactor")) == 770
+
+
+def test_a_trial_that_begins_again_is_where_it_was_after_as_many_steps():
+    """Of sgd at 0.5 on the bowl a coordinate is multiplied by 1 - h / 2 a step; two steps after three are two."""
+    loop = training_loop(recipe_of(bowl(), "sgd"), {"learning_rate": 0.5}, restart=3)
+    assert loop.period == 3
+    timed = compile_loop(loop, jax.devices("cpu")[0])
+    params, _, _ = after(timed, 5)
+    np.testing.assert_allclose(params, START * (1 - CURVATURE / 2) ** 2)
+    np.testing.assert_allclose(after(timed, 3)[0], START * (1 - CURVATURE / 2) ** 3)
