@@ -13,7 +13,8 @@ from optbench.sweep import devices, sharding
 def test_several_devices_give_what_one_gives():
     """In a process of its own, since XLA counts the devices of a CPU once."""
     # Most of it is compiling, which takes half as long at level 0.
-    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+    flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0 "
+    flags += os.environ.get("XLA_FLAGS", "")
     tests = Path(__file__).with_name("four_devices.py")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", tests],
