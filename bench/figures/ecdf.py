@@ -32,7 +32,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     met, total = work_met(run.parts, options.by, work)
     if not total:
         raise nothing_to_draw(run, NO_LEVEL)
-    last = most_work(run.parts, options.by, work)
+    last = most_work(run.parts, options.by, work) or 1.0
     first = min(1.0, *(float(own.min(initial=last, where=own > 0)) for own in met.values()))
     curves = []
     for name, own in met.items():

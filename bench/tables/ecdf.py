@@ -44,6 +44,8 @@ def _share(met: Float[np.ndarray, " case"], amount: float, total: int) -> float:
 
 def _grid(most: float, met: Mapping[str, Float[np.ndarray, " case"]]) -> list[float]:
     """Return the amounts 1, 3, 10, 30, ... up to the largest budget; of seconds from the least that met a target."""
+    if most <= 0:
+        return [most]
     least = min((float(own.min(initial=np.inf, where=own > 0)) for own in met.values()), default=1.0)
     powers = range(floor(log10(min(least, most, 1.0))), ceil(log10(most)) + 1)
     series = [factor * 10.0**power for power in powers for factor in (1, 3)]
