@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from optbench.analyse.copies import find_copies
+from optbench.analyse.costs import default_metric
 from optbench.analyse.objective import objective
 from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.significance import critical_difference, friedman_p
@@ -72,7 +73,9 @@ def _ranks(values: Sequence[float], labels: Sequence[Any]) -> list[float]:
 
 
 def _result(part: Part, view: Slice) -> float:
-    return median(objective(tuned(part, view), part.results)[:, 0])
+    metric = default_metric(part)
+    trials = tuned(part, view, metric=metric)
+    return median(trials.ends[metric][:, 0] if metric == "test_loss" else objective(trials, part.results)[:, 0])
 
 
 def _equal_results(parts: Sequence[Part], view: Slice, work: Work) -> dict[tuple[str, Any, str], float]:

@@ -58,14 +58,14 @@ def _gradients_to_target(curves: Curves, targets: Mapping[str, float], higher: f
 
 def _reached(curves: Curves, targets: Mapping[str, float], higher: frozenset[str]) -> np.ndarray:
     """Return the record [seed, point] from which on each trial stays at its first target; one past the last if none."""
+    from optbench.sweep.reached import reached
     from optbench.sweep.selection import diverged
 
     metric, target = next(iter(targets.items()))
-    sign = -1.0 if metric.partition("_")[2] in higher else 1.0
-    beyond = ~(sign * curves.metrics[metric] <= sign * target)
-    num = beyond.shape[-1]
-    last_beyond = np.where(beyond.any(axis=-1), num - 1 - np.argmax(beyond[..., ::-1], axis=-1), -1)
-    return np.where(diverged(curves), num, last_beyond + 1)
+    curve = curves.metrics[metric]
+    met = curve >= target if metric.partition("_")[2] in higher else curve <= target
+    first = reached(met.reshape(-1, curve.shape[-1])).reshape(curve.shape[:-1])
+    return np.where((first < 0) | diverged(curves), curve.shape[-1], first)
 
 
 #: Name, as in `--select-by` -> criterion.
