@@ -29,26 +29,26 @@ class Optimizer:
     learning_rates: tuple[float, float]
     #: Author, title, year; and the reason for the range.
     source: str
-    #: What a person has without tuning: the paper's, or that of well-known code. Plug-ins may have none.
-    default_learning_rate: float | None = None
-    #: Lowest and highest weight decay worth trying, where they don't follow from the learning rates.
-    weight_decays: tuple[float, float] | None = None
     needs: frozenset[str] = frozenset()
     #: How decoupled weight decay is applied. "native": `build` takes `weight_decay` with exactly that
     #: meaning. "wrapped": subtracted beside the update. "anchored": the same for optimizers that hold
     #: the initial parameters: they would undo a decay they don't know of, or take its displacement for progress.
     decay: Literal["native", "wrapped", "anchored"] = "wrapped"
-    #: What the last step multiplied the learning rate by, of an optimizer that estimates its own step: decay is
-    #: multiplied by the same, and so means what it does beside the rate that the optimizer found.
-    step_scale: Callable[[optax.OptState], Any] = lambda state: 1.0
-    #: The hyperparameter that is the problem's optimum, its lowest loss, where that is known.
-    optimum_parameter: str | None = None
     #: The parameters to evaluate, if they differ from those the gradient is taken at.
     evaluation_params: Callable[[optax.OptState, optax.Params], optax.Params] | None = None
     #: Gradient evaluations of the step that led to this state.
     gradient_evaluations: Callable[[optax.OptState], Any] = lambda state: 1
     #: Steps after which its work repeats, from its hyperparameters: a timed call covers whole periods.
     period: Callable[[Mapping[str, Any]], int] = lambda hyperparameters: 1
+    #: What a person has without tuning: the paper's, or that of well-known code. Plug-ins may have none.
+    default_learning_rate: float | None = None
+    #: Lowest and highest weight decay worth trying, where they don't follow from the learning rates.
+    weight_decays: tuple[float, float] | None = None
+    #: What the last step multiplied the learning rate by, of an optimizer that estimates its own step: decay is
+    #: multiplied by the same, and so means what it does beside the rate that the optimizer found.
+    step_scale: Callable[[optax.OptState], Any] = lambda state: 1.0
+    #: The hyperparameter that is the problem's optimum, its lowest loss, where that is known.
+    optimum_parameter: str | None = None
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
