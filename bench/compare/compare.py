@@ -151,11 +151,13 @@ def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_s
     texts = [
         _unlike("steps", [results.steps for results in both]),
         _unlike("seeds", [record.seeds for record in records]),
+        _unlike("studies", [record.studies for record in records]),
         _unlike("optimum", [results.optimum for results in both]),
         _unlike("targets", [results.targets for results in both]),
         _unlike("examples_per_step", [results.examples_per_step for results in both]),
     ]
-    if rules.budget is None:
+    # Where parts say what was tried, another space is named above the table: it belongs to what is compared.
+    if rules.budget is None and not all(results.space for results in both):
         texts.append(_unlike("points tried", [record.num_points for record in records]))
     if bool(records[0].report_seeds) != bool(records[1].report_seeds):
         return [*texts, "report seeds against selection seeds"]

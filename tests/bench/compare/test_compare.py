@@ -291,6 +291,21 @@ class TestPlugin:
         again = compare_optimizers([text, "sgd"], results=tmp_path / "results")
         assert again.per_problem.to_records() == [row]
 
+    def test_is_tuned_over_the_learning_rates_of_the_other(self, tiny, plugin, tmp_path):
+        """A copy of adamw is adamw, whatever range a plug-in has by default."""
+        tiny("baseline", optimizers=["adamw"], learning_rate="default:3", weight_decay="default:2", report_seeds=6)
+        code = "import optax\ndef make(learning_rate, weight_decay=0.0): return optax.adam(learning_rate)"
+        text = plugin(code)
+        compared = compare_optimizers([text, "adamw"], results=tmp_path / "results")
+        (row,) = compared.per_problem.to_records()
+        assert (row["verdict"], row["difference"]) == ("equal", 0)
+        assert "other values" not in compared.per_problem.title
+
+    def test_other_learning_rates_are_named_above_the_table(self, tiny, tmp_path):
+        tiny("both", optimizers=["sgd", "adam"], learning_rate="default:4", report_seeds=6)
+        title = compare_optimizers(["sgd", "adam"], results=tmp_path / "results").per_problem.title
+        assert "sgd was tuned over other values than adam: learning_rate 0.01 to 10 in 4 against 0.0001 to 0.3 in 4" in title
+
     def test_an_edited_one_is_run_anew(self, tiny, plugin, tmp_path):
         tiny("baseline", report_seeds=6)
         code = "import optax, steps\ndef make(learning_rate): return optax.sgd(steps.SCALE * learning_rate)"
