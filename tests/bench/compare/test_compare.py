@@ -304,7 +304,10 @@ class TestPlugin:
     def test_other_learning_rates_are_named_above_the_table(self, tiny, tmp_path):
         tiny("both", optimizers=["sgd", "adam"], learning_rate="default:4", report_seeds=6)
         title = compare_optimizers(["sgd", "adam"], results=tmp_path / "results").per_problem.title
-        assert "sgd was tuned over other values than adam: learning_rate 0.01 to 10 in 4 against 0.0001 to 0.3 in 4" in title
+        assert (
+            "sgd was tuned over other values than adam: learning_rate 0.01 to 10 in 4 against 0.0001 to 0.3 in 4"
+            in title
+        )
 
     def test_an_edited_one_is_run_anew(self, tiny, plugin, tmp_path):
         tiny("baseline", report_seeds=6)
