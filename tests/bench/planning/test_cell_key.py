@@ -46,8 +46,9 @@ def what_is_searched(strategy):
 
 
 @pytest.mark.parametrize("strategy", ["", "halving", "optuna"])
-def test_keys_are_those_made_the_plain_way(strategy, tmp_path):
+def test_keys_are_those_made_the_plain_way(strategy, tmp_path, monkeypatch):
     """One text of the cell, of digests, and of versions."""
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
     if strategy == "optuna":
         pytest.importorskip("optuna")
     data = tmp_path / "table.csv"
