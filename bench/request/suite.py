@@ -148,7 +148,7 @@ class Suite(BaseModel):
     like: str | None = None
     steps: _Count | None = None
     epochs: Annotated[_Epochs | None, AfterValidator(_excludes("steps"))] = None
-    seeds: _Count = 3
+    seeds: _Count = 2
     report_seeds: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 10
     #: Independent tunings, each with its own learning rates and seeds: one a report seed where None, or 1.
     studies: Annotated[_Count | None, AfterValidator(_studies)] = None

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from jaxtyping import Float, Int
 
     from optbench.problems.problem import Problem
@@ -39,17 +38,23 @@ def _final(metric: str, sign: float = 1.0) -> Callable[[Curves, Mapping[str, flo
 
 def ends(curves: Curves, cost: Cost) -> Cost:
     """Return costs with infinity for trials that diverged, or whose last value is not finite."""
+    import numpy as np
+
     from optbench.sweep.selection import diverged
 
     return np.where(diverged(curves) | ~np.isfinite(cost), np.inf, cost)
 
 
 def _steps_to_target(curves: Curves, targets: Mapping[str, float], higher: frozenset[str]) -> Cost:
+    import numpy as np
+
     index = _reached(curves, targets, higher)
     return np.where(index < len(curves.step), curves.step[np.minimum(index, len(curves.step) - 1)], np.inf)
 
 
 def _gradients_to_target(curves: Curves, targets: Mapping[str, float], higher: frozenset[str]) -> Cost:
+    import numpy as np
+
     index = _reached(curves, targets, higher)
     last = np.minimum(index, len(curves.step) - 1)[..., None]
     gradients = np.take_along_axis(curves.gradient_evaluations, last, axis=-1)[..., 0]
@@ -58,6 +63,8 @@ def _gradients_to_target(curves: Curves, targets: Mapping[str, float], higher: f
 
 def _reached(curves: Curves, targets: Mapping[str, float], higher: frozenset[str]) -> np.ndarray:
     """Return the record [seed, point] from which on each trial stays at its first target; one past the last if none."""
+    import numpy as np
+
     from optbench.sweep.reached import reached
     from optbench.sweep.selection import diverged
 
@@ -127,6 +134,8 @@ def choices(
 
     What differs by less than the rounding of the losses at the start is equal.
     """
+    import numpy as np
+
     from optbench.sweep.selection import choose, scores
 
     resolution = 2.0**-23 * float(np.median(np.abs(curves.metrics["train_loss"][..., 0])))
@@ -146,6 +155,8 @@ def choices(
 
 
 def _cost(curves: Curves, name: str, problem: Problem) -> Cost:
+    import numpy as np
+
     cost = CRITERIA[name].cost(curves, problem.targets, problem.higher_is_better)
     return np.where(curves.stopped_at < 0, cost, np.nan)
 

@@ -202,7 +202,7 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     fresh = "a fresh report seed" if seeds == 1 else f"{seeds} fresh report seeds"
     source = fresh if seeds else "the selection seeds, for want of report seeds"
     intervals = interval_words(seeds or _selection_seeds(run))
-    own = (run.manifest["suite"].get("studies") or seeds) > 1
+    own = any(part.record.studies > 1 for part in run.parts)
     settings = (
         "each tuned anew, with learning rates and selection seeds of its own" if own else "at the settings chosen"
     )

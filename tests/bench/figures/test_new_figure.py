@@ -84,7 +84,7 @@ def test_refusals_name_it(folder, handmade, tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert error.startswith("optbench: metric: not accepted for ecdf; accepted for ") and "name-lengths\n" in error
     assert main(["plot", "handmade", "name-lengths", "--x", "seconds", "-o", "x.svg"]) == 2
-    assert "x: not accepted for name-lengths; accepted for curves, grid, ert" in " ".join(
+    assert "x: not accepted for name-lengths; accepted for curves, grid, ranks, profile, ecdf, ert" in " ".join(
         capsys.readouterr().err.split()
     )
 

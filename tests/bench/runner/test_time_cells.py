@@ -185,7 +185,7 @@ class TestRun:
         before, said = stamps(folder), []
         run(say=said.append)
         assert stamps(folder) == before
-        assert said == []
+        assert [line for line in said if "timing" in line] == []
 
     @pytest.mark.parametrize(
         "change",
@@ -205,7 +205,7 @@ class TestRun:
         said = []
         done = run(say=said.append)
         problem, size = timing["problem"], timing["batch_size"]
-        assert said == [f"timing 2 optimizers on {problem}, batch size {size}"]
+        assert [line for line in said if "timing" in line] == [f"timing 2 optimizers on {problem}, batch size {size}"]
         kept = {name for name, one in timings(folder).items() if one["problem"] != problem}
         assert {name for name, stamp in stamps(folder).items() if before[name] == stamp} == kept
         assert len(kept) == 2
