@@ -19,6 +19,7 @@ def climb(family, entry, results):
     """Tune one optimizer on one seed of each rung: its steps to the target from easy to hard."""
     specs = [format_spec(family, rung) for rung in problems.rungs(family)]
     asked = {"problems": specs, "optimizers": [entry.model_dump(exclude_none=True)], "seeds": 1, "report_seeds": 0}
+    asked |= {"select_by": "steps_to_target", "schedule": "constant"}
     done = run(suite_of(family), **asked, throughput=False, results=results, name="ladder")
     assert done.failed == ()
     steps = {row["problem"]: row["steps_to_target"] for row in done.convergence().to_records()}

@@ -161,6 +161,9 @@ def plugin_suite(text: str, other: Operand) -> Suite:
     """
     assert other.run is not None
     request = {name: value for name, value in other.run.manifest["suite"].items() if value is not None}
+    if other.run.parts and max(part.record.studies for part in other.run.parts) == 1:
+        # As of before there were studies, or where one was wanted.
+        request |= {"studies": 1, "select_by": request.get("select_by") or ["train_loss"]}
     entries = {parse_spec(entry["spec"]).name: entry for entry in request["optimizers"]}
     # With its own settings in that run, or else with those of the optimizer it is compared with.
     exact = next((entry for entry in request["optimizers"] if entry["spec"] == text), None)

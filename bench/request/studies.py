@@ -4,6 +4,13 @@ What tuning brings depends on where its grid happens to lie and on the seeds tha
 study s chooses among the grid's points with its learning rates shifted by a share of a step that is its own, the same
 for every optimizer, and reports what it chose on fresh seeds. Source: Bouthillier et al., Accounting for variance in
 machine learning benchmarks, 2021, which asks for all sources of variance to be varied together.
+
+Studies share nothing but the data, so of two copies of one optimizer either may come first in each: a signed-rank test
+over studies is exact, however few points and seeds they choose by. Studies drawn from one pool of trials would be
+cheaper, but share the luck of its seeds. Of 40 studies of 16 points (adamw, sgd_momentum and lion on mlp,
+noisy_quadratic and logistic_regression), one selection seed gave the same medians as two or three, within 3 % by the
+validation loss; by the train loss a second one takes away outliers: log10 of adamw's results on mlp spread by 0.37 with
+one, 0.21 with two and 0.22 with three.
 """
 
 from collections.abc import Mapping, Sequence

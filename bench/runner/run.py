@@ -13,6 +13,7 @@ from optbench.results import Run
 from optbench.runner.enough_seeds import seeds_warning
 from optbench.runner.executor import Deadline, Executor, OnPlan, OnProgress, Progress, Reports, Say, Waiting
 from optbench.runner.local import here
+from optbench.runner.plugin_ranges import ranges_note
 from optbench.runner.trace import traced
 from optbench.store.manifest import write_manifest
 from optbench.store.parts import TornPart, adopt_parts, set_aside
@@ -86,7 +87,7 @@ def run(
     reports = Reports(on_progress, on_plan, say)
     with opened as executor:
         jobs = plan_jobs(asked, executor.kind)
-        if warning := seeds_warning(asked, jobs):
+        for warning in filter(None, (seeds_warning(asked, jobs), ranges_note(asked, jobs))):
             say(warning)
         if reuse:
             check_writable(folder)

@@ -16,7 +16,7 @@ LINE = "linear_regression[data=synthetic,rows=20,dim=2]"
 
 def job(problem=BOWL, optimizer="sgd_momentum[momentum=0.5,0.9]", **asked):
     """Plan a cell of 4 points, or 2 where there is no momentum, and 3 seeds."""
-    asked |= {"learning_rate": "0.1", "schedule": "constant,cosine", "seeds": 3}
+    asked |= {"learning_rate": "0.1", "schedule": "constant,cosine", "seeds": 3, "studies": 1}
     (planned,) = plan_jobs(
         resolve_suite(None, problems=[problem], optimizers=[optimizer], **asked), pick_device("cpu").device_kind
     )
@@ -46,16 +46,18 @@ def measured(seeds, points):
     )
 
 
-def row_by_row(job, phase, curves, points, examples_per_step, exact):
+def row_by_row(job, phase, curves, settings, examples_per_step, exact):
     """Write the same rows as a plain loop over trials."""
     rows = []
     for seed, point in np.ndindex(curves.diverged_at.shape):
         at, loss = int(curves.diverged_at[seed, point]), curves.metrics["train_loss"][seed, point].tolist()
-        lost = at >= 0 or not np.isfinite(loss[-1]) or loss[-1] > loss[0]
+        # The ends of these curves that are finite lie nowhere far above their starts.
+        status = "worse than the start" if loss[-1] > loss[0] else "ok"
+        status = "diverged" if at >= 0 or not np.isfinite(loss[-1]) else status
         row = {"phase": phase, "problem": job.cell.problem, "optimizer": job.cell.optimizer, "dtype": "float32"}
         row |= {"batch_size": str(job.cell.batch_size), "seed": seed, "point": point}
-        row |= {"hyperparameters": {name: value for name, value in points[point].items() if name != "schedule"}}
-        row |= {"schedule": points[point]["schedule"], "status": "diverged" if lost else "ok"}
+        row |= {"hyperparameters": {name: value for name, value in settings[seed][point].items() if name != "schedule"}}
+        row |= {"schedule": settings[seed][point]["schedule"], "status": status}
         row |= {"diverged_at": at if at >= 0 else None, "step": curves.step}
         row |= {"examples": [int(step) * examples_per_step for step in curves.step]}
         row |= {"gradient_evaluations": curves.gradient_evaluations[seed, point]}
@@ -88,11 +90,15 @@ def test_columns_hold_what_a_loop_over_trials_writes(given, examples_per_step, e
     monkeypatch.setattr(schema, "GROUP_TRIALS", group)
     planned = job(**given)
     points, count = planned.cell.points, examples_per_step or planned.problem.num_rows
-    for phase, seeds, chosen in (("select", 3, points), ("report", 5, points[-1:])):
-        curves = measured(seeds, len(chosen))
-        table = curve_rows(planned, phase, curves, chosen)
-        assert_same(table, row_by_row(planned, phase, curves, chosen, count, exact))
-        assert set(table["status"].to_pylist()) == {"ok", "diverged"}
+    # What is reported may be another choice in each study.
+    for phase, settings in (
+        ("select", [points] * 3),
+        ("report", [points[seed % len(points) :][:1] for seed in range(5)]),
+    ):
+        curves = measured(len(settings), len(settings[0]))
+        table = curve_rows(planned, phase, curves, settings)
+        assert_same(table, row_by_row(planned, phase, curves, settings, count, exact))
+        assert set(table["status"].to_pylist()) == {"ok", "diverged", "worse than the start"}
 
 
 def test_arrays_may_lie_in_any_order():
@@ -103,8 +109,8 @@ def test_arrays_may_lie_in_any_order():
             for name, value in vars(curves).items()
         }
     )
-    points = planned.cell.points
-    assert_same(curve_rows(planned, "select", turned, points), curve_rows(planned, "select", curves, points))
+    settings = [planned.cell.points] * 3
+    assert_same(curve_rows(planned, "select", turned, settings), curve_rows(planned, "select", curves, settings))
 
 
 def test_a_failed_cell_has_a_row_per_trial():
