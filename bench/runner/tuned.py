@@ -15,7 +15,7 @@ class Tuned(NamedTuple):
     """A tuned run, and what choosing cost: summed over cells, and over the grids that were widened since."""
 
     run: Run
-    #: (problem, optimizer, batch size) -> trials on the selection seeds of one study.
+    #: (problem, optimizer, batch size) -> trials on selection seeds, of all studies.
     trials: dict[tuple[str, str, Any], int]
     trial_steps: int
     #: What they had been, had every trial run to its end.
@@ -38,7 +38,7 @@ def summed(rounds: Rounds, budget: int) -> Tuned:
     trials: dict[tuple[str, str, Any], int] = {}
     for job in rounds.all_jobs:
         name = (job.cell.problem, job.cell.optimizer, job.cell.batch_size)
-        trials[name] = trials.get(name, 0) + job.cell.num_points * job.cell.seeds
+        trials[name] = trials.get(name, 0) + job.cell.num_points * job.cell.seeds * job.cell.select_studies
     stored = [(job, _stored_results(rounds.run.folder, job)) for job in rounds.all_jobs]
     trained = [(job, results) for job, results in stored if results is not None]
     return Tuned(
@@ -63,8 +63,8 @@ def _budget_notes(trials: Mapping[tuple[str, str, Any], int], budget: int, cell:
     """State the budget, and how many optimizers got fewer or more trials than that."""
     seeds, studies = cell.seeds, cell.select_studies
     number = budget * seeds
-    fewer = sum(count < number for count in trials.values())
-    more = sum(count > number for count in trials.values())
+    fewer = sum(count < number * studies for count in trials.values())
+    more = sum(count > number * studies for count in trials.values())
     of_studies = f", in each of {studies} studies" if studies > 1 else ""
     notes = [f"budget: {budget} points x {seeds} seeds = {number} trials for each optimizer{of_studies}"]
     notes += [f"{fewer} of {len(trials)} got fewer: no whole grid fits the budget better"] if fewer else []

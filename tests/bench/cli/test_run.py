@@ -156,7 +156,7 @@ def test_plan_prints_counts(optbench, words, tmp_path):
 def test_plan_as_json(optbench, words):
     said = optbench("plan", *words[:-1], "-o", "sgd", "--learning-rate", "0.1,0.5", "--json")
     row, total = strict(said.out)
-    assert (row["cells"], row["trials"], row["compiles"], total["problem"]) == (1, 3, 2, "all")
+    assert (row["cells"], row["trials"], row["compiles"], total["problem"]) == (1, 4, 2, "all")
 
 
 @pytest.mark.parametrize("kind", ["optimizer", "problem"])

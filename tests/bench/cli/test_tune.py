@@ -5,7 +5,7 @@ import json
 import pytest
 
 BOWL = ("-p", "quadratic[dim=3,condition=2]")
-BRIEF = (*BOWL, "--steps", "8", "--records", "8", "--seeds", "2", "--report-seeds", "2")
+BRIEF = (*BOWL, "--steps", "8", "--records", "8", "--seeds", "2", "--report-seeds", "2", "--studies", "1")
 
 
 def test_tune_prints_the_best_and_what_to_type_next(optbench, tmp_path):

@@ -55,7 +55,7 @@ def test_every_search_keeps_to_its_budget(tuned, search):
 def test_the_budget_is_that_of_each_study(tuned):
     done = tuned(9, studies=3, learning_rate="0.01:1:4")
     assert done.notes == ("budget: 4 points x 2 seeds = 8 trials for each optimizer, in each of 3 studies",)
-    assert done.trials == {(BOWL, "sgd", "full"): 8}
+    assert done.trials == {(BOWL, "sgd", "full"): 3 * 8}
     assert done.full_trial_steps == done.trial_steps == 3 * 64
     # Each study shifts the four rates by a share of their step that is its own.
     assert len(rows(done, phase="select")) == 24 and len(rates(done)) == 12
