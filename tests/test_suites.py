@@ -44,10 +44,10 @@ def test_leaderboard_has_one_cell_per_optimizer(cells):
 
 
 def test_leaderboard_is_what_it_promises(cells):
-    """Eight learning rates x 3 seeds x 200 steps, batch 128."""
+    """Six learning rates x two decays x two schedules x a seed in each of ten studies x 200 steps, batch 128."""
     for cell in cells["leaderboard"]:
         assert (cell.problem, cell.batch_size) == ("mlp[data=digits,depth=1,width=64]", 128)
-        assert (len(cell.points), cell.seeds, cell.steps) == (8, 3, 200)
+        assert (len(cell.points), cell.seeds, cell.studies, cell.steps) == (24, 1, 10, 200)
 
 
 def test_quick_has_all_three_kinds_of_problem(cells):
@@ -60,10 +60,10 @@ def test_standard_has_every_family(cells):
 
 
 def test_smoke_is_small(cells):
-    """Two optimizers on three problems, 2 x 3 selecting trials and 10 reporting ones each, 50 steps."""
+    """Two optimizers on three problems, three points and a seed in each of 10 studies, 50 steps."""
     assert len(cells["smoke"]) == 6
     assert {(len(cell.points), cell.seeds, cell.report_seeds, cell.steps) for cell in cells["smoke"]} == {
-        (3, 2, 10, 50)
+        (3, 1, 10, 50)
     }
 
 

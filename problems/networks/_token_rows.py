@@ -14,7 +14,7 @@ from optbench.problems.networks._task import Rows, Task
 MAX_WINDOWS = 500
 
 
-def modular_addition(modulus: int, test_fraction: float, validation_fraction: float, seed: int) -> Task:
+def modular_addition(modulus: int, test_fraction: float, seed: int, validation_fraction: float = 0.0) -> Task:
     """Return the task of (a + b) mod `modulus` after the tokens a, b and =; a share of all pairs is held out.
 
     Raises ValueError for a modulus below 2, and without a pair to train on.
@@ -43,7 +43,7 @@ def modular_addition(modulus: int, test_fraction: float, validation_fraction: fl
     )
 
 
-def text(data: str, context: int, test_fraction: float, validation_fraction: float) -> Task:
+def text(data: str, context: int, test_fraction: float, validation_fraction: float = 0.0) -> Task:
     """Return the task of each byte of a file after those before it in its window; the end of the file is held out.
 
     Raises ValueError for a missing file, and for one that is too short.

@@ -75,7 +75,7 @@ def transformer(
         case "induction":
             sequence_task = _sequences.recall(context, symbols, seed)
         case "modular_addition":
-            sequence_task, context = _token_rows.modular_addition(symbols, test_fraction, validation_fraction, seed), 3
+            sequence_task, context = _token_rows.modular_addition(symbols, test_fraction, seed, validation_fraction), 3
         case "text":
             sequence_task = _token_rows.text(data, context, test_fraction, validation_fraction)
 

@@ -59,15 +59,15 @@ def test_a_failed_cell_is_exit_code_one(optbench, plugin):
 #: name -> the words of a request, and what the line must say.
 MISTAKES = {
     "trials-missing": ([*BOWL, "-o", "sgd"], ["--trials"]),
-    "trials-few": ([*BOWL, "-o", "sgd", "--trials", "5"], ["trials", "5", "6 or more"]),
-    "trials-negative": ([*BOWL, "-o", "sgd", "--trials", "-5"], ["trials", "-5", "6 or more"]),
+    "trials-few": ([*BOWL, "-o", "sgd", "--trials", "3"], ["trials", "3", "4 or more"]),
+    "trials-negative": ([*BOWL, "-o", "sgd", "--trials", "-5"], ["trials", "-5", "4 or more"]),
     "trials-word": ([*BOWL, "-o", "sgd", "--trials", "many"], ["trials", "many"]),
     "search": ([*BOWL, "-o", "sgd", "--trials", "8", "--search", "gird"], ["gird", "grid", "halving"]),
     "extend": (
         [*BOWL, "-o", "sgd", "--trials", "8", "--search", "random", "--auto-extend"],
         ["random", "grid or halv"],
     ),
-    "grid": ([*BOWL, "-o", "sgd", "--trials", "8", "--learning-rate", "1e-3:1:9"], ["9 points", "pay for 2"]),
+    "grid": ([*BOWL, "-o", "sgd", "--trials", "8", "--learning-rate", "1e-3:1:9"], ["9 points", "pay for 4"]),
     "optimizer": ([*BOWL, "-o", "sdg", "--trials", "8"], ["'sdg'", "'sgd'"]),
     "two-files": ([*BOWL, "-o", "a.toml", "-o", "b.toml", "--trials", "8"], ["a.toml, b.toml", "one file"]),
     "file-and-output": ([*BOWL, "-o", "a.toml", "--output", "b.toml", "--trials", "8"], ["a.toml, b.toml"]),

@@ -63,7 +63,7 @@ def test_a_range_is_shifted_from_study_to_study_and_a_list_is_not():
         {"schedule": "constant,cosine"},
         {"schedule": "cosine[warmup=0.5]"},
         {"steps": 5},
-        {"seeds": 2},
+        {"seeds": 3},
         {"report_seeds": 2},
         {"record_every": 2},
         {"dtype": "float64"},

@@ -130,7 +130,7 @@ def test_override_reaches_the_entries():
     )
     assert changed.problems[0].model_dump(exclude_none=True) == {"spec": "quadratic"}
     assert changed.optimizers[0].model_dump(exclude_none=True) == {"spec": "sgd"}
-    assert (changed.batch_size, changed.epochs, changed.steps, changed.seeds) == ("32,full", 2.0, None, 3)
+    assert (changed.batch_size, changed.epochs, changed.steps, changed.seeds) == ("32,full", 2.0, None, 2)
     assert (changed.records, changed.record_every) == (None, 5)
     assert override(changed, steps=7).epochs is None
     assert override(suite) == suite

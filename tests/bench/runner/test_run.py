@@ -13,6 +13,7 @@ CONVERGENCE = {
     *("problem", "optimizer", "batch_size", "learning_rate", "weight_decay", "train_loss", "train_loss_low"),
     *("train_loss_high", "gap", "test_loss", "test_accuracy", "steps_to_target", "examples_to_target"),
     *("diverged_fraction", "at_edge", "num_points", "num_seeds", "select_by", "selected"),
+    "gradients_to_target",
 }
 TRIALS = {
     *("phase", "problem", "optimizer", "batch_size", "seed", "learning_rate", "weight_decay", "schedule", "status"),
