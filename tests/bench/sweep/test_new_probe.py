@@ -31,7 +31,19 @@ for words in " ".join(sys.argv[1:]).split(" then "):
         sys.exit(f"failed: {words}")
 """
 WORDS = ["-p", "quadratic[dim=3,condition=2]", "-o", "sgd", "--learning-rate", "0.1,0.5", "--steps", "4"]
-WORDS += ["--seeds", "2", "--report-seeds", "2", "--records", "2", "--no-throughput", "--name", "tiny"]
+WORDS += [
+    "--seeds",
+    "2",
+    "--report-seeds",
+    "2",
+    "--select-by",
+    "train_loss",
+    "--records",
+    "2",
+    "--no-throughput",
+    "--name",
+    "tiny",
+]
 NAMES = ("largest", "last_seed")
 
 
