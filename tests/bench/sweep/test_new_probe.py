@@ -94,7 +94,8 @@ def test_is_in_the_tables(optbench):
     assert [row["last_seed"] for row in curves] == [None, None, 2.0] * 2
     trials = rows(optbench, "trials")
     assert all(row["largest"] > 0 for row in trials)
-    assert [row["last_seed"] for row in trials] == [None] * 4 + [2.0] * 2
+    # Two studies of two points on two seeds each, and a report seed each.
+    assert [row["last_seed"] for row in trials] == [None] * 8 + [2.0] * 2
     ends = [row["largest"] for row in trials if row["phase"] == "report"]
     (row,) = rows(optbench, "convergence")
     assert row["largest"] == pytest.approx(sum(ends) / 2) and row["last_seed"] == 2.0
