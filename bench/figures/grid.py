@@ -82,7 +82,7 @@ def caption(run: StoredRun, options: Options) -> str:
     return make_caption(
         run,
         f"{metric_words(options)} of the selection trials of an optimizer against {x_words(options)}"
-        f"{slice_words(options)}; coloured: the seeds of the point with the lowest median train loss. At most "
+        f"{slice_words(options)}; coloured: the seeds of the point that was chosen. At most "
         f"{MOST_TRIALS} trials, evenly by rank, and the chosen ones; of more than {MOST_PANELS} cells the best on each "
         "problem and batch size.",
         f"A cross on the edge marks the last record of a trial that diverged; {UPPER_EDGE}",

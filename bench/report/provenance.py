@@ -27,7 +27,7 @@ def provenance(run: StoredRun) -> Table:
         "dtype": suite.get("dtype"),
         "weight decay": suite.get("decay"),
         "search": f"{tuned['search']}, {tuned['trials']} trials for each optimizer" if tuned else None,
-        "seeds": _seeds(suite),
+        "seeds": _seeds(suite, max((part.record.studies for part in run.parts), default=1)),
         "commit": manifest.get("git_commit"),
         "versions": versions,
         "cells": len(manifest["cells"]),
@@ -36,10 +36,15 @@ def provenance(run: StoredRun) -> Table:
     return Table(f"{run.folder.name}: where its numbers come from", ("what", "value"), rows)
 
 
-def _seeds(suite: Mapping[str, Any]) -> str:
+def _seeds(suite: Mapping[str, Any], num_studies: int) -> str:
     if "seeds" not in suite:
         return f"{suite['report_seeds']} report the best"
-    return f"{suite['seeds']} choose, {suite['report_seeds']} report the best; base {suite.get('seed', 0)}"
+    base = suite.get("seed", 0)
+    if num_studies > 1:
+        return (
+            f"{suite['seeds']} choose in each of {num_studies} studies, which report on a fresh one each; base {base}"
+        )
+    return f"{suite['seeds']} choose, {suite['report_seeds']} report the best; base {base}"
 
 
 def machine(device: Mapping[str, Any]) -> str:
