@@ -277,6 +277,8 @@ class TestPlugin:
         suite = plugin_suite("./my_opt.py:make", find_operands(["sgd"], results)[0])
         expected = {"problems": asked["problems"][:1], "learning_rate": "default:8", "seeds": 2}
         expected |= {"optimizers": [{"spec": "./my_opt.py:make", "learning_rate": "0.1,0.2", "like": "sgd"}]}
+        # What is stored is of before there were studies.
+        expected |= {"studies": 1, "select_by": ["train_loss"]}
         assert suite == Suite(name="my_opt-on-quick", **expected)
 
     def test_is_run_first(self, tiny, plugin, tmp_path):
