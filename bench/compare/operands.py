@@ -172,9 +172,24 @@ def plugin_suite(text: str, other: Operand) -> Suite:
     rival = (other.optimizer or "").partition("[")[0]
     # Another plug-in is tuned over what that run says.
     entry |= {"like": rival} if rival and ":" not in rival else {}
+    if "default" in entry.get("learning_rate", request.get("learning_rate", "")):
+        entry |= _tuned_rates(other)
     name = re.sub(r"\W+", "-", Path(text.partition(":")[0]).stem)
     problems = [{key: value for key, value in problem.items() if value is not None} for problem in request["problems"]]
     return parse_suite(request | {"name": f"{name}-on-{request['name']}", "problems": problems, "optimizers": [entry]})
+
+
+def _tuned_rates(other: Operand) -> dict[str, str]:
+    """Return as many values of a default range as `tune` made a grid of; nothing where a run is not tuned so."""
+    run = run_of(other)
+    search = run.manifest.get("tuned", {})
+    if search.get("search") not in ("grid", "halving") or search.get("auto_extend"):
+        return {}
+    own = (part for part in run.parts if part.record.optimizer == other.optimizer and part.outcome == Outcome.FINISHED)
+    text = next((part.results.space.get("learning_rate", "") for part in own), "")
+    # "0.0001 to 0.3 in 8", or a few values.
+    count = re.search(r" in (\d+)$", text)
+    return {"learning_rate": f"default:{count[1] if count else text.count(',') + 1}"} if text else {}
 
 
 def pairs(first: Operand, second: Operand) -> list[tuple[Operand, Operand]]:

@@ -10,6 +10,7 @@ from optbench.compare.operands import find_operands, plugin_suite
 from optbench.request import RequestError, Suite
 from optbench.runner import local
 from optbench.runner.compare import compare_optimizers
+from optbench.runner.tune import tune
 
 
 def ends(*losses):
@@ -302,6 +303,13 @@ class TestPlugin:
         (row,) = compared.per_problem.to_records()
         assert (row["verdict"], row["difference"]) == ("equal", 0)
         assert "other values" not in compared.per_problem.title
+
+    def test_is_tuned_over_the_grid_that_tuning_made_of_the_range(self, plugin, tmp_path):
+        asked = {"problems": ["quadratic[dim=3,condition=2]"], "optimizers": ["adamw"], "steps": 4, "records": 2}
+        tune(trials=6, seeds=1, report_seeds=6, results=tmp_path / "results", name="tuned", **asked)
+        text = plugin("import optax\ndef make(learning_rate): return optax.adam(learning_rate)")
+        (row,) = compare_optimizers([text, "adamw"], results=tmp_path / "results").per_problem.to_records()
+        assert (row["verdict"], row["difference"]) == ("equal", 0)
 
     def test_other_learning_rates_are_named_above_the_table(self, tiny, tmp_path):
         tiny("both", optimizers=["sgd", "adam"], learning_rate="default:4", report_seeds=6)
