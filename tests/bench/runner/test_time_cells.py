@@ -254,8 +254,8 @@ class TestFailures:
         assert f"quadratic[condition=2.0,dim=3] / {spec}: ValueError: boom" in table.notes
 
     def test_an_optimizer_that_falls_over_at_a_later_step_costs_its_own_row(self, tmp_path, plugin, monkeypatch):
-        # Calls of many steps: the first, of one, goes well.
-        monkeypatch.setattr("optbench.timing.timer.SHORTEST_CALL", 5e-3)
+        # Calls of many steps: the first, of one, goes well, and is short even where the machine is busy.
+        monkeypatch.setattr("optbench.timing.timer.SHORTEST_CALL", 5e-2)
         spec = plugin("""
             import jax, optax
 
