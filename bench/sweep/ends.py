@@ -35,7 +35,7 @@ class Ends(NamedTuple):
 
 
 def compile_ends(recipe: Recipe, start: Any, grid: Any, trials: Sequence[str]) -> Ends | None:
-    """Compile what is measured at the end of one point's trials; None where nothing is asked for.
+    """Compile what is measured at the end of the first point's trials; None where nothing is asked for.
 
     `start` and `grid` are those of the program that trains them. Call inside `devices.settings(...)`.
     """
@@ -69,7 +69,7 @@ def first_point(carry: PyTree) -> PyTree:
 
 
 def with_ends(ends: Ends, curves: Curves, carry: Carry) -> Curves:
-    """Add to the curves of one point [seed, 1, record] what is measured of its trials after the last step.
+    """Add to curves [seed, point, record] what is measured of the first point's trials after the last step.
 
     A curve of such a thing is NaN before the last record.
     """

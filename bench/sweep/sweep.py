@@ -128,7 +128,8 @@ def sweep(compiled: Compiled, points: Points) -> Curves:
     num = compiled.num_points
     parts = [_sweep_part(compiled, points.part(first, num)) for first in range(0, len(points), num)]
     curves = curves_of(compiled.recipe, beside([pieces for _, pieces in parts], len(points)))
-    carry = parts[-1][0]
+    # What is measured at the end is of the first point, whichever part the others are in.
+    carry = parts[0][0]
     return curves if compiled.ends is None or carry is None else with_ends(compiled.ends, curves, carry)
 
 
@@ -139,7 +140,7 @@ def _sweep_part(compiled: Compiled, points: Points) -> tuple[Carry | None, Piece
 
 
 def measuring_ends(compiled: Compiled, points: Points) -> Compiled:
-    """Add what measures the probes of the end to a program that trains one point; as it is where none is asked for."""
+    """Add what measures the probes of the end, of the first point; leave a program as it is where none is asked for."""
     grid = _grid(points.part(0, compiled.num_points), compiled.trials)
     ends = compile_ends(compiled.recipe, compiled.program.start, grid, compiled.trials)
     if ends is None:

@@ -20,7 +20,7 @@ from optbench.sweep.halving import sweep_halving
 from optbench.sweep.probes import PROBES, Finals, Probe, between, float_leaves, norm, probes_at, seed_distance
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.step import Recipe
-from optbench.sweep.sweep import Points, compile_sweep
+from optbench.sweep.sweep import Points, compile_sweep, measuring_ends, sweep
 
 AT_RECORDS = ("distance", "gradient_norm", "parameter_norm")
 TRIALS = ("0/report/0", "0/report/1", "0/report/2")
@@ -245,6 +245,19 @@ class TestSeedDistance:
         assert all(values.shape == (3, 1, len(values[0, 0])) for values in distances)
         assert all(np.isnan(values[..., :-1]).all() for values in distances)
         assert (distances[0][..., -1] > 0.01).all() and (distances[1][..., -1] < 1e-9).all()
+
+    @pytest.mark.parametrize("parts", [1, 2])
+    def test_the_first_of_several_points_is_measured_whether_or_not_they_are_split(self, train, parts):
+        """A report phase has a point for each criterion, and the main one comes first."""
+        problem = problems.factory("quadratic")(dim=3, condition=2.0)
+        asked = problem, catalogue()["sgd"]
+        how = lambda compiled, points: sweep(measuring_ends(compiled, points), points)  # noqa: E731
+        options = {"trials": TRIALS, "probes": ["seed_distance"]}
+        alone = train(*asked, {"learning_rate": 0.1}, 4, **options).metrics["seed_distance"]
+        both = train(*asked, {"learning_rate": [0.1, 1.0]}, 4, how=how, parts=parts, **options)
+        values = both.metrics["seed_distance"]
+        np.testing.assert_allclose(values[:, 0, -1], alone[:, 0, -1], rtol=1e-9)
+        assert np.isnan(values[:, 1]).all()
 
     @pytest.mark.parametrize("optimizer", ["schedule_free_adamw", "noisy_sgd"])
     def test_seeds_of_a_network_end_apart(self, train, optimizer):
