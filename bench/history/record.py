@@ -79,7 +79,8 @@ def _cell_rows(part: Part, suite: Mapping[str, Any], timing: Timing | None) -> I
 def _settings(record: CellRecord, suite: Mapping[str, Any]) -> str:
     """Say what was asked of a cell, as far as its numbers depend on it."""
     settings = {"steps": record.results and record.results.steps, "points": record.num_points}
-    settings |= {"seeds": f"{record.seeds}+{record.report_seeds}"}
+    of_studies = f" in {record.studies} studies" if record.studies > 1 else ""
+    settings |= {"seeds": f"{record.seeds}+{record.report_seeds}{of_studies}"}
     settings |= {"seed": suite.get("seed") or 0, "decay": suite.get("decay")}
     return " ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
