@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from scipy.special import betaincinv
 
 from optbench.problems import accept
-from optbench.problems.data import Split
+from optbench.problems.data import Split, classification, load
 from optbench.problems.problem import Problem
 
 Labelled = tuple[Float[Array, "row feature"], Int[Array, " row"]]
@@ -44,6 +44,25 @@ class Regularisers:
             raise accept.refuse(
                 "augmentation", self.augmentation, f"less than the image's {min(split.image or ())} pixels"
             )
+
+
+def split_rows(
+    data: str, standardize: bool, test_fraction: float, validation_fraction: float, label_noise: float
+) -> Split:
+    """Return the rows that a classifier trains on, is chosen by and is tested on.
+
+    Raises ValueError for data or a value that is not accepted.
+    """
+    accept.flag("standardize", standardize)
+    accept.number("test_fraction", test_fraction, below=1)
+    accept.number("validation_fraction", validation_fraction, below=1)
+    return classification(
+        load(data),
+        standardize=standardize,
+        test_fraction=test_fraction,
+        label_noise=label_noise,
+        validation_fraction=validation_fraction,
+    )
 
 
 def classifier(

@@ -9,8 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from optbench.problems import accept, section
-from optbench.problems.data import classification, load
-from optbench.problems.networks._classification import Regularisers, classifier
+from optbench.problems.networks._classification import Regularisers, classifier, split_rows
 from optbench.problems.networks.mlp import Activation, Normalization
 from optbench.problems.problem import Problem
 
@@ -60,16 +59,7 @@ def cnn(
     accept.flag("residual", residual)
     accept.number("label_noise", label_noise, below=1)
     accept.positive("init_scale", init_scale)
-    accept.flag("standardize", standardize)
-    accept.number("test_fraction", test_fraction, below=1)
-    accept.number("validation_fraction", validation_fraction, below=1)
-    split = classification(
-        load(data),
-        standardize=standardize,
-        test_fraction=test_fraction,
-        label_noise=label_noise,
-        validation_fraction=validation_fraction,
-    )
+    split = split_rows(data, standardize, test_fraction, validation_fraction, label_noise)
     image = split.image
     if image is None:
         raise accept.refuse("data", data, "images, digits or an IDX file")

@@ -10,8 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from optbench.problems import accept, section
-from optbench.problems.data import classification, load
-from optbench.problems.networks._classification import Regularisers, classifier
+from optbench.problems.networks._classification import Regularisers, classifier, split_rows
 from optbench.problems.problem import Problem
 
 RUNGS = ({"depth": 1}, {"depth": 4}, {"depth": 12})
@@ -63,16 +62,7 @@ def mlp(
     accept.choice("normalization", normalization, get_args(Normalization))
     accept.number("label_noise", label_noise, below=1)
     accept.positive("init_scale", init_scale)
-    accept.flag("standardize", standardize)
-    accept.number("test_fraction", test_fraction, below=1)
-    accept.number("validation_fraction", validation_fraction, below=1)
-    split = classification(
-        load(data),
-        standardize=standardize,
-        test_fraction=test_fraction,
-        label_noise=label_noise,
-        validation_fraction=validation_fraction,
-    )
+    split = split_rows(data, standardize, test_fraction, validation_fraction, label_noise)
     sizes = [split.train[0].shape[1], *[width] * depth, split.num_classes]
     return classifier(
         split,
