@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from importlib.util import find_spec
@@ -19,17 +19,8 @@ from optbench.runner.executor import OnPlan, OnProgress, Progress, Reports, Say
 from optbench.runner.local import here
 from optbench.runner.run import run_jobs
 from optbench.runner.tuned import Rounds, Tuned, summed
-from optbench.search.space import Point, Space
-from optbench.search.widen import widen
-from optbench.store.record import CellResults
-from optbench.store.status import Outcome
-
-#: How often a grid is widened at the most.
-MAX_ROUNDS = 6
-
-
-#: Which cell -> the points of its wider grid.
-Grids = dict[tuple[Any, ...], tuple[Point, ...]]
+from optbench.runner.widening import Grids, finished_parts, identity, widen_until_inside
+from optbench.search.space import Space
 
 
 def tune(
@@ -54,9 +45,9 @@ def tune(
     `search` names the strategy of `optbench.search` by which points come about: `grid` and `halving` give the learning
     rate as many values as the budget allows, unless its values are listed; `halving` drops the worse half of the
     points on the way; `random` and `sobol` draw points within the grid's ends; `optuna` proposes them one after
-    another. With `auto_extend`, a grid is widened until its winner no longer lies on an edge. `output` is a TOML file
-    for the best settings, a suite. `overrides` are a suite's own words. Raises RequestError for what can't be asked,
-    StoreError for what can't be written.
+    another. With `auto_extend`, a grid is widened until its winner lies inside, or a wider one reports worse results.
+    `output` is a TOML file for the best settings, a suite. `overrides` are a suite's own words. Raises RequestError for
+    what can't be asked, StoreError for what can't be written.
     """
     asked = resolve_suite(suite, **overrides)
     budget = _num_points(trials, asked.seeds)
@@ -69,7 +60,7 @@ def tune(
     def plan(grids: Grids) -> list[Job]:
         def reshape(cell: Cell) -> Cell:
             designed = _designed(cell, search, budget, fixed_rates)
-            return dataclasses.replace(designed, points=grids.get(_identity(cell), designed.points))
+            return dataclasses.replace(designed, points=grids.get(identity(cell), designed.points))
 
         return plan_jobs(asked, executor.kind, reshape)
 
@@ -86,8 +77,8 @@ def tune(
     jobs = plan({})
     if output is not None:
         check_output(Path(output), jobs)
-    rounds = _widen_until_inside(plan, start, say) if auto_extend else Rounds(start(jobs, []), jobs, jobs, ())
-    settings = {key: results.best for key, results in _results(rounds.run).items()}
+    rounds = widen_until_inside(plan, start, say) if auto_extend else Rounds(start(jobs, []), jobs, jobs, ())
+    settings = {key: part.results.best for key, part in finished_parts(rounds.run).items()}
     if output is not None and settings:
         words = f"Best settings by optbench tune: {search}, {budget * asked.seeds} trials for each optimizer."
         write_suite(Path(output), rounds.jobs, settings, words)
@@ -134,46 +125,3 @@ def _designed(cell: Cell, search: str, budget: int, fixed_rates: Sequence[str]) 
     return dataclasses.replace(
         cell, points=points, search=search if strategy.trains else "", budget=budget if strategy.propose else 0
     )
-
-
-def _identity(cell: Cell) -> tuple[Any, ...]:
-    return (cell.problem, cell.optimizer, cell.batch_size, *cell.points[0])
-
-
-def _widen_until_inside(
-    plan: Callable[[Grids], list[Job]], start: Callable[[Sequence[Job], Sequence[Job]], Run], say: Callable[[str], None]
-) -> Rounds:
-    """Run grids, and widen those whose winner lies at an edge, until none does."""
-    grids: Grids = {}
-    all_jobs: dict[str, Job] = {}
-    number = 0
-    while True:
-        jobs = plan(grids)
-        run = start(jobs, list(all_jobs.values()))
-        all_jobs |= {job.key: job for job in jobs}
-        wider = _wider_grids(run, jobs)
-        if not wider or number == MAX_ROUNDS:
-            break
-        say(f"widening {len(wider)} of {len(jobs)} grids: their winners lie at an edge")
-        grids, number = grids | wider, number + 1
-    notes = [f"{_label(job.cell)}: the winner still lies at an edge" for job in jobs if _identity(job.cell) in wider]
-    for note in notes:
-        say(note)
-    return Rounds(run, jobs, list(all_jobs.values()), tuple(notes))
-
-
-def _wider_grids(run: Run, jobs: Sequence[Job]) -> Grids:
-    """Widen the grids of the finished cells whose winner lies at an edge."""
-    results = _results(run)
-    cells = [(job.cell, results[job.key].best_point) for job in jobs if job.key in results]
-    grids = {_identity(cell): widen(cell.points, cell.points[winner]) for cell, winner in cells}
-    return {identity: points for identity, points in grids.items() if points}
-
-
-def _results(run: Run) -> dict[str, CellResults]:
-    """Return what each finished cell gave, by key."""
-    return {part.path.stem: part.results for part in run.parts if part.outcome == Outcome.FINISHED}
-
-
-def _label(cell: Cell) -> str:
-    return f"{cell.problem} / {cell.optimizer}" + ("" if cell.batch_size == "full" else f" / {cell.batch_size}")

@@ -119,11 +119,41 @@ def test_a_widened_run_resumes(tuned):
 
 
 def test_an_edge_that_moves_on_is_left_in_the_end(tuned, monkeypatch):
-    monkeypatch.setattr("optbench.runner.tune.MAX_ROUNDS", 1)
+    monkeypatch.setattr("optbench.runner.widening.MAX_ROUNDS", 1)
     said = []
     done = tuned(6, auto_extend=True, learning_rate="1e-8,1e-7,1e-6", say=said.append)
     assert said[-1] == done.notes[-1] == f"{BOWL} / sgd: the winner still lies at an edge"
     assert len(rates(done)) == 5
+
+
+#: Gradient descent, but for rates above 0.1, which are the best there is or stay at the start, by the seed.
+LUCKY = """
+import jax, jax.numpy as jnp, optax
+from optbench.optimizers.optimizer import Optimizer
+
+def _build(learning_rate, seed):
+    lucky = jax.random.bernoulli(jax.random.fold_in(jax.random.key(3), seed), 0.3)
+    rate = jnp.where(learning_rate < 0.1, learning_rate, jnp.where(lucky, 2 / 3, 0))
+    def update(updates, state, params=None):
+        return jax.tree.map(lambda grad: -rate * grad, updates), state
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+make = Optimizer(_build, (0.01, 0.09), "gradient descent with luck", needs=frozenset({"seed"}))
+"""
+
+
+def test_a_grid_is_not_widened_to_where_reports_get_worse(tuned, tmp_path):
+    """The one selection seed is lucky, and four of the five report seeds are not."""
+    plugin = tmp_path / "lucky.py"
+    plugin.write_text(LUCKY)
+    asked = {"optimizers": [f"{plugin}:make"], "learning_rate": "0.01,0.03,0.09", "seeds": 1, "report_seeds": 5}
+    said = []
+    done = tuned(3, auto_extend=True, say=said.append, **asked)
+    assert rates(done) == [0.01, 0.03, 0.09]
+    assert done.run.parts[0].results.at_edge == ("learning_rate",)
+    assert said[-1] == done.notes[-1] and "the settings of a wider grid came to train_loss" in said[-1]
+    # The wider grid was trained too.
+    assert done.full_trial_steps == (3 + 5) * 8
 
 
 @pytest.mark.parametrize("search", ["halving", "optuna"])
