@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 Batch = PyTree[Any]
 Params = PyTree[Any]
+State = PyTree[Any]
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,20 @@ class Problem:
 
     Arrays that functions close over are lifted into arguments by the sweep, so a factory may keep
     float64 numpy arrays: they take the precision of the run when they meet the parameters.
+
+    A model may hold more than parameters, such as the running statistics of batch normalization: `state` draws it, no
+    optimizer and no weight decay touches it, each trial has its own, and evaluation sees what the last step left. With
+    it the signatures are `loss(params, batch, key, state) -> (loss, state)` and `metrics(params, data, state)`.
     """
 
     #: Draw initial parameters, at the precision of the run.
     init: Callable[[jax.Array], Params]
-    #: Mean loss per example of a batch; the key feeds dropout and noise.
-    loss: Callable[[Params, Batch, jax.Array], Float[Array, ""]]
+    #: Mean loss per example of a batch; the key feeds dropout and noise. With a state it takes that too, and returns
+    #: (loss, new state).
+    loss: Callable[..., Any]
     #: Evaluate parameters on a whole data split (`()` for streams and deterministic problems), without
-    #: noise. Must hold "loss", and may hold others such as "accuracy".
-    metrics: Callable[[Params, Batch], Mapping[str, Float[Array, ""]]]
+    #: noise. Must hold "loss", and may hold others such as "accuracy". With a state it takes that last.
+    metrics: Callable[..., Mapping[str, Float[Array, ""]]]
     #: Where it comes from: author, title, year.
     source: str
     train: Batch | None = None
@@ -54,6 +60,8 @@ class Problem:
     higher_is_better: frozenset[str] = frozenset({"accuracy"})
     #: Map parameters back into the feasible set after each update.
     project: Callable[[Params], Params] | None = None
+    #: Draw what the model holds beside its parameters, by the key that `init` gets; None: nothing.
+    state: Callable[[jax.Array], State] | None = None
     #: True if `loss` keeps its reductions in float32 when parameters and inputs arrive in bfloat16.
     mixed_precision: bool = False
     #: True if `loss` on the whole training set differs from `metrics(...)["loss"]` (dropout, noise).

@@ -113,8 +113,11 @@ def _able(name: str, problem: Problem) -> str:
 def _metrics(problem: Problem) -> Mapping[str, Any]:
     import jax
 
-    params = jax.eval_shape(problem.init, jax.random.key(0))
-    return jax.eval_shape(problem.metrics, params, problem.validation)
+    from optbench.sweep.model_state import initial_state, stateful_metrics
+
+    key = jax.random.key(0)
+    params, state = jax.eval_shape(problem.init, key), jax.eval_shape(initial_state(problem), key)
+    return jax.eval_shape(stateful_metrics(problem), params, problem.validation, state)
 
 
 class Choice(NamedTuple):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from optbench.problems.problem import Params
+from optbench.problems.problem import Params, State
 from optbench.sweep import sharding
 from optbench.sweep.curves import Curves
 from optbench.sweep.devices import RUN_ONCE
@@ -27,8 +27,8 @@ class Ends(NamedTuple):
     trials: tuple[str, ...]
     names: tuple[str, ...]
     constants: Any
-    #: (constants, splits, parameters, state, parameters at the start, finite), all but the first two [seed, ...], ->
-    #: values [probe, seed]
+    #: (constants, splits, parameters, state, model's state, parameters at the start, finite), all but the first two
+    #: [seed, ...], -> values [probe, seed]
     program: Any
     trace_seconds: float
     compile_seconds: float
@@ -45,17 +45,20 @@ def compile_ends(recipe: Recipe, start: Any, grid: Any, trials: Sequence[str]) -
     began, averaged = time.perf_counter(), recipe.optimizer.evaluation_params
     metrics = metrics_of(prepared.problem, prepared.dtype)
 
-    def measure(splits: Any, params: Params, state: PyTree, start: Params, finite: Array) -> Float[Array, "probe seed"]:
+    def measure(
+        splits: Any, params: Params, state: PyTree, model_state: State, start: Params, finite: Array
+    ) -> Float[Array, "probe seed"]:
         evaluated = params if averaged is None else jax.vmap(averaged)(state, params)
-        loss = lambda one: metrics(one, {"train": splits["train"]})["train_loss"]  # noqa: E731
-        values = [probe.measure(Finals(evaluated, start, finite, loss)) for probe in chosen.values()]
+        loss = lambda one, beside=(): metrics(one, {"train": splits["train"]}, beside)["train_loss"]  # noqa: E731
+        values = [probe.measure(Finals(evaluated, start, finite, loss, model_state)) for probe in chosen.values()]
         return jnp.stack([jnp.broadcast_to(value, finite.shape) for value in values])
 
-    seeds = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), prepared.params)
-    carry = jax.eval_shape(first_point, jax.eval_shape(start, seeds, grid))
-    fed = (carry.params, carry.state, seeds, jax.ShapeDtypeStruct((len(trials),), np.bool_))
+    begin = (prepared.params, prepared.model_state)
+    seeds = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), begin)
+    carry = jax.eval_shape(first_point, jax.eval_shape(start, *seeds, grid))
+    fed = (carry.params, carry.state, carry.model_state, seeds[0], jax.ShapeDtypeStruct((len(trials),), np.bool_))
     constants, lifted, _ = lift(measure, prepared.evaluated[1], *fed)
-    jitted = sharding.jit(lifted, prepared.mesh, (sharding.WHOLE,) * 6, sharding.WHOLE)
+    jitted = sharding.jit(lifted, prepared.mesh, (sharding.WHOLE,) * 7, sharding.WHOLE)
     lowered = jitted.lower(constants, prepared.evaluated[1], *fed)
     traced = time.perf_counter()
     program = lowered.compile(prepared.options | RUN_ONCE)
@@ -75,7 +78,7 @@ def with_ends(ends: Ends, curves: Curves, carry: Carry) -> Curves:
     """
     prepared, finite = ends.recipe.prepared, curves.diverged_at[:, 0] < 0
     last = first_point(carry)
-    fed = prepared.put((last.params, last.state, prepared.init(ends.trials), finite))
+    fed = prepared.put((last.params, last.state, last.model_state, prepared.init(ends.trials), finite))
     values = np.asarray(ends.program(ends.constants, prepared.evaluated[1], *fed), dtype=np.float64)
     measured = np.full((len(values), *curves.gradient_evaluations.shape), np.nan)
     measured[..., 0, -1] = np.where(finite, values, np.nan)

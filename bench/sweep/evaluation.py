@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from optbench.problems.problem import Batch, Params, Problem
+from optbench.problems.problem import Batch, Params, Problem, State
 from optbench.sweep.lifting import lift
+from optbench.sweep.model_state import stateful_metrics
 from optbench.sweep.probes import Checkpoint, Probe, float_leaves
 
-#: (parameters, split -> data) -> name with its split -> value
-Metrics = Callable[[Params, Mapping[str, Batch]], dict[str, Array]]
+#: (parameters, split -> data, model's state or nothing) -> name with its split -> value
+Metrics = Callable[..., dict[str, Array]]
 
 #: By how much fewer trials are evaluated together with probes: a gradient holds all layers on its way back. It takes
 #: 15.2 ms for 24 trials of the digits network, and 18.4 ms with as many together as where the metrics are all.
@@ -25,33 +26,43 @@ class Evaluation(NamedTuple):
 
     names: tuple[str, ...]
     constants: Any
-    #: (constants, splits, parameters [seed, point, ...]) -> values [metric, seed, point]; where there are probes, it
-    #: takes the parameters at the start [seed, ...] too.
+    #: (constants, splits, parameters [seed, point, ...], model's state [seed, point, ...]) -> values
+    #: [metric, seed, point]; where there are probes, it takes the parameters at the start [seed, ...] too.
     evaluate: Callable
 
 
 def write_evaluation(
-    metrics: "Metrics", probes: Mapping[str, Probe], params: PyTree, splits: Mapping[str, Batch], cache_bytes: int
+    metrics: Metrics,
+    probes: Mapping[str, Probe],
+    params: PyTree,
+    splits: Mapping[str, Batch],
+    cache_bytes: int,
+    state: PyTree = (),
 ) -> Evaluation:
-    """Write what evaluates a grid; `params` are the shapes of one trial's parameters, `splits` lie on the host."""
-    measured, start = (with_probes(metrics, probes), (params,)) if probes else (metrics, ())
-    constants, lifted, largest = lift(measured, params, splits, *start)
-    names = tuple(jax.eval_shape(measured, params, splits, *start))
+    """Write what evaluates a grid; `splits` lie on the host.
 
-    def evaluate(constants: Any, splits: Any, params: Params, *start: Params) -> Float[Array, "metric seed point"]:
-        def one(params: Params, *seed: Array) -> Array:
+    `params` and `state` are the shapes of one trial's parameters and of its model's state.
+    """
+    measured, start = (with_probes(metrics, probes), (params,)) if probes else (metrics, ())
+    constants, lifted, largest = lift(measured, params, splits, state, *start)
+    names = tuple(jax.eval_shape(measured, params, splits, state, *start))
+
+    def evaluate(
+        constants: Any, splits: Any, params: Params, state: State, *start: Params
+    ) -> Float[Array, "metric seed point"]:
+        def one(params: Params, state: State, *seed: Array) -> Array:
             began = [jax.tree.map(lambda leaf: leaf[seed[0]], of_seeds) for of_seeds in start]
-            values = lifted(constants, params, splits, *began)
+            values = lifted(constants, params, splits, state, *began)
             return jnp.stack([values[name] for name in names])
 
         num_seeds, num_points = jax.tree.leaves(params)[0].shape[:2]
-        trials = jax.tree.map(lambda a: a.reshape(num_seeds * num_points, *a.shape[2:]), params)
+        trials = jax.tree.map(lambda a: a.reshape(num_seeds * num_points, *a.shape[2:]), (params, state))
         seeds = [jnp.repeat(jnp.arange(num_seeds), num_points) for _ in start]
         # What a whole grid holds between two layers leaves the cache: 96 trials of the digits network took 1.5 s
         # together, and 0.25 s eight at a time.
         share = PROBED_SHARE if start else 1
         together = min(max(1, cache_bytes // (share * largest)), num_seeds * num_points)
-        values = jax.lax.map(lambda trial: one(*trial), (trials, *seeds), batch_size=together)
+        values = jax.lax.map(lambda trial: one(*trial), (*trials, *seeds), batch_size=together)
         return jnp.moveaxis(values.reshape(num_seeds, num_points, -1), -1, 0)
 
     return Evaluation(names, constants, evaluate)
@@ -60,22 +71,26 @@ def write_evaluation(
 def metrics_of(problem: Problem, dtype: str) -> Metrics:
     """Return what evaluates a problem's metrics on each split, at the precision of the run."""
     cast = to_bfloat16 if dtype == "bfloat16" else lambda tree: tree
+    plain = stateful_metrics(problem)
 
-    def metrics(params: Params, data: Mapping[str, Batch]) -> dict[str, Array]:
-        measured = {split: problem.metrics(cast(params), cast(batch)) for split, batch in data.items()}
+    def metrics(params: Params, data: Mapping[str, Batch], state: State = ()) -> dict[str, Array]:
+        measured = {split: plain(cast(params), cast(batch), state) for split, batch in data.items()}
         return {f"{split}_{name}": value for split, named in measured.items() for name, value in named.items()}
 
     return metrics
 
 
 def with_probes(metrics: Metrics, probes: Mapping[str, Probe]) -> Callable:
-    """Return what evaluates metrics and probes: (parameters, data, parameters at the start) -> name -> value."""
+    """Return what evaluates metrics and probes.
 
-    def measured(params: Params, data: Mapping[str, Batch], start: Params) -> dict[str, Array]:
+    It maps (parameters, data, model's state, parameters at the start) to name -> value.
+    """
+
+    def measured(params: Params, data: Mapping[str, Batch], state: State, start: Params) -> dict[str, Array]:
         train, others = {"train": data["train"]}, {split: data[split] for split in data if split != "train"}
 
         def objective(params: Params) -> tuple[Array, dict[str, Array]]:
-            values = metrics(params, train)
+            values = metrics(params, train, state)
             return values["train_loss"], values
 
         @cache
@@ -86,7 +101,7 @@ def with_probes(metrics: Metrics, probes: Mapping[str, Probe]) -> Callable:
         values = {name: probe.measure(at) for name, probe in probes.items()}
         # The way to the gradient goes past the metrics of the training set: they are not evaluated twice.
         of_train = gradient()[1] if gradient.cache_info().currsize else objective(params)[1]
-        return of_train | metrics(params, others) | values
+        return of_train | metrics(params, others, state) | values
 
     return measured
 

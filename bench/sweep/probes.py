@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float
 
-    from optbench.problems.problem import Params
+    from optbench.problems.problem import Params, State
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ class Finals:
     start: Params
     #: False where a seed's loss was not finite at some step: its parameters mean nothing.
     finite: Bool[Array, " seed"]
-    #: Maps the parameters of one seed to the objective, as in `Checkpoint`.
-    loss: Callable[[Params], Float[Array, ""]]
+    #: Maps the parameters of one seed, and its model's state where there is one, to the objective as in `Checkpoint`.
+    loss: Callable[..., Float[Array, ""]]
+    #: What the models hold beside their parameters.
+    state: State = ()
 
 
 class Probe(NamedTuple):

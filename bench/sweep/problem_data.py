@@ -11,10 +11,11 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float, PyTree
 
-from optbench.problems.problem import Batch, Params, Problem
+from optbench.problems.problem import Batch, Params, Problem, State
 from optbench.sweep import devices, sharding
 from optbench.sweep.devices import RUN_ONCE, Device
 from optbench.sweep.evaluation import metrics_of, write_evaluation
+from optbench.sweep.model_state import initial_state, refuse_state_in_params
 from optbench.sweep.probes import probes_at
 from optbench.sweep.streams import batch_rows, key_data
 
@@ -35,8 +36,10 @@ class Prepared:
     probes: tuple[str, ...]
     #: (key data [2]) -> one trial's parameters. Not batched over seeds, so that one program serves both phases.
     init_one: Callable[[AnyArray], Params]
-    #: (number of seeds, of points) -> the program (constants, splits, parameters) -> metrics [metric, seed, point];
-    #: where probes are measured at records, it takes the parameters at the start [seed, ...] too
+    #: The same of its model's state, `()` where it has none.
+    state_one: Callable[[AnyArray], State]
+    #: (number of seeds, of points) -> the program (constants, splits, parameters, model's state) -> metrics
+    #: [metric, seed, point]; where probes are measured at records, it takes the parameters at the start [seed, ...] too
     evaluator: Callable[[int, int], Any]
     #: What the evaluator takes besides the parameters.
     evaluated: tuple[Any, Any]
@@ -60,15 +63,25 @@ class Prepared:
         """Shapes of one trial's parameters."""
         return jax.eval_shape(self.problem.init, jax.random.key(0))
 
+    @property
+    def model_state(self) -> PyTree[jax.ShapeDtypeStruct]:
+        """Shapes of the state of one trial's model."""
+        return jax.eval_shape(initial_state(self.problem), jax.random.key(0))
+
     def init(self, trials: Sequence[str]) -> Params:
         """Draw the initial parameters [seed, ...] of some trials, on the host."""
-        starts = [self.init_one(key) for key in key_data(trials, "init")[0]]
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
+        return _stacked(self.init_one, trials)
 
-    def evaluation(self, evaluate: Any, trials: Sequence[str]) -> Callable[[Params], Float[Array, "metric seed point"]]:
-        """Feed a program of `evaluator` all but the parameters of some trials [seed, point, ...]."""
+    def init_state(self, trials: Sequence[str]) -> State:
+        """Draw the initial state [seed, ...] of some trials' models, on the host."""
+        return () if self.problem.state is None else _stacked(self.state_one, trials)
+
+    def evaluation(
+        self, evaluate: Any, trials: Sequence[str]
+    ) -> Callable[[Params, State], Float[Array, "metric seed point"]]:
+        """Feed a program of `evaluator` all but the parameters and states of some trials [seed, point, ...]."""
         start = (self.put(self.init(trials)),) if probes_at("record", self.probes) else ()
-        return lambda params: evaluate(*self.evaluated, params, *start)
+        return lambda params, state: evaluate(*self.evaluated, params, state, *start)
 
     def batch(self, batch_size: int | Literal["full"]) -> PyTree[Any]:
         """Shapes of one batch."""
@@ -94,6 +107,11 @@ class Prepared:
     def keys(self, trials: Sequence[str], start: int, stop: int) -> np.ndarray:
         """Draw the keys that the loss takes at steps [start, stop), as raw data [step, seed, 2]."""
         return _step_keys(trials, "loss", start, stop)
+
+
+def _stacked(draw: Callable[[AnyArray], PyTree], trials: Sequence[str]) -> PyTree:
+    starts = [draw(key) for key in key_data(trials, "init")[0]]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
 
 
 #: Steps whose keys are drawn together: keys of a step must not depend on where a chunk begins.
@@ -122,21 +140,24 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
         if rows is not None:
             splits[split] = _as_run_dtype(rows)
     params = jax.eval_shape(problem.init, jax.random.key(0))
+    state = jax.eval_shape(initial_state(problem), jax.random.key(0))
     metrics = metrics_of(problem, dtype)
-    _check(problem, tuple(jax.eval_shape(metrics, params, splits)))
+    _check(problem, tuple(jax.eval_shape(metrics, params, splits, state)))
     at_records = probes_at("record", probes)
-    written = write_evaluation(metrics, at_records, params, splits, cache_bytes)
+    refuse_state_in_params(problem, params, splits["train"], _some_batch(problem, splits["train"]))
+    written = write_evaluation(metrics, at_records, params, splits, cache_bytes, state)
     # Placed only now: what is traced with placed arrays remembers the place, and fits into no shard.
     constants, splits = put(written.constants), put(splits)
 
     @cache
     def evaluator(num_seeds: int, num_points: int) -> Any:
-        batched = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, num_points, *a.shape), a.dtype), params)
+        shape = num_seeds, num_points
+        batched = jax.tree.map(lambda a: jax.ShapeDtypeStruct((*shape, *a.shape), a.dtype), (params, state))
         starts = jax.tree.map(lambda a: jax.ShapeDtypeStruct((num_seeds, *a.shape), a.dtype), params)
         start = (starts,) if at_records else ()
-        takes = (sharding.WHOLE, sharding.WHOLE, sharding.TRIALS, *[sharding.WHOLE for _ in start])
+        takes = (sharding.WHOLE, sharding.WHOLE, sharding.TRIALS, sharding.TRIALS, *[sharding.WHOLE for _ in start])
         shared = sharding.jit(written.evaluate, mesh, takes, sharding.MANY_TRIALS)
-        return shared.lower(constants, splits, batched, *start).compile(options)
+        return shared.lower(constants, splits, *batched, *start).compile(options)
 
     @partial(jax.jit, static_argnums=2, compiler_options=options)
     def draw(keys: Array, steps: Array, batch_size: int) -> Batch:
@@ -152,6 +173,9 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
         metric_names=written.names,
         probes=tuple(probes),
         init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE | options),
+        state_one=jax.jit(
+            lambda key: initial_state(problem)(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE | options
+        ),
         evaluator=evaluator,
         evaluated=(constants, splits),
         draw=draw,
@@ -160,6 +184,14 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
         put=put,
         mesh=mesh,
     )
+
+
+def _some_batch(problem: Problem, train: Batch) -> PyTree[Any]:
+    """Return the shapes of a batch of the size that a problem has by default."""
+    sample, size = problem.sample, problem.batch_size
+    if sample is not None:
+        return jax.eval_shape(lambda: sample(jax.random.key(0), int(size), jnp.int32(0)))
+    return jax.eval_shape(lambda: train if size == "full" else jax.tree.map(lambda a: jnp.asarray(a)[:size], train))
 
 
 def _check(problem: Problem, metrics: tuple[str, ...]) -> None:

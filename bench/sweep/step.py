@@ -11,9 +11,10 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from optbench.optimizers.optimizer import Optimizer
 from optbench.optimizers.weight_decay import decoupled
-from optbench.problems.problem import Batch, Params
+from optbench.problems.problem import Batch, Params, State
 from optbench.sweep.evaluation import to_bfloat16
 from optbench.sweep.lifting import Lifted, lift
+from optbench.sweep.model_state import stateful_loss
 from optbench.sweep.problem_data import AnyArray, Prepared
 
 
@@ -43,6 +44,8 @@ class Carry(NamedTuple):
 
     params: Params
     state: optax.OptState
+    #: What the model holds beside its parameters.
+    model_state: State
     #: Updates made when the loss was first found not finite; -1 while it is finite.
     diverged_at: Int[Array, ""]
     gradient_evaluations: Int[Array, ""]
@@ -80,7 +83,7 @@ class Program(NamedTuple):
     constants: Any
     #: Bytes of the largest array that one trial's loss makes on its way.
     largest_bytes: int
-    #: (parameters [seed, ...], Grid) -> Carry [seed, point]
+    #: (parameters [seed, ...], model's state [seed, ...], Grid) -> Carry [seed, point]
     start: Callable
     #: (constants, data, Carry, Chunk, Grid) -> Carry, Shown
     chunk: Callable
@@ -90,16 +93,16 @@ def program(recipe: Recipe) -> Program:
     """Write the program of a cell. Call inside `devices.settings(...)`."""
     prepared, optimizer = recipe.prepared, recipe.optimizer
     loss, update = write_update(recipe)
-    step = _freezing(recipe, update)
+    step = _freezing(recipe, update, loss)
 
-    def start(params: Params, grid: Grid) -> Carry:
-        def one(params: Params, hyperparameters: Mapping[str, Any], seed: Any) -> Carry:
+    def start(params: Params, model_state: State, grid: Grid) -> Carry:
+        def one(params: Params, model_state: State, hyperparameters: Mapping[str, Any], seed: Any) -> Carry:
             transformation = build(optimizer, recipe.settings(hyperparameters), seed)
             never, none = jnp.int32(-1), jnp.int32(0)
-            return Carry(params, transformation.init(params), never, none)
+            return Carry(params, transformation.init(params), model_state, never, none)
 
-        over = jax.vmap(jax.vmap(one, (None, 0, None)), (0, 0, 0))
-        return over(params, grid.hyperparameters, grid.seeds)
+        over = jax.vmap(jax.vmap(one, (None, None, 0, None)), (0, 0, 0, 0))
+        return over(params, model_state, grid.hyperparameters, grid.seeds)
 
     def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
         def trial(carry, batch, key, hyperparameters, schedule, multipliers, index, seed):
@@ -131,27 +134,31 @@ def program(recipe: Recipe) -> Program:
 def write_update(recipe: Recipe) -> tuple[Lifted, Callable]:
     """Write one update of one trial, unbatched.
 
-    Returns the loss, with its constants, and (constants, params, state, batch, key data, hyperparameters, seed) ->
-    (params, state, batch loss before the update).
+    Returns the loss, with its constants, and (constants, params, state, model's state, batch, key data,
+    hyperparameters, seed) -> (params, state, model's state, batch loss before the update). The model's new state is
+    that of the loss at the old parameters: what an optimizer evaluates beyond that leaves none behind.
     """
     prepared, optimizer = recipe.prepared, recipe.optimizer
     lifted = lifted_loss(prepared, prepared.batch(recipe.batch_size))
     per_example = "per_example_grad" in optimizer.needs
     single = lifted_loss(prepared, _one_example(prepared, recipe)).call if per_example else None
     project = prepared.problem.project
+    if per_example and prepared.problem.state is not None:
+        raise ValueError("an optimizer that takes each example's own gradient can't train a model with a state")
 
-    def update(constants, params: Params, state, batch, key, hyperparameters, seed) -> tuple[Params, Any, Array]:
+    def update(constants, params: Params, state, model_state, batch, key, hyperparameters, seed) -> tuple[Any, ...]:
         key = jax.random.wrap_key_data(key)
         penalty = hyperparameters.get("weight_decay", 0.0) / 2 if recipe.coupled else None
 
-        def objective(params: Params, loss=lifted.call, batch=batch) -> tuple[Array, Array]:
-            value = loss(constants, params, batch, key)
-            return (value if penalty is None else value + penalty * optax.tree.norm(params, squared=True)), value
+        def objective(params: Params, loss=lifted.call, batch=batch) -> tuple[Array, tuple[Array, State]]:
+            value, after = loss(constants, params, batch, key, model_state)
+            penalised = value if penalty is None else value + penalty * optax.tree.norm(params, squared=True)
+            return penalised, (value, after)
 
         def value_fn(params: Params, **_: Any) -> Array:
             return objective(params)[0]
 
-        (value, batch_loss), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+        (value, (batch_loss, after)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
         updates = gradient
         if single is not None:
             rows = jax.tree.map(lambda a: a[:, None], batch) if jax.tree.leaves(batch) else ()
@@ -168,16 +175,23 @@ def write_update(recipe: Recipe) -> tuple[Lifted, Callable]:
         transformation = build(optimizer, recipe.settings(hyperparameters), seed)
         updates, state = transformation.update(updates, state, params, **extra)
         params = optax.apply_updates(params, updates)
-        return (params if project is None else project(params)), state, batch_loss
+        return (params if project is None else project(params)), state, after, batch_loss
 
     return lifted, update
 
 
-def _freezing(recipe: Recipe, update: Callable) -> Callable:
+def _freezing(recipe: Recipe, update: Callable, loss: Lifted) -> Callable:
     """Write one step of one trial of a sweep: an update, unless the trial has diverged or its budget is spent."""
 
+    # Statistics of the parameters that are evaluated, and not of those that gradients are taken at.
+    averaged = None if recipe.prepared.problem.state is None else recipe.optimizer.evaluation_params
+
     def step(constants, carry: Carry, batch, key, hyperparameters, index, seed) -> tuple[Carry, Array]:
-        params, state, batch_loss = update(constants, carry.params, carry.state, batch, key, hyperparameters, seed)
+        before = carry.params, carry.state, carry.model_state
+        params, state, model_state, batch_loss = update(constants, *before, batch, key, hyperparameters, seed)
+        if averaged is not None:
+            shown = averaged(state, params)
+            _, model_state = loss.call(constants, shown, batch, jax.random.wrap_key_data(key), carry.model_state)
         finite = jnp.isfinite(batch_loss)
         live = (carry.diverged_at < 0) & (index < recipe.steps)
         moves = live & finite
@@ -185,6 +199,7 @@ def _freezing(recipe: Recipe, update: Callable) -> Callable:
         new = Carry(
             params=params,
             state=state,
+            model_state=model_state,
             diverged_at=jnp.where(live & ~finite, index, carry.diverged_at),
             gradient_evaluations=carry.gradient_evaluations + evaluations,
         )
@@ -203,13 +218,15 @@ def build(optimizer: Optimizer, settings: Mapping[str, Any], seed: Any) -> optax
 
 
 def lifted_loss(prepared: Prepared, batch: PyTree) -> Lifted:
-    """Lift a problem's loss at the run's precision: (constants, params, batch, key) -> loss."""
+    """Lift a problem's loss at the run's precision: (constants, params, batch, key, model's state) -> loss, state."""
     cast = to_bfloat16 if prepared.dtype == "bfloat16" else lambda tree: tree
 
-    def loss(params: Params, batch: Batch, key: Array) -> Array:
-        return prepared.problem.loss(cast(params), cast(batch), key)
+    plain = stateful_loss(prepared.problem)
 
-    return lift(loss, prepared.params, batch, jax.random.key(0))
+    def loss(params: Params, batch: Batch, key: Array, state: State) -> tuple[Array, State]:
+        return plain(cast(params), cast(batch), key, state)
+
+    return lift(loss, prepared.params, batch, jax.random.key(0), prepared.model_state)
 
 
 def _one_example(prepared: Prepared, recipe: Recipe) -> PyTree:

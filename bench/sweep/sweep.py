@@ -91,9 +91,11 @@ def compile_sweep(
 def _compile(recipe: Recipe, written: Program, points: Points, trials: tuple[str, ...], began: float) -> Compiled:
     prepared = recipe.prepared
     grid = _grid(points, trials)
-    params = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), prepared.params)
-    start = _jit_start(recipe, written).lower(params, grid)
-    carry = jax.eval_shape(written.start, params, grid)
+    begun = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), (prepared.params, prepared.model_state)
+    )
+    start = _jit_start(recipe, written).lower(*begun, grid)
+    carry = jax.eval_shape(written.start, *begun, grid)
     first = _chunk(recipe, points, trials, 0)
     chunk = _jit_chunk(recipe, written).lower(written.constants, prepared.train, carry, first, grid)
     traced = time.perf_counter()
@@ -112,7 +114,7 @@ _GRID = Grid(sharding.TRIALS, sharding.TRIALS, sharding.WHOLE)
 
 
 def _jit_start(recipe: Recipe, written: Program) -> Any:
-    return sharding.jit(written.start, recipe.prepared.mesh, (sharding.WHOLE, _GRID), sharding.TRIALS)
+    return sharding.jit(written.start, recipe.prepared.mesh, (sharding.WHOLE, sharding.WHOLE, _GRID), sharding.TRIALS)
 
 
 def _jit_chunk(recipe: Recipe, written: Program) -> Any:
@@ -151,7 +153,8 @@ def measuring_ends(compiled: Compiled, points: Points) -> Compiled:
 
 def begin(compiled: Compiled, points: Points) -> Carry:
     """Start the trials of one part."""
-    return compiled.start(compiled.recipe.prepared.init(compiled.trials), _grid(points, compiled.trials))
+    prepared, trials = compiled.recipe.prepared, compiled.trials
+    return compiled.start(prepared.init(trials), prepared.init_state(trials), _grid(points, trials))
 
 
 def advance(compiled: Compiled, points: Points, carry: Carry, first: int, stop: int) -> tuple[Carry, Pieces]:
@@ -162,13 +165,13 @@ def advance(compiled: Compiled, points: Points, carry: Carry, first: int, stop: 
     recipe, trials = compiled.recipe, compiled.trials
     prepared, constants = recipe.prepared, compiled.program.constants
     grid, evaluate = _grid(points, trials), prepared.evaluation(compiled.evaluate, trials)
-    records = [] if first else [evaluate(carry.params)]
+    records = [] if first else [evaluate(carry.params, carry.model_state)]
     shown: list[Shown] = []
     # Nothing in this loop waits for the device: chunks and evaluations queue up behind one another.
     for start in range(first, stop, recipe.record_every):
         fed = _chunk(recipe, points, trials, start)
         carry, out = compiled.chunk(constants, prepared.train, carry, fed, grid)
-        records.append(evaluate(carry.params if out.params is None else out.params))
+        records.append(evaluate(carry.params if out.params is None else out.params, carry.model_state))
         shown.append(out._replace(params=None))
     pieces = Pieces(
         measured=np.stack([np.asarray(record) for record in records]),

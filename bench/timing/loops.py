@@ -50,16 +50,18 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float], restart:
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
         constants, data, batches, values, seed, first = arguments
-        params, state, _ = carry
+        *trained, _ = carry
         if restart is not None:
             index = index % restart
-            params, state = jax.lax.cond(index == 0, lambda: first, lambda: (params, state))
+            trained = jax.lax.cond(index == 0, lambda: first, lambda: trained)
         batch, key = _batch(prepared, recipe.batch_size, data, batches, index)
-        return update(constants, params, state, batch, key, values, seed)
+        return update(constants, *trained, batch, key, values, seed)
 
-    arguments = (loss.constants, prepared.train, batches, values, seed, None if restart is None else (params, state))
-    value = jax.eval_shape(call, arguments, (params, state, None), np.int32(0))[2]
-    start = (params, state, jnp.zeros((), value.dtype))
+    # What is trained: the parameters, the optimizer's state and the model's.
+    begin = [params, state, prepared.state_one(key_data([TRIAL], "init")[0, 0])]
+    arguments = (loss.constants, prepared.train, batches, values, seed, None if restart is None else begin)
+    value = jax.eval_shape(call, arguments, (*begin, None), np.int32(0))[-1]
+    start = (*begin, jnp.zeros((), value.dtype))
     period = recipe.optimizer.period({**recipe.static, **hyperparameters})
     operations = flops.count(call, arguments, start, np.int32(0), period=period)
     return Loop(call, arguments, start, operations, lcm(period, restart or 1))
@@ -68,16 +70,18 @@ def training_loop(recipe: Recipe, hyperparameters: Mapping[str, float], restart:
 def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:
     """Return the loop that computes the loss and its gradient at fixed parameters: what every step pays."""
     lifted = lifted_loss(prepared, prepared.batch(batch_size))
-    params = prepared.init_one(key_data([TRIAL], "init")[0, 0])
+    key = key_data([TRIAL], "init")[0, 0]
+    params, state = prepared.init_one(key), prepared.state_one(key)
 
     def call(arguments: Any, carry: PyTree, index: Array) -> PyTree:
-        constants, data, batches, params = arguments
+        constants, data, batches, params, state = arguments
         # Tied to the trip, so that nothing that depends on the parameters alone moves out of the loop.
         params, index = jax.lax.optimization_barrier((params, index))
         batch, key = _batch(prepared, batch_size, data, batches, index)
-        return jax.value_and_grad(lambda p: lifted.call(constants, p, batch, jax.random.wrap_key_data(key)))(params)
+        key = jax.random.wrap_key_data(key)
+        return jax.value_and_grad(lambda p: lifted.call(constants, p, batch, key, state), has_aux=True)(params)
 
-    arguments = (lifted.constants, prepared.train, _draw_batches(prepared, batch_size), params)
+    arguments = (lifted.constants, prepared.train, _draw_batches(prepared, batch_size), params, state)
     start = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(call, arguments, None, np.int32(0)))
     return Loop(call, arguments, start, flops.count(call, arguments, start, np.int32(0)))
 

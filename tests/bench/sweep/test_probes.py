@@ -166,11 +166,11 @@ def test_without_probes_what_evaluates_is_what_it_was_before_there_were_any():
             (evaluate, ()),
             (
                 write_evaluation(metrics, probes_at("record", AT_RECORDS), parameters(), splits, 2**12).evaluate,
-                (parameters(2),),
+                ((), parameters(2)),
             ),
         )
     )
-    assert jax.jit(written.evaluate).lower(written.constants, splits, parameters(2, 3)).as_text() == plain
+    assert jax.jit(written.evaluate).lower(written.constants, splits, parameters(2, 3), ()).as_text() == plain
     assert len(probed) > len(plain)
 
 
@@ -197,9 +197,9 @@ class TestLeaves:
     def test_counters_keys_and_nothing_are_no_parameters(self):
         tree = {"x": jnp.array([3.0, 4.0]), "steps": jnp.array([7, 8]), "none": None, "key": jax.random.key(0)}
         assert [leaf.tolist() for leaf in float_leaves(tree)] == [[3.0, 4.0]]
-        metrics = lambda params, data: {"train_loss": jnp.sum(params["x"] ** 2) * jnp.sum(params["steps"])}  # noqa: E731
+        metrics = lambda params, data, state: {"train_loss": jnp.sum(params["x"] ** 2) * jnp.sum(params["steps"])}  # noqa: E731
         measured = with_probes(metrics, probes_at("record", AT_RECORDS))(
-            tree, {"train": ()}, tree | {"x": jnp.array([3.0, 1.0])}
+            tree, {"train": ()}, (), tree | {"x": jnp.array([3.0, 1.0])}
         )
         # The gradient is 2 x (7 + 8).
         expected = {"gradient_norm": 150.0, "parameter_norm": 5.0, "distance": 3.0, "train_loss": 375.0}

@@ -100,14 +100,14 @@ class TestTraining:
         for batch, key in zip(batches, keys, strict=True):
             params, state, value = step(params, state, batch, key)
 
-        trained, _, loss = after(timed, steps)
+        trained, *_, loss = after(timed, steps)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), trained, params)
         assert loss == pytest.approx(float(value), rel=1e-9)
 
     @pytest.mark.parametrize("trips", [1, 2, 30])
     def test_descends_in_closed_form(self, trips):
         """x <- x - lr h x is x <- (1 - lr h) x; the loss is the one before the last update."""
-        x, _, loss = after(compiled(bowl(), "sgd", learning_rate=0.5), trips)
+        x, *_, loss = after(compiled(bowl(), "sgd", learning_rate=0.5), trips)
         np.testing.assert_allclose(x, (1 - 0.5 * CURVATURE) ** trips * START, rtol=1e-12)
         before = (1 - 0.5 * CURVATURE) ** (trips - 1) * START
         assert loss == pytest.approx(np.sum(CURVATURE * before**2) / 2, rel=1e-12)
