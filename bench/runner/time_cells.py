@@ -237,7 +237,7 @@ def _step_times(
     result: Result,
 ) -> StepTimes:
     loop, (gradient, sgd) = result.loop, result.baselines
-    params, state, _ = loop.start
+    params, state, *_ = loop.start
     # What a step moves at the least: parameters and state read and written, the gradient and the batch read.
     moved = 3 * tree_bytes(params) + 2 * tree_bytes(state) + tree_bytes(shared.batch(cell.batch_size or "full"))
     return StepTimes(

@@ -79,7 +79,7 @@ def gradient_loop(prepared: Prepared, batch_size: Any) -> Loop:
         params, index = jax.lax.optimization_barrier((params, index))
         batch, key = _batch(prepared, batch_size, data, batches, index)
         key = jax.random.wrap_key_data(key)
-        return jax.value_and_grad(lambda p: lifted.call(constants, p, batch, key, state), has_aux=True)(params)
+        return jax.value_and_grad(lambda p: lifted.call(constants, p, batch, key, state)[0])(params)
 
     arguments = (lifted.constants, prepared.train, _draw_batches(prepared, batch_size), params, state)
     start = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(call, arguments, None, np.int32(0)))

@@ -193,7 +193,7 @@ def matrix():
 def state_of(matrix, optimizer):
     with devices.settings("float32", jax.devices("cpu")[0]):
         recipe = Recipe(matrix, catalogue()[optimizer], "full", steps=1, record_every=1)
-        _, state, _ = training_loop(recipe, {"learning_rate": 0.1}).start
+        _, state, *_ = training_loop(recipe, {"learning_rate": 0.1}).start
         return state
 
 
@@ -230,6 +230,6 @@ def test_a_trial_that_begins_again_is_where_it_was_after_as_many_steps():
     loop = training_loop(recipe_of(bowl(), "sgd"), {"learning_rate": 0.5}, restart=3)
     assert loop.period == 3
     timed = compile_loop(loop, jax.devices("cpu")[0])
-    params, _, _ = after(timed, 5)
+    params, *_ = after(timed, 5)
     np.testing.assert_allclose(params, START * (1 - CURVATURE / 2) ** 2)
     np.testing.assert_allclose(after(timed, 3)[0], START * (1 - CURVATURE / 2) ** 3)
