@@ -1,5 +1,6 @@
 """Load data sets by name or path, and split and scale them: float64 in numpy, the same split for every seed."""
 
+import os
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,9 +11,13 @@ from jaxtyping import Float, Int
 
 from optbench.problems.data_files import READERS, Table, is_data, read
 from optbench.problems.data_idx import NAMES
+from optbench.problems.data_table import is_number
 
 #: Data sets of scikit-learn, and whether their target is a class.
 BUNDLED = {"breast_cancer": True, "diabetes": False, "digits": True, "iris": True, "wine": True}
+
+#: Rows from which on classes with hardly more than a row each are none.
+_MIN_ROWS = 20
 
 Rows = tuple[Float[np.ndarray, "row feature"], Float[np.ndarray, " row"] | Int[np.ndarray, " row"]]
 
@@ -24,8 +29,8 @@ class Split:
     train: Rows
     test: Rows | None
     num_classes: int = 0
-    #: Height and width, if the features are an image's pixels.
-    image: tuple[int, int] | None = None
+    #: Height and width, and channels if there are several, if the features are an image's pixels.
+    image: tuple[int, ...] | None = None
     #: A row's features are (raw - mean) / spread, and 0 if the spread is 0.
     mean: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
     spread: Float[np.ndarray, " feature"] = field(default_factory=lambda: np.zeros(0))
@@ -41,13 +46,13 @@ def load(data: str, also: tuple[str, ...] = ()) -> Table:
     data = str(data)
     if data in BUNDLED:
         return _bundled(data)
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))
     if is_data(path):
         return read(path)
     names = sorted([*BUNDLED, *also])
     near = get_close_matches(data, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    endings = f"{', '.join(READERS)}, {NAMES}"
+    endings = f"{', '.join(READERS)}, each also with .gz, {NAMES}"
     raise ValueError(f"data={data!r} is not known: {hint}expected {', '.join(names)}, or a path ending in {endings}")
 
 
@@ -59,7 +64,8 @@ def regression(
     Raises ValueError for words and for an empty side.
     """
     if table.y.dtype.kind != "f":
-        raise table.fault(0, f"expected a number as target, found {str(table.y[0])!r}")
+        index = next((index for index, target in enumerate(table.y) if not is_number(target)), 0)
+        raise table.fault(index, f"expected a number as target, found {str(table.y[index])!r}")
     train, validation, test = _split(table, test_fraction, validation_fraction)
     x = _standardize(table.x, train) if standardize else table.x
     y = _standardize(table.y, train) if standardize_target else table.y
@@ -110,9 +116,12 @@ def _bundled(name: str) -> Table:
 def _split(table: Table, test_fraction: float, validation_fraction: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the indices of training, of validation and of test rows, shuffled. Raises ValueError if one side is empty.
 
-    The validation rows are a share of what is left for training: the test rows are the same whatever it is.
+    The validation rows are a share of what is left for training: the test rows are the same whatever it is. A file's
+    own test rows are those, unless `test_fraction` is 0.
     RandomState, because its stream is frozen across numpy releases.
     """
+    if table.num_test:
+        return _split_before_test(table, test_fraction, validation_fraction)
     num_rows = len(table.x)
     num_test = round(num_rows * test_fraction)
     if num_test == num_rows or (test_fraction > 0) != (num_test > 0):
@@ -120,6 +129,19 @@ def _split(table: Table, test_fraction: float, validation_fraction: float) -> tu
     order = np.random.RandomState(0).permutation(num_rows)
     held_out = num_test + num_held_out(num_rows - num_test, validation_fraction)
     return order[held_out:], order[num_test:held_out], order[:num_test]
+
+
+def _split_before_test(
+    table: Table, test_fraction: float, validation_fraction: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the indices of training, of validation and of test rows, if the file has test rows of its own."""
+    num_train = len(table.x) - table.num_test
+    if not num_train:
+        raise ValueError(f"{table.name}: expected training rows, found none beside {table.num_test} test rows")
+    order = np.random.RandomState(0).permutation(num_train)
+    held_out = num_held_out(num_train, validation_fraction)
+    test = np.arange(num_train, len(table.x)) if test_fraction else np.arange(0)
+    return order[held_out:], order[:held_out], test
 
 
 def _standardize(values: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -144,6 +166,11 @@ def _classes(table: Table) -> tuple[Int[np.ndarray, " row"], int]:
         index = int(np.argmax(table.y % 1 != 0))
         raise table.fault(index, f"expected a class, a whole number or a word, found {table.y[index]}")
     labels, y = np.unique(table.y, return_inverse=True)
+    if len(labels) > 2 and (len(labels) == len(y) or (len(y) >= _MIN_ROWS and 2 * len(labels) > len(y))):
+        raise ValueError(
+            f"{table.name}: expected classes of some rows each as targets, found {len(labels)} in {len(y)} rows; "
+            "is the target a number, or does it number the rows?"
+        )
     if len(labels) < 2:
         raise ValueError(f"{table.name}: expected at least two classes, found only {str(labels[0])!r}")
     return y.astype(np.int32), len(labels)

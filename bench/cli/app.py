@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -38,6 +39,7 @@ COMMANDS = {
     "new": ("optbench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
     "completion": ("optbench.cli.tools:completion", "Print the completion script of a shell."),
 }
+_FORMAT_WARNING = warnings.formatwarning
 for _name, (_place, _help) in COMMANDS.items():
     app.command(_place, name=_name, help=_help, sort_key=list(COMMANDS).index(_name))
 
@@ -50,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is not None:
         return _call(arguments)
     heed_signals()
+    warnings.formatwarning = _format_warning
     # What a terminal can't show is shown as on stderr: \xe4 for an umlaut.
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -58,6 +61,15 @@ def main(arguments: list[str] | None = None) -> int:
         # Python itself would wait for the thread that compiles, for minutes where a network is large.
         end_now(code)
     return code
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as it is written on stderr: one of optbench's own as a sentence, others as Python does."""
+    if category.__module__.startswith("optbench."):
+        return f"optbench: {message}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def _call(arguments: list[str] | None) -> int:

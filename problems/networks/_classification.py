@@ -38,12 +38,13 @@ class Regularisers:
         accept.whole("augmentation", self.augmentation, low=0)
         if self.augmentation and split.image is None:
             raise accept.refuse(
-                "augmentation", self.augmentation, "0 where rows aren't images: digits and IDX files are"
+                "augmentation",
+                self.augmentation,
+                "0 where rows aren't images: digits, IDX files and x[row, height, width] of .npz files are",
             )
-        if self.augmentation and self.augmentation >= min(split.image or ()):
-            raise accept.refuse(
-                "augmentation", self.augmentation, f"less than the image's {min(split.image or ())} pixels"
-            )
+        side = min((split.image or (0,))[:2])
+        if self.augmentation and self.augmentation >= side:
+            raise accept.refuse("augmentation", self.augmentation, f"less than the image's {side} pixels")
 
 
 def split_rows(
@@ -154,13 +155,15 @@ def _label_logs(logs: Float[Array, "row class"], labels: Int[Array, " row"]) -> 
 
 def _shifts(split: Split, pixels: int) -> Callable[[Array, Array], Array]:
     """Return a function that moves each row's image by up to `pixels` both ways, filled with 0 of raw units: empty."""
-    height, width = split.image or (0, 0)
-    y, x = np.indices((height, width)).reshape(2, -1)
+    height, width, *channels = split.image or (0, 0)
+    depth = math.prod(channels)
+    y, x, channel = np.indices((height, width, depth)).reshape(3, -1)
     moves = range(-pixels, pixels + 1)
-    pixels_after = np.array([(y + dy, x + dx) for dy in moves for dx in moves])
-    inside = ((pixels_after >= 0) & (pixels_after < np.array([height, width])[:, None])).all(axis=1)
+    after = np.array([(y + dy, x + dx) for dy in moves for dx in moves])
+    inside = ((after >= 0) & (after < np.array([height, width])[:, None])).all(axis=1)
     # [move, feature]: the feature that is moved to this one, or the index behind the last if there is none
-    sources = np.where(inside, pixels_after[:, 0] * width + pixels_after[:, 1], height * width).astype(np.int32)
+    sources = np.where(inside, (after[:, 0] * width + after[:, 1]) * depth + channel, height * width * depth)
+    sources = sources.astype(np.int32)
     scale = np.divide(1, split.spread, out=np.zeros_like(split.spread), where=split.spread > 0)
 
     def shift(rows: Float[Array, "row feature"], uniform: Float[Array, " row"]) -> Float[Array, "row feature"]:

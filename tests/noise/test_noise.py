@@ -166,6 +166,7 @@ def test_a_damaged_entry(whole_entry, changes, other, kind):
         refused(lambda: read_samples(history, history.entries), StoreError)
 
 
+@pytest.mark.filterwarnings("ignore::optbench.problems.data_table.DataWarning")
 @noise(1500)
 @given(st.sampled_from([*DATA]), CHANGES, st.binary(max_size=64), st.booleans())
 def test_damaged_data(tmp_path, kind, changes, other, whole):

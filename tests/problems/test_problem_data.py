@@ -70,7 +70,7 @@ FAULTS = {
     "empty.csv": ("", "expected rows"),
     "header_only.csv": ("a,b,y\n", "expected rows"),
     "narrow.csv": ("1\n2\n", "expected rows"),
-    "binary.csv": (b"\xff\xfe\x00", "expected comma-separated UTF-8 text"),
+    "binary.csv": (b"\xff\xfe\x00", "expected comma-separated text, found a file that begins with 0xfffe00"),
     "empty.svm": ("# nothing\n", "expected at least one row"),
     "word.svm": ("# on top\n0 1:1\n1 1:a\n", "row 3: expected 'index:value' with rising indices, found '1:a'"),
     "pair.svm": ("0 1:1\n1 2\n", "row 2: expected 'index:value'"),
@@ -94,11 +94,11 @@ def test_faulty_files_are_told_in_one_line(tmp_path, name):
 
 
 NPZ_FAULTS = {
-    "keys": ({"features": X, "y": Y}, "expected arrays x and y, found features, y"),
+    "keys": ({"features": X, "y": Y}, "expected arrays x and y, or x_train, .*, found features, y"),
     "lengths": ({"x": X, "y": Y[:2]}, "row 3: expected as many rows as targets, found x of 3, y of 2"),
     "shape": ({"x": Y, "y": Y}, r"expected numbers x\[row, feature\]"),
     "kind": ({"x": X.astype(str), "y": Y}, r"expected numbers x\[row, feature\]"),
-    "objects": ({"x": np.array([[1, None]]), "y": Y[:1]}, "expected an .npz file"),
+    "objects": ({"x": np.array([[1, None]]), "y": Y[:1]}, "array x holds Python objects; save x.astype.float."),
     "empty": ({"x": X[:0], "y": Y[:0]}, "expected at least one row"),
     "infinite": (
         {"x": np.where(X == 4, -np.inf, X), "y": Y},
