@@ -39,7 +39,7 @@ def read_npz(path: Path) -> Table:
             raise ValueError(f"{path}: expected {names[2 * i]} as wide as {names[0]}, found {x.shape[1]} features")
     if len({y.dtype.kind for _, y, _ in parts}) > 1:
         raise ValueError(f"{path}: expected {names[1]} and {names[3]} of one type, found numbers and text")
-    x, y = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    x, y = np.concatenate([x for x, _, _ in parts]), np.concatenate([y for _, y, _ in parts])
     rows = np.concatenate([np.arange(len(part[0])) + 1 for part in parts])
     return Table(str(path), x, y, rows, parts[0][2], sum(len(part[0]) for part in parts[1:]))
 

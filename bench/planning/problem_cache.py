@@ -14,6 +14,11 @@ from optbench.request import Cell
 #: Problems that are kept: cells come problem by problem, one compiled ahead of the other.
 KEPT = 4
 
+
+class ExitedError(Exception):
+    """A plug-in asked for the end of the process, as a script does whose data are missing: that ends its own cells."""
+
+
 Make = Callable[[Cell], Problem | Exception]
 
 
@@ -57,3 +62,5 @@ def _made(cell: Cell, everything: Implementations) -> Problem | Exception:
             return make_problem(cell.problem_name, everything.problems[cell.problem_name], cell.problem_parameters)
     except Exception as error:
         return error
+    except SystemExit as error:
+        return ExitedError(f"it called sys.exit: {error.code}")

@@ -13,6 +13,7 @@ from optbench import optimizers, problems
 from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.isolation import apart
 from optbench.planning.plugins import Plugin, load_plugin
+from optbench.problems.contract import checked
 from optbench.problems.problem import Problem
 from optbench.request import Catalogue, OptimizerInfo, RequestError, Suite, parse_spec
 
@@ -106,9 +107,9 @@ def _checked(make: Callable[..., Any], what: str, kind: type) -> Callable[..., A
 
 
 def make_problem(name: str, factory: Callable[..., Any], parameters: dict[str, Any]) -> Problem:
-    """Build a problem. Raises RequestError where a family refuses its parameters."""
+    """Build a problem, and check a plug-in's contract. Raises RequestError if a family refuses its parameters."""
     if ":" in name:
-        return _checked(factory, f"plug-in {name}", Problem)(**parameters)
+        return checked(_checked(factory, f"plug-in {name}", Problem)(**parameters))
     try:
         return factory(**parameters)
     except ValueError as error:

@@ -10,7 +10,7 @@ from optbench.planning.cost import Cost, compile_seconds, run_seconds, trial_ste
 from optbench.planning.isolation import apart
 from optbench.planning.jobs import Job, choose_compile_cache, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.present.table import Table
-from optbench.request import Suite
+from optbench.request import Suite, one_line
 from optbench.runner.enough_seeds import seeds_warning
 from optbench.runner.program_spec import preparer
 from optbench.runner.train_cell import compile_job
@@ -102,8 +102,8 @@ def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], 
             warm = time.perf_counter()
             sweep(ready.select, ready.points)
             took = time.perf_counter() - warm
-    except Exception as error:
-        say(f"{job.cell.problem} / {job.cell.optimizer} failed: {error}")
+    except (Exception, SystemExit) as error:
+        say(f"{job.cell.problem} / {job.cell.optimizer} failed: {one_line(error)}")
         return None
     seeds = job.cell.seeds * job.cell.select_studies
     trials, together = seeds * len(ready.points), seeds * min(ready.select.num_points, len(ready.points))

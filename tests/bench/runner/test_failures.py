@@ -64,10 +64,11 @@ class TestFailures:
             ("raise ZeroDivisionError('by zero')", "error", "ZeroDivisionError: by zero"),
             ("return None", "error", "returned NoneType; expected GradientTransformation"),
             ("return learning_rate", "error", "expected GradientTransformation"),
+            ("raise SystemExit('no weights here')", "error", "SystemExit: no weights here"),
             ("return optax.scale(float('nan'))", "diverged", None),
             ("return optax.scale(-1e30)", "diverged", None),
         ],
-        ids=["raises", "returns-none", "returns-a-number", "yields-nan", "explodes"],
+        ids=["raises", "returns-none", "returns-a-number", "exits", "yields-nan", "explodes"],
     )
     def test_a_bad_optimizer_fails_alone(self, tiny, plugin, rows, body, status, said):
         spec = plugin(f"import optax\ndef make(learning_rate):\n    {body}\n")
@@ -93,10 +94,19 @@ class TestFailures:
             ("return bowl(loss=lambda x, batch, key: (x * float('nan')).sum())", "diverged", None),
             ("return bowl(optimum=lambda: 1e3)", "error", "BelowOptimumError: a trial ended at"),
             ("return bowl(optimum=lambda: 1 / 0)", "error", "ZeroDivisionError"),
+            (
+                "return bowl(optimum=lambda: 'low')",
+                "error",
+                "ValueError: optimum: expected a finite number, found 'low'",
+            ),
+            ("return bowl(steps='100')", "error", "ValueError: steps: expected a whole number from 1 on, found '100'"),
+            ("return bowl(train=[[1.0, 2.0], [3.0, 4.0]])", "error", "ValueError: train[0][0]: expected an array"),
+            ("raise SystemExit('no data here')", "error", "ExitedError: it called sys.exit: no data here"),
         ],
         ids=[
             *("raises", "refuses", "returns-a-number", "loss-does-not-fit", "loss-is-a-vector", "no-loss-metric"),
-            *("loss-is-nan", "lies-about-its-optimum", "optimum-raises"),
+            *("loss-is-nan", "lies-about-its-optimum", "optimum-raises", "optimum-is-text"),
+            *("steps-are-text", "rows-are-lists", "exits"),
         ],
     )
     def test_a_bad_problem_fails_alone(self, tiny, plugin, rows, body, status, said):
