@@ -12,6 +12,10 @@ class RequestError(ValueError):
     """A mistake in a request; its text is one line."""
 
 
+class PluginError(Exception):
+    """A mistake in a user's code; its text is one line."""
+
+
 class StoreError(Exception):
     """A file that can't be read or written; its text is one line."""
 
@@ -50,7 +54,9 @@ def quote(value: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception's type and the first line of its message."""
+    """Return an exception's type and the first line of its message; of a mistake in a user's code its text alone."""
+    if isinstance(error, PluginError):
+        return str(error)
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 

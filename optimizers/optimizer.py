@@ -15,6 +15,9 @@ import optax
 #: - seed: `build` takes `seed`, an integer that differs for every seed of the sweep
 NEEDS = frozenset({"value", "grad", "value_fn", "obj_fn", "grad_fn", "per_example_grad", "seed"})
 
+#: Those of them that an update is handed where its signature declares them.
+OFFERED = frozenset({"value", "grad", "value_fn", "obj_fn", "grad_fn"})
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -33,7 +36,8 @@ class Optimizer:
     #: How decoupled weight decay is applied. "native": `build` takes `weight_decay` with exactly that
     #: meaning. "wrapped": subtracted beside the update. "anchored": the same for optimizers that hold
     #: the initial parameters: they would undo a decay they don't know of, or take its displacement for progress.
-    decay: Literal["native", "wrapped", "anchored"] = "wrapped"
+    #: "averaged": the same at the parameters that schedule-free steps at, and so in their average.
+    decay: Literal["native", "wrapped", "anchored", "averaged"] = "wrapped"
     #: The parameters to evaluate, if they differ from those the gradient is taken at.
     evaluation_params: Callable[[optax.OptState, optax.Params], optax.Params] | None = None
     #: Gradient evaluations of the step that led to this state.
@@ -49,6 +53,10 @@ class Optimizer:
     step_scale: Callable[[optax.OptState], Any] = lambda state: 1.0
     #: The hyperparameter that is the problem's optimum, its lowest loss, where that is known.
     optimum_parameter: str | None = None
+    #: A user's: what its state and its update show fills in what the fields above don't say.
+    adapts: bool = False
+    #: Leaves of the parameters that its updates never move; no decay does.
+    frozen: frozenset[int] = frozenset()
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:

@@ -1,6 +1,10 @@
 """Averaging in place of a schedule: gradients are taken at y, steps at z, evaluation at the average x."""
 
+from typing import Any
+
+import jax
 import optax.contrib
+from jaxtyping import PyTree
 
 from optbench.optimizers.optimizer import Optimizer
 
@@ -24,6 +28,32 @@ def schedule_free_adamw(
     return optax.contrib.schedule_free_adamw(
         learning_rate, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, weight_lr_power=weight_lr_power
     )
+
+
+def is_averaging(node: Any) -> bool:
+    """Return whether a part of a state is schedule-free's."""
+    return isinstance(node, optax.contrib.ScheduleFreeState)
+
+
+def nodes(state: PyTree) -> list[Any]:
+    """Return the parts of a state that are schedule-free's, however deep they lie."""
+    return [node for node in jax.tree.leaves(state, is_leaf=is_averaging) if is_averaging(node)]
+
+
+def evaluated(state: PyTree, params: PyTree) -> PyTree:
+    """Return the parameters to evaluate: averages of those that schedule-free moves, the others as they are."""
+    leaves, structure = jax.tree.flatten(params)
+    for node in nodes(state):
+        steps = structure.flatten_up_to(node.z)
+        leaves = [
+            y if is_left_out(z) else (y - (1.0 - node.b1) * z) / node.b1 for y, z in zip(leaves, steps, strict=True)
+        ]
+    return jax.tree.unflatten(structure, leaves)
+
+
+def is_left_out(leaf: Any) -> bool:
+    """Return whether a mask leaves a parameter out of a part of a state."""
+    return isinstance(leaf, optax.MaskedNode)
 
 
 _DEFAZIO = "Defazio, Yang, Mehta, Mishchenko, Khaled, Cutkosky, The Road Less Scheduled, 2024; "

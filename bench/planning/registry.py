@@ -4,14 +4,14 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import optax
 
 from optbench import optimizers, problems
 from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.isolation import apart
+from optbench.planning.plugin_optimizers import check_entry, own_range, user_optimizer
 from optbench.planning.plugins import Plugin, load_plugin
 from optbench.problems.contract import checked
 from optbench.problems.problem import Problem
@@ -74,13 +74,25 @@ def _in_view(make: Callable[..., Any], plugin: Plugin) -> Callable[..., Any]:
 
 
 def _plugin_optimizer(text: str, plugin: Plugin) -> Optimizer:
+    """Return a plug-in's optimizer. Raises RequestError for one whose range or needs are none."""
     if isinstance(plugin.value, Optimizer):
-        return replace(plugin.value, build=_in_view(plugin.value.build, plugin))
+        entry = plugin.value
+        check_entry(text, entry)
+        build = user_optimizer(_in_view(entry.build, plugin), text, plugin.sources.modules.values())
+        entry = replace(entry, build=build, needs=frozenset(entry.needs), adapts=True)
+        return replace(entry, decay="native") if "weight_decay" in signature(build).parameters else entry
     signed = _in_view(_signed(plugin, text, "make(learning_rate, **hyperparameters)"), plugin)
-    checked = _checked(signed, f"plug-in {text}", optax.GradientTransformation)
-    default = inspect.signature(signed).parameters.get("learning_rate")
-    rate = float(default.default) if default and isinstance(default.default, int | float) else None
-    return Optimizer(checked, PLUGIN_LEARNING_RATES, source=f"plug-in {text}", default_learning_rate=rate)
+    parameters = signature(signed).parameters
+    rate = parameters["learning_rate"].default if "learning_rate" in parameters else None
+    return Optimizer(
+        user_optimizer(signed, text, plugin.sources.modules.values()),
+        own_range(text, plugin.value) or PLUGIN_LEARNING_RATES,
+        source=f"plug-in {text}",
+        needs=frozenset({"seed"} & parameters.keys()),
+        decay="native" if "weight_decay" in parameters else "wrapped",
+        default_learning_rate=float(rate) if isinstance(rate, int | float) else None,
+        adapts=True,
+    )
 
 
 def _signed(plugin: Plugin, text: str, accepted: str) -> Callable[..., Any]:

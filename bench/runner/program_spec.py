@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from optbench.optimizers.adapted import adapted
 from optbench.optimizers.optimizer import Optimizer
 from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
@@ -37,6 +38,9 @@ def preparer(*chosen: devices.Device) -> Callable[..., Prepared]:
 def recipe_of(job: Job, prepared: Prepared) -> Recipe:
     """Name everything that a job's program depends on, besides its points."""
     cell, optimizer = job.cell, job.known.optimizers[job.cell.optimizer_name]
+    static = _optimum(cell, prepared.problem, optimizer) | cell.optimizer_static
+    scheduled = any(point["schedule"] != "constant" for point in cell.points)
+    optimizer = adapted(optimizer, prepared.params, static, tuned_names(cell), scheduled)
     return Recipe(
         prepared=prepared,
         optimizer=optimizer,
@@ -44,7 +48,7 @@ def recipe_of(job: Job, prepared: Prepared) -> Recipe:
         steps=job.steps,
         record_every=job.record_every,
         coupled=cell.decay == "coupled",
-        static=_optimum(cell, prepared.problem, optimizer) | cell.optimizer_static,
+        static=static,
     )
 
 

@@ -84,11 +84,12 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
     rates = np.array([point["learning_rate"] for point in points])
     chosen = choices(select, cell.select_by, problem, rates, cell.select_studies)
     best = chosen[0].over_all
-    rows = curve_rows(job, "select", select, settings)
+    plain = compiled.recipe.optimizer.evaluation_params is None
+    rows = curve_rows(job, "select", select, settings, plain)
     if ready.report is not None:
         winners = _winners(cell, settings, chosen)
         report, _ = sweep_in_memory(ready.report, points_of(cell, job.steps, winners), limit)
-        rows = pa.concat_tables([rows, curve_rows(job, "report", report, winners)])
+        rows = pa.concat_tables([rows, curve_rows(job, "report", report, winners, plain)])
     ended = time.perf_counter()
     optimum = problem.optimum()
     check_optimum(rows, optimum, cell.dtype)

@@ -21,13 +21,15 @@ def examples_per_step(cell: Cell, problem: Problem) -> int:
     return problem.num_rows if cell.batch_size == "full" else int(cell.batch_size or 1)
 
 
-def curve_rows(job: Job, phase: str, curves: Curves, settings: Settings) -> pa.Table:
-    """Turn curves [seed, point, record] of settings [seed][point] into one row per trial, seed by seed."""
+def curve_rows(job: Job, phase: str, curves: Curves, settings: Settings, plain: bool = True) -> pa.Table:
+    """Turn curves [seed, point, record] of settings [seed][point] into one row per trial, seed by seed.
+
+    `plain` says that parameters are evaluated where gradients are taken.
+    """
     lost = diverged(curves)
     cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     # On full batches the loss before each update is the train loss itself, so a dense curve comes for free.
-    plain = job.known.optimizers[cell.optimizer_name].evaluation_params is None
     exact = cell.batch_size == "full" and not problem.noisy_loss and plain
     ended = np.where(worse_than_start(curves), TrialStatus.WORSE, TrialStatus.OK)
     ended = np.where(curves.stopped_at >= 0, TrialStatus.STOPPED, ended)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from optbench.problems.problem import Batch, Params, Problem, State
 from optbench.sweep import devices, sharding
+from optbench.sweep.complex_parts import in_reals
 from optbench.sweep.devices import RUN_ONCE, Device
 from optbench.sweep.evaluation import metrics_of, write_evaluation
 from optbench.sweep.model_state import initial_state, refuse_state_in_params
@@ -132,6 +133,7 @@ def _block(trials: tuple[str, ...], name: str) -> np.ndarray:
 
 def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str] = ()) -> Prepared:
     """Move a problem's data to a device, or to several that share points out, and set up what all its cells share."""
+    problem = in_reals(problem)
     mesh, cache_bytes = sharding.share(chosen), devices.cache_bytes(chosen[0])
     options = devices.sweep_options(chosen[0])
     put = partial(jax.device_put, device=chosen[0] if mesh is None else NamedSharding(mesh, sharding.WHOLE))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from optbench.optimizers.adapted import as_before
 from optbench.optimizers.optimizer import Optimizer
 from optbench.optimizers.weight_decay import decoupled
 from optbench.problems.problem import Batch, Params, State
@@ -173,7 +174,8 @@ def write_update(recipe: Recipe) -> tuple[Lifted, Callable]:
         }
         extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
         transformation = build(optimizer, recipe.settings(hyperparameters), seed)
-        updates, state = transformation.update(updates, state, params, **extra)
+        updates, after = transformation.update(updates, state, params, **extra)
+        state = as_before(state, after)
         params = optax.apply_updates(params, updates)
         return (params if project is None else project(params)), state, after, batch_loss
 
@@ -213,7 +215,7 @@ def _freezing(recipe: Recipe, update: Callable, loss: Lifted) -> Callable:
 def build(optimizer: Optimizer, settings: Mapping[str, Any], seed: Any) -> optax.GradientTransformationExtraArgs:
     """Build the transformation of one trial, with decoupled weight decay where the settings name it."""
     settings = {**settings, "seed": seed} if "seed" in optimizer.needs else settings
-    chosen = decoupled(optimizer) if "weight_decay" in settings else optimizer.build
+    chosen = decoupled(optimizer) if "weight_decay" in settings or optimizer.decay == "native" else optimizer.build
     return optax.with_extra_args_support(chosen(**settings))
 
 
