@@ -15,11 +15,15 @@ import optax
 from jaxtyping import PyTree
 
 from optbench.optimizers.data_flow import Flow, flows
+from optbench.optimizers.learning_rate_free import estimated_step, recording, step_of
 from optbench.optimizers.optimizer import OFFERED, Optimizer
 from optbench.optimizers.schedule_free import evaluated, nodes
+from optbench.optimizers.state_types import check_state, path_text
 
 _STATES = ("ScaleByZoomLinesearchState", "ScaleByBacktrackingLinesearchState")
 _LINE_SEARCHES = tuple(getattr(optax, name) for name in _STATES if hasattr(optax, name))
+_ONE = Optimizer.__dataclass_fields__["step_scale"].default
+_ONE_EVALUATION = Optimizer.__dataclass_fields__["gradient_evaluations"].default
 _NAMES = re.compile(r"'(\w+)'")
 
 
@@ -53,9 +57,11 @@ def adapted(
     places = _places(len(names), params, seen.state)
     refreshed = _rates_in_state(seen, places, names) if scheduled else frozenset()
     build = _refreshing(optimizer.build, refreshed) if refreshed else optimizer.build
+    step = estimated_step(seen.state) if optimizer.step_scale is _ONE else None
     return replace(
         optimizer,
-        build=build,
+        build=_recording(build, step) if step else build,
+        step_scale=step_of if step else optimizer.step_scale,
         needs=optimizer.needs | seen.names,
         decay=_decay(optimizer, seen, places),
         frozen=_frozen(seen, places),
@@ -136,42 +142,6 @@ def _declared(update: Callable) -> frozenset[str]:
     return OFFERED & {parameter.name for parameter in parameters}
 
 
-def check_state(before: PyTree, after: PyTree) -> None:
-    """Raise TypeError, which names the component, where an update's state isn't of the shapes and dtypes it had."""
-    old, new = (jax.tree_util.tree_flatten_with_path(state) for state in (before, after))
-    if old[1] != new[1]:
-        raise TypeError(f"an update changes the structure of its state: {_differing(old[0], new[0])}")
-    for (path, was), (_, now) in zip(old[0], new[0], strict=True):
-        was, now = jax.typeof(was), jax.typeof(now)
-        both_float = jnp.issubdtype(was.dtype, jnp.floating) and jnp.issubdtype(now.dtype, jnp.floating)
-        if was.shape != now.shape or (was.dtype != now.dtype and not both_float):
-            raise TypeError(
-                f"an update changes the type of {_path(path)}: {was.str_short()} at the start, "
-                f"{now.str_short()} after it; give it one type"
-            )
-
-
-def _differing(old: Sequence[Any], new: Sequence[Any]) -> str:
-    before, after = ([jax.tree_util.keystr(path) for path, _ in leaves] for leaves in (old, new))
-    gone, come = [path for path in before if path not in after], [path for path in after if path not in before]
-    texts = [f"{_path_text(path)} is gone" for path in gone[:1]] + [f"{_path_text(path)} is new" for path in come[:1]]
-    return ", ".join(texts) or "other containers"
-
-
-def _path(path: Any) -> str:
-    return _path_text(jax.tree_util.keystr(path))
-
-
-def _path_text(text: str) -> str:
-    return f"state{text}"
-
-
-def as_before(before: PyTree, after: PyTree) -> PyTree:
-    """Return a state with the precision that it had: a swept number may have raised it. Raises TypeError otherwise."""
-    check_state(before, after)
-    return jax.tree.map(lambda was, now: now if was.dtype == now.dtype else now.astype(was.dtype), before, after)
-
-
 def _rates_in_state(seen: _Traced, places: _Places, names: Sequence[str]) -> frozenset[int]:
     """Return the leaves of the state that hold the learning rate as it was given, and that updates hand on.
 
@@ -189,9 +159,9 @@ def _rates_in_state(seen: _Traced, places: _Places, names: Sequence[str]) -> fro
         if handed_on and flow.sources <= set(range(len(names))):
             refreshed.add(leaf)
         elif is_read:
-            paths = jax.tree_util.tree_flatten_with_path(seen.state)[0]
+            component = path_text(jax.tree_util.tree_flatten_with_path(seen.state)[0][leaf][0])
             raise ValueError(
-                f"the learning rate lies in the optimizer's state ({_path(paths[leaf][0])}) and changes there, so no "
+                f"the learning rate lies in the optimizer's state ({component}) and changes there, so no "
                 "schedule reaches it; accepted: --schedule constant, or an update that reads learning_rate itself"
             )
     return frozenset(refreshed)
@@ -204,7 +174,7 @@ def _refreshing(build: Callable, leaves: frozenset[int]) -> Callable:
     def refreshing(*arguments: Any, **settings: Any) -> optax.GradientTransformationExtraArgs:
         inner = optax.with_extra_args_support(build(*arguments, **settings))
 
-        def update(updates, state, params=None, **extra_args):
+        def update(updates, state, params: Any = None, **extra_args):
             now, structure = jax.tree.flatten(inner.init(params))
             held = jax.tree.leaves(state)
             mixed = [now[place] if place in leaves else held[place] for place in range(len(held))]
@@ -213,6 +183,11 @@ def _refreshing(build: Callable, leaves: frozenset[int]) -> Callable:
         return optax.GradientTransformationExtraArgs(inner.init, update)
 
     return refreshing
+
+
+def _recording(build: Callable, step: Callable[[Any, Any], Any]) -> Callable:
+    """Wrap a function that builds an optimizer: its state keeps the step that it estimated."""
+    return functools.wraps(build)(lambda *arguments, **settings: recording(build(*arguments, **settings), step))
 
 
 def _decay(optimizer: Optimizer, seen: _Traced, places: _Places) -> Any:
@@ -236,8 +211,7 @@ def _frozen(seen: _Traced, places: _Places) -> frozenset[int]:
 
 def _gradient_evaluations(optimizer: Optimizer, seen: _Traced) -> Callable[[Any], Any]:
     """Return what counts the gradient evaluations of a step, where nothing is said of it."""
-    default = Optimizer.__dataclass_fields__["gradient_evaluations"].default
-    if optimizer.gradient_evaluations is not default:
+    if optimizer.gradient_evaluations is not _ONE_EVALUATION:
         return optimizer.gradient_evaluations
     is_search = lambda node: isinstance(node, _LINE_SEARCHES)  # noqa: E731
     if any(map(is_search, jax.tree.leaves(seen.state, is_leaf=is_search))):
@@ -247,4 +221,4 @@ def _gradient_evaluations(optimizer: Optimizer, seen: _Traced) -> Callable[[Any]
                 node.info.num_linesearch_steps for node in jax.tree.leaves(state, is_leaf=is_search) if is_search(node)
             )
         )
-    return (lambda state: 1 + seen.gradients) if seen.gradients else default
+    return (lambda state: 1 + seen.gradients) if seen.gradients else _ONE_EVALUATION

@@ -18,11 +18,12 @@ class SteppedState(NamedTuple):
     step: jax.Array
 
 
-def _step_of(state: Any) -> jax.Array:
+def step_of(state: Any) -> jax.Array:
+    """Return what the last step multiplied the learning rate by, of a state that keeps it."""
     return state.step
 
 
-def _recording(
+def recording(
     inner: optax.GradientTransformation, step: Callable[[Any, Any], Any]
 ) -> optax.GradientTransformationExtraArgs:
     """Return an optimizer that keeps its last step size, which `step` reads off its states before and after."""
@@ -38,6 +39,43 @@ def _recording(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
+def _estimate_before(before, after):
+    # optax and the papers take the step with the estimate as it was, and correct Adam's bias on top: AdamW's decay
+    # does without that correction.
+    return before.estim_lr
+
+
+def _dog_step(before, after, eps: Any = 1e-8):
+    return after.max_dist / jnp.sqrt(after.sum_sq_norm_grads + eps)
+
+
+def _dowg_step(before, after, eps: Any = 1e-4):
+    return after.estim_sq_dist / (jnp.sqrt(after.weighted_sq_norm_grads) + eps)
+
+
+#: Where a state lies that an estimate of the step stands in, by its class -> how it is read off, before and after.
+_ESTIMATES: dict[str, Callable[[Any, Any], Any]] = {
+    "DAdaptAdamWState": _estimate_before,
+    "ProdigyState": _estimate_before,
+    "DoGState": _dog_step,
+    "DoWGState": _dowg_step,
+    "MechanicState": lambda before, after: jnp.sum(after.s),
+}
+
+
+def estimated_step(state: Any) -> Callable[[Any, Any], Any] | None:
+    """Return what reads the estimate of the step off the states before and after one; None where there is none."""
+    is_estimate = lambda node: type(node).__name__ in _ESTIMATES  # noqa: E731
+
+    def first(tree: Any) -> Any:
+        return next(filter(is_estimate, jax.tree.leaves(tree, is_leaf=is_estimate)), None)
+
+    node = first(state)
+    if node is None:
+        return None
+    return lambda before, after: _ESTIMATES[type(node).__name__](first(before), first(after))
+
+
 def polyak_sgd(learning_rate, f_min: float = 0.0, eps: float = 0.0, variant: str = "sps+"):
     """Return gradient descent with the Polyak step size, capped by the learning rate."""
     # Not optax's "sps": where a batch's loss is below f_min, it steps uphill.
@@ -46,7 +84,7 @@ def polyak_sgd(learning_rate, f_min: float = 0.0, eps: float = 0.0, variant: str
 
 def dadapt_adamw(learning_rate, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, estim_lr0: float = 1e-6):
     """Return AdamW with D-Adaptation."""
-    return _recording(optax.contrib.dadapt_adamw(learning_rate, (b1, b2), eps, estim_lr0), _estimate_before)
+    return recording(optax.contrib.dadapt_adamw(learning_rate, (b1, b2), eps, estim_lr0), _estimate_before)
 
 
 def prodigy(
@@ -63,33 +101,19 @@ def prodigy(
     inner = optax.contrib.prodigy(
         learning_rate, (b1, b2), beta3, eps, estim_lr0, estim_lr_coef, safeguard_warmup=safeguard_warmup
     )
-    return _recording(inner, _estimate_before)
-
-
-def _estimate_before(before, after):
-    # optax and the papers take the step with the estimate as it was, and correct Adam's bias on top: AdamW's decay
-    # does without that correction.
-    return before.estim_lr
+    return recording(inner, _estimate_before)
 
 
 def dog(learning_rate, init_step: float = 1e-6, eps: float = 1e-8):
     """Return DoG, distance over gradients, from a heuristic first step."""
-
-    def step(before, after):
-        distance = after[1]
-        return distance.max_dist / jnp.sqrt(distance.sum_sq_norm_grads + eps)
-
-    return _recording(optax.contrib.dog(learning_rate, ("heuristic", init_step), eps), step)
+    step = lambda before, after: _dog_step(before[1], after[1], eps)  # noqa: E731
+    return recording(optax.contrib.dog(learning_rate, ("heuristic", init_step), eps), step)
 
 
 def dowg(learning_rate, init_estim_sq_dist: float | None = None, eps: float = 1e-4):
     """Return DoWG, distance over weighted gradients."""
-
-    def step(before, after):
-        distance = after[1]
-        return distance.estim_sq_dist / (jnp.sqrt(distance.weighted_sq_norm_grads) + eps)
-
-    return _recording(optax.contrib.dowg(learning_rate, init_estim_sq_dist, eps), step)
+    step = lambda before, after: _dowg_step(before[1], after[1], eps)  # noqa: E731
+    return recording(optax.contrib.dowg(learning_rate, init_estim_sq_dist, eps), step)
 
 
 def mechanize(
@@ -108,7 +132,7 @@ def mechanize(
     if inner not in inners:
         raise ValueError(f"inner is {inner!r}; accepted: {', '.join(inners)}")
     scaled = optax.contrib.mechanize(inners[inner](learning_rate), tuner_decay, eps, s_init, num_betas)
-    return _recording(scaled, lambda before, after: jnp.sum(after.s))
+    return recording(scaled, lambda before, after: jnp.sum(after.s))
 
 
 _MOMO = "Schaipp, Ohana, Eickenberg, Defazio, Gower, MoMo: Momentum Models for Adaptive Learning Rates, 2023; "
@@ -160,7 +184,7 @@ TABLE = {
         default_learning_rate=1.0,  # the paper's
         weight_decays=_AS_ADAM,
         source="Defazio, Mishchenko, Learning-Rate-Free Learning by D-Adaptation, 2023; " + _NATURALLY,
-        step_scale=_step_of,
+        step_scale=step_of,
     ),
     "prodigy": Optimizer(
         build=prodigy,
@@ -169,7 +193,7 @@ TABLE = {
         weight_decays=_AS_ADAM,
         source="Mishchenko, Defazio, Prodigy: An Expeditiously Adaptive Parameter-Free Learner, 2023; " + _NATURALLY,
         decay="anchored",
-        step_scale=_step_of,
+        step_scale=step_of,
     ),
     "dog": Optimizer(
         build=dog,
@@ -179,7 +203,7 @@ TABLE = {
         source="Ivgi, Hinder, Carmon, DoG is SGD's Best Friend: A Parameter-Free Dynamic Step Size Schedule, 2023; "
         + _NATURALLY,
         decay="anchored",
-        step_scale=_step_of,
+        step_scale=step_of,
     ),
     "dowg": Optimizer(
         build=dowg,
@@ -189,7 +213,7 @@ TABLE = {
         source="Khaled, Mishchenko, Jin, DoWG Unleashed: An Efficient Universal Parameter-Free Gradient Descent "
         "Method, 2023; " + _NATURALLY,
         decay="anchored",
-        step_scale=_step_of,
+        step_scale=step_of,
     ),
     "mechanize": Optimizer(
         build=mechanize,
@@ -198,6 +222,6 @@ TABLE = {
         weight_decays=_AS_ADAM,
         source="Cutkosky, Defazio, Mehta, Mechanic: A Learning Rate Tuner, 2023; the tuner scales it: " + _NATURALLY,
         decay="anchored",
-        step_scale=_step_of,
+        step_scale=step_of,
     ),
 }

@@ -75,7 +75,8 @@ def _only_needed(inner: optax.GradientTransformation, needs: frozenset[str]) -> 
 
 
 def _wrapped(inner: optax.GradientTransformationExtraArgs, decay: _Decay) -> optax.GradientTransformationExtraArgs:
-    def update(gradients, state, params=None, **extra_args):
+    def update(updates, state, params=None, **extra_args):
+        gradients = updates
         updates, state = inner.update(gradients, state, params, **extra_args)
         return _sum(updates, decay(updates, params, state, gradients)), state
 
@@ -86,7 +87,8 @@ def _anchored(inner: optax.GradientTransformationExtraArgs, decay: _Decay) -> op
     def init(params):
         return AnchoredState(inner.init(params), params)
 
-    def update(gradients, state, params=None, **extra_args):
+    def update(updates, state, params=None, **extra_args):
+        gradients = updates
         updates, inner_state = inner.update(gradients, state.inner, state.own_params, **extra_args)
         own_params = optax.apply_updates(state.own_params, updates)
         decays = decay(updates, params, inner_state, gradients)
@@ -102,7 +104,8 @@ def _sum(updates: optax.Updates, decays: optax.Updates) -> optax.Updates:
 def _averaged(inner: optax.GradientTransformationExtraArgs, decay: _Decay) -> optax.GradientTransformationExtraArgs:
     """Decay what schedule-free steps at: as in the paper z loses what decay takes, and y by averaging its share."""
 
-    def update(gradients, state, params=None, **extra_args):
+    def update(updates, state, params=None, **extra_args):
+        gradients = updates
         updates, after = inner.update(gradients, state, params, **extra_args)
         leaves, structure = jax.tree.flatten(decay(updates, params, after, gradients))
         decayed = []

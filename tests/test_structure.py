@@ -51,6 +51,7 @@ SWEEP_MAY = (
     "optbench.errors",
     "optbench.problems.problem",
     "optbench.optimizers.optimizer",
+    "optbench.optimizers.state_types",
     "optbench.optimizers.weight_decay",
 )
 

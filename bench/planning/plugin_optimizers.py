@@ -20,10 +20,11 @@ def user_optimizer(make: Callable[..., Any], text: str, files: Iterable[Path]) -
     @wraps(make)
     def build(*arguments: Any, **settings: Any) -> optax.GradientTransformationExtraArgs:
         inner = _transformation(guarded(*arguments, **settings), text)
-        functions = (located(function, text, files, UPDATE) for function in (inner.init, inner.update))
+        init: Any = located(inner.init, text, files, UPDATE)
+        update: Any = located(inner.update, text, files, UPDATE)
         if isinstance(inner, optax.GradientTransformationExtraArgs):
-            return optax.GradientTransformationExtraArgs(*functions)
-        return optax.with_extra_args_support(optax.GradientTransformation(*functions))
+            return optax.GradientTransformationExtraArgs(init, update)
+        return optax.with_extra_args_support(optax.GradientTransformation(init, update))
 
     return build
 
@@ -34,9 +35,8 @@ def _transformation(value: Any, text: str) -> optax.GradientTransformation:
         return value
     if isinstance(value, optax.MultiSteps):
         return value.gradient_transformation()
-    init, update = getattr(value, "init", None), getattr(value, "update", None)
-    if callable(init) and callable(update):
-        return optax.GradientTransformationExtraArgs(init, update)
+    if callable(getattr(value, "init", None)) and callable(getattr(value, "update", None)):
+        return optax.GradientTransformationExtraArgs(value.init, value.update)
     ways = {
         Optimizer: "; name the Optimizer itself, as in entry = Optimizer(...)",
         type(None): "; is a return missing?",

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from optbench.optimizers.adapted import as_before
 from optbench.optimizers.optimizer import Optimizer
+from optbench.optimizers.state_types import as_before
 from optbench.optimizers.weight_decay import decoupled
 from optbench.problems.problem import Batch, Params, State
 from optbench.sweep.evaluation import to_bfloat16

@@ -104,7 +104,7 @@ def edit(path, old, new):
         ("optbench/sweep/step.py", 'penalty = hyperparameters.get("weight_decay", 0.0) / 2', "penalty = 1.0", "engine"),
         ("optbench/sweep/schedules.py", "import numpy", "RATE = 2.0\nimport numpy", "engine"),
         ("optbench.optimizers/gradient_descent.py", "TABLE = {", "OTHER = 1\nTABLE = {", "engine"),
-        ("optbench.optimizers/weight_decay.py", "update - rate * param", "update - 2 * rate * param", "engine"),
+        ("optbench.optimizers/weight_decay.py", "-rate * param", "-2 * rate * param", "engine"),
         ("optbench/runner/program_spec.py", "dtype=np.float64", "dtype=np.float32", "engine"),
         ("optbench/search/optuna.py", "TOGETHER = 8", "TOGETHER = 4", "search"),
         ("optbench/search/space.py", "{value:.6g}", "{value:.5g}", "search"),

@@ -38,7 +38,9 @@ class TestFailures:
         (tmp_path / "broken").touch()
         failed = tiny(optimizers=[spec])
         trials = records(failed.trials())
-        assert [(trial["status"], trial["message"]) for trial in trials] == [("error", "ValueError: boom")] * 2
+        assert [(trial["status"], trial["message"]) for trial in trials] == [
+            ("error", "ValueError: boom (plug.py line 7)")
+        ] * 2
         assert [trial["learning_rate"] for trial in trials] == [0.1, 0.5]
         assert failed.failed == failed.parts
         (row,) = records(failed.convergence())

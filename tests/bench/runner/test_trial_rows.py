@@ -96,7 +96,8 @@ def test_columns_hold_what_a_loop_over_trials_writes(given, examples_per_step, e
         ("report", [points[seed % len(points) :][:1] for seed in range(5)]),
     ):
         curves = measured(len(settings), len(settings[0]))
-        table = curve_rows(planned, phase, curves, settings)
+        plain = given.get("optimizer") != "schedule_free_sgd"
+        table = curve_rows(planned, phase, curves, settings, plain)
         assert_same(table, row_by_row(planned, phase, curves, settings, count, exact))
         assert set(table["status"].to_pylist()) == {"ok", "diverged", "worse than the start"}
 
