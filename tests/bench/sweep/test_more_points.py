@@ -1,6 +1,7 @@
 """More points to choose among, on a simulated optimizer whose highest rates win or fail by luck."""
 
 import numpy as np
+
 from optbench.sweep.selection import choose, scores
 
 STUDIES, REPEATS = 10, 100
@@ -8,7 +9,7 @@ POINTS = (6, 12, 24)
 
 
 def costs(rates, seeds, rng):
-    """Costs [seed, study, point] of rates [study, point] in decades: best at -2, and above -0.7 one of five is lucky."""
+    """Costs [seed, study, point] of rates [study, point] in decades: best at -2; above -0.7 one of five is lucky."""
     shape = (seeds, *rates.shape)
     usual = (rates + 2) ** 2 + 0.2 * rng.standard_normal(shape)
     lucky = np.where(rng.random(shape) < 0.2, -3.0, 2.0)
