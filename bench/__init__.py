@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optbench.results import Run, load
     from optbench.runner.compare import compare_optimizers
+    from optbench.runner.recommend.recommend import recommend
     from optbench.runner.run import run
     from optbench.runner.time_cells import throughput
     from optbench.runner.time_updates import update_throughput
     from optbench.runner.tune import Tuned, tune
 
-__all__ = ["Run", "Tuned", "compare_optimizers", "load", "run", "throughput", "tune", "update_throughput"]
+__all__ = ["Run", "Tuned", "compare_optimizers", "load", "recommend", "run", "throughput", "tune", "update_throughput"]
 
 _HOMES = {
     "compare_optimizers": "optbench.runner.compare",
+    "recommend": "optbench.runner.recommend.recommend",
     "run": "optbench.runner.run",
     "load": "optbench.results",
     "Run": "optbench.results",

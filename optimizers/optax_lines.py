@@ -73,8 +73,8 @@ def schedule_lines(rate: float, name: str, warmup: float, steps: int) -> list[st
     }[name]
     if not rising:
         return [f"{_SCHEDULE} = {down}"]
-    up = f"optax.linear_schedule({rate / rising!r}, {rate!r}, {max(rising - 1, 1)})"
-    return [f"{_SCHEDULE} = optax.join_schedules([{up}, {down}], [{rising}])"]
+    up = f"optax.linear_schedule({rate / rising:.6g}, {rate!r}, {max(rising - 1, 1)})"
+    return [f"warmup = {up}", f"{_SCHEDULE} = optax.join_schedules([warmup, {down}], [{rising}])"]
 
 
 class _Name(str):
@@ -118,7 +118,7 @@ def _returned_call(build: Any, settings: Mapping[str, Any]) -> str | None:
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(build))).body
     assert isinstance(definition, ast.FunctionDef)
     statements = [each for each in definition.body if not isinstance(each, ast.Expr)]
-    if len(statements) != 1 or not isinstance(statements[0], ast.Return):
+    if len(statements) != 1 or not isinstance(statements[0], ast.Return) or statements[0].value is None:
         return None
     defaults = {key: parameter.default for key, parameter in inspect.signature(build).parameters.items()}
     values = {**defaults, **settings}

@@ -24,6 +24,7 @@ app = App(
 COMMANDS = {
     "run": ("optbench.cli.run:run", "Train every cell of a suite and print the convergence table."),
     "tune": ("optbench.cli.tune:tune", "Find each optimizer's best settings for the same stated budget."),
+    "recommend": ("optbench.cli.recommend:recommend", "Recommend an optimizer and its settings within some minutes."),
     "plan": ("optbench.cli.run:plan", "Count cells, trials and compiles; estimate minutes and memory."),
     "throughput": ("optbench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
     "list": ("optbench.cli.list:list_app", "List problems, optimizers, suites or runs."),

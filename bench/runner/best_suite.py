@@ -47,11 +47,11 @@ def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[s
     lines = [*_lines(words), f"problems = [{{ {', '.join(_lines(task))} }}]", *_lines(budget)]
     for job in jobs:
         if job.key in best:
-            lines += ["", "[[optimizers]]", *_lines(_entry(job, best[job.key]))]
+            lines += ["", "[[optimizers]]", *_lines(entry_of(job, best[job.key]))]
     return "\n".join(lines) + "\n"
 
 
-def _entry(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
+def entry_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     apart = {name: settings[name] for name in ("learning_rate", "weight_decay")}
     own = {name: value for name, value in settings.items() if name not in (*apart, "schedule")}
     spec = format_spec(job.cell.optimizer_name, {**job.cell.optimizer_static, **own})

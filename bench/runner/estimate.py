@@ -49,7 +49,7 @@ def plan(
         groups.setdefault((job.cell.problem, job.cell.batch_size), []).append(job)
     parts = scan(folder, [job.key for job in jobs])
     finished = {key for key, part in parts.items() if part.outcome == Outcome.FINISHED}
-    rows = [_row(group, finished, _calibrate(group, chosen, say)) for group in groups.values()]
+    rows = [_row(group, finished, calibrate(group, chosen, say)) for group in groups.values()]
     total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
     kind = chosen[0].device_kind
@@ -85,7 +85,7 @@ def _row(group: list[Job], finished: set[str], one: Calibration | None) -> dict[
     }
 
 
-def _calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], None]) -> Calibration | None:
+def calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], None]) -> Calibration | None:
     """Compile the group's first cell, run a few of its steps, and leave nothing behind; None where that fails."""
     job = group[0]
     # Enough records that the one before the first step weighs little.

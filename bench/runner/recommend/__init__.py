@@ -1,0 +1,1 @@
+"""Recommend an optimizer and its settings for a problem within some minutes."""

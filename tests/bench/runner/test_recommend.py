@@ -1,0 +1,139 @@
+"""Recommendations: what fits into the minutes, and a whole one on tiny problems."""
+
+import json
+
+import numpy as np
+import pytest
+
+import optbench
+from optbench.cli.app import main
+from optbench.request import RequestError
+from optbench.runner.recommend.designs import (
+    REFINEMENTS,
+    SCREENS,
+    Costs,
+    fewest_seconds,
+    nearby_rates,
+    refinement,
+    report_seeds,
+    screening,
+)
+
+DIGITS = "mlp[width=4]"
+
+
+def test_the_finest_grid_is_screened_that_holds_enough_optimizers():
+    # 32 points of which the worse half is dropped twice are 14 trainings; 12 are 5.25, 6 are 2.625, 4 are 1.75.
+    costs = Costs(2.0, 1.0)
+    assert costs.grid(SCREENS[0]) == 16.0 and costs.grid(SCREENS[3]) == 3.75
+    assert screening(costs, 1000, 12) == (SCREENS[0], 12)
+    assert screening(costs, 240, 12) == (SCREENS[0], 6)
+    assert screening(costs, 239, 12) == (SCREENS[1], 12)
+    # With three candidates three are enough.
+    assert screening(costs, 120, 3) == (SCREENS[0], 3)
+    assert screening(costs, 47, 12) == (SCREENS[3], 5)
+    assert screening(costs, 9, 12) is None
+
+
+def test_the_finest_refinement_is_taken_for_which_there_is_time():
+    costs = Costs(0.0, 1.0)
+    seconds = [7 / 16 * design.num_points * design.seeds for design in REFINEMENTS]
+    assert seconds == [35.0, 13.125, 4.375, 1.3125]
+    assert [refinement(costs, 2 * each, 2) for each in seconds] == list(REFINEMENTS)
+    assert refinement(costs, 1.4, 2) == REFINEMENTS[-1] and refinement(costs, 1.3, 2) is None
+
+
+def test_as_many_seeds_report_as_there_is_time_for():
+    costs = Costs(1.0, 1.0)
+    assert [report_seeds(costs, each) for each in (42, 41, 12, 8, 1)] == [20, 10, 5, 3, 3]
+    assert fewest_seconds(costs) == pytest.approx(max(2.75 / 0.4, 8 / 0.3))
+
+
+def test_rates_lie_within_a_step_of_the_grid():
+    assert nearby_rates(0.1, [0.01, 0.1, 1.0], 5) == (0.01, 0.03162, 0.1, 0.3162, 1.0)
+    assert nearby_rates(0.1, [0.1], 3) == (0.01, 0.1, 1.0)
+
+
+@pytest.fixture(scope="module")
+def recommendation(tmp_path_factory):
+    results = tmp_path_factory.mktemp("recommend")
+    said = []
+    done = optbench.recommend(
+        DIGITS, minutes=5, optimizers=["adam", "sgd"], steps=20, batch_size="32", results=results, say=said.append
+    )
+    return done, results, said
+
+
+def test_the_better_of_two_finalists_is_recommended(recommendation):
+    done, _, said = recommendation
+    assert (done.metric, done.best.num_seeds) == ("validation_loss", 20)
+    assert {done.best.optimizer, done.runner_up.optimizer} == {"adam", "sgd"}
+    assert done.best.value <= done.runner_up.value and done.best.low <= done.best.value <= done.best.high
+    assert done.difference.verdict in ("better", "equal", "undecided")
+    assert done.best.others["test_accuracy"] > 0.3
+    assert [line.split()[0] for line in said if line[:3] in ("scr", "ref", "rep")] == [
+        *("screening", "refining", "reporting")
+    ]
+
+
+def test_what_is_recommended_is_what_was_trained(recommendation):
+    done, results, _ = recommendation
+    report = optbench.load(results / done.folders[-1].name).convergence().to_records()
+    row = next(row for row in report if row["optimizer"] == done.best.optimizer)
+    assert row["validation_loss"] == pytest.approx(done.best.value)
+    assert row["learning_rate"] == done.best.learning_rate
+
+
+def test_its_lines_build_an_optimizer(recommendation):
+    names = {}
+    exec("\n".join(recommendation[0].lines), names)
+    assert names["optimizer"].init({"weights": np.zeros(3)}) is not None
+
+
+def test_a_batch_size_costs_seconds(recommendation):
+    (row,) = recommendation[0].batch_sizes.to_records()
+    assert (row["batch_size"], row["steps"]) == (32, 20)
+    assert row["training_seconds"] == pytest.approx(20 * row["step_seconds"])
+
+
+def test_the_same_command_goes_on_from_there(recommendation):
+    done, results, _ = recommendation
+    seen = []
+    again = optbench.recommend(
+        DIGITS,
+        minutes=5,
+        optimizers=["adam", "sgd"],
+        steps=20,
+        batch_size="32",
+        results=results,
+        on_progress=lambda progress: seen.append(progress.outcome),
+    )
+    assert seen.count("kept") >= 4 and again.best.optimizer == done.best.optimizer
+
+
+def test_a_problem_without_rows_is_optimised_by_its_train_loss(tmp_path, capsys):
+    words = ["quadratic[condition=10,dim=5]", "-o", "sgd", "--minutes", "1", "--steps", "20", "--json"]
+    assert main(["recommend", *words, "--results", str(tmp_path)]) == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["metric"] == "train_loss" and fields["runner_up"] is None
+    assert fields["best"]["batch_size"] == "full" and fields["best"]["optimizer"] == "sgd"
+    assert fields["best"]["lines"][0] == "import optax"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"minutes": 0}, "minutes: 0 is not accepted; accepted: a number > 0"),
+        ({"by": "validation_lss"}, "did you mean 'validation_loss'"),
+        ({"by": "validation_accuracy"}, "not accepted for a problem without validation rows; accepted: train_loss"),
+        ({"minutes": 1e-4}, r"minutes: 0\.0001 is not accepted; a training of 100 steps takes about .* accepted: "),
+    ],
+)
+def test_what_cannot_be_recommended_is_refused(tmp_path, words, message):
+    with pytest.raises(RequestError, match=message):
+        optbench.recommend("quadratic", steps=100, **words, results=tmp_path)
+
+
+def test_several_problems_are_refused(tmp_path):
+    with pytest.raises(RequestError, match="several problems or batch sizes; accepted: one of each"):
+        optbench.recommend("quadratic[dim=2,3]", results=tmp_path)
