@@ -33,8 +33,9 @@ def in_reals(problem: Problem) -> Problem:
     return replace(
         problem,
         init=lambda key: apart(problem.init(key)),
-        loss=lambda params, batch, key: problem.loss(together(params), batch, key),
-        metrics=lambda params, data: problem.metrics(together(params), data),
+        # With the model's state, where it has one.
+        loss=lambda params, batch, key, *state: problem.loss(together(params), batch, key, *state),
+        metrics=lambda params, data, *state: problem.metrics(together(params), data, *state),
         project=project and (lambda params: apart(project(together(params)))),
         minimiser=minimiser and (lambda: apart(minimiser())),
     )

@@ -174,8 +174,8 @@ def write_update(recipe: Recipe) -> tuple[Lifted, Callable]:
         }
         extra = {name: thing for name, thing in offered.items() if name in optimizer.needs}
         transformation = build(optimizer, recipe.settings(hyperparameters), seed)
-        updates, after = transformation.update(updates, state, params, **extra)
-        state = as_before(state, after)
+        updates, new_state = transformation.update(updates, state, params, **extra)
+        state = as_before(state, new_state)
         params = optax.apply_updates(params, updates)
         return (params if project is None else project(params)), state, after, batch_loss
 
