@@ -1,9 +1,10 @@
-"""Benchmark optimizers: `from optbench import load, run, throughput, tune, update_throughput`."""
+"""Benchmark optimizers: `from optbench import load, run, supervised, throughput, tune, update_throughput`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from optbench.problems.own_model import supervised
     from optbench.results import Run, load
     from optbench.runner.compare import compare_optimizers
     from optbench.runner.recommend.recommend import recommend
@@ -12,7 +13,18 @@ if TYPE_CHECKING:
     from optbench.runner.time_updates import update_throughput
     from optbench.runner.tune import Tuned, tune
 
-__all__ = ["Run", "Tuned", "compare_optimizers", "load", "recommend", "run", "throughput", "tune", "update_throughput"]
+__all__ = [
+    "Run",
+    "Tuned",
+    "compare_optimizers",
+    "load",
+    "recommend",
+    "run",
+    "supervised",
+    "throughput",
+    "tune",
+    "update_throughput",
+]
 
 _HOMES = {
     "compare_optimizers": "optbench.runner.compare",
@@ -20,6 +32,7 @@ _HOMES = {
     "run": "optbench.runner.run",
     "load": "optbench.results",
     "Run": "optbench.results",
+    "supervised": "optbench.problems.own_model",
     "throughput": "optbench.runner.time_cells",
     "tune": "optbench.runner.tune",
     "Tuned": "optbench.runner.tune",

@@ -1,11 +1,27 @@
-"""Problems by name: one family is one file in a folder beside this one, and its factory has the file's name."""
+"""Problems by name: one family is one file in a folder beside this one, and its factory has the file's name.
+
+`supervised` makes one of a model and data of one's own.
+"""
 
 import inspect
 import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optbench.problems.own_model import supervised as supervised
+    from optbench.problems.problem import Problem as Problem
+
+#: Public name -> its module, imported late: names of problems are listed without jax.
+_HOMES = {"Problem": "optbench.problems.problem", "supervised": "optbench.problems.own_model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'optbench.problems' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def families() -> dict[str, str]:

@@ -42,6 +42,8 @@ class Problem:
     #: Where it comes from: author, title, year.
     source: str
     train: Batch | None = None
+    #: Rows of `train` that its metrics are measured of; None: all.
+    measured: Batch | None = None
     #: Rows that settings are chosen by: none of them is trained on, and none is a test row.
     validation: Batch | None = None
     #: Rows that nothing is chosen by.

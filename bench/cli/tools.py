@@ -49,12 +49,20 @@ def optimizer(name: str) -> None:
 
 
 @new_app.command
-def problem(name: str) -> None:
-    """Write NAME.py with a problem of your own to start from."""
-    _write("problem", name, f"optbench run -p ./{name}.py:make -o adamw -o sgd")
+def problem(name: str, *, model: Literal["flax", "linen", "functions"] | None = None) -> None:
+    """Write NAME.py with a problem of your own to start from.
+
+    Parameters
+    ----------
+    model
+        A model on rows of inputs and targets: of flax.nnx, of flax.linen, or plain functions. Without it the file
+        holds a loss of your own.
+    """
+    template = f"model_{model}" if model else "problem"
+    _write("problem", name, f"optbench run -p ./{name}.py:make -o adamw -o sgd", template)
 
 
-def _write(kind: str, name: str, command: str) -> None:
+def _write(kind: str, name: str, command: str, template: str = "") -> None:
     from optbench.request import RequestError
 
     if not name.isidentifier():
@@ -62,7 +70,7 @@ def _write(kind: str, name: str, command: str) -> None:
     path = Path(f"{name}.py")
     try:
         with path.open("x") as file:
-            file.write((TEMPLATES / f"{kind}.py").read_text())
+            file.write((TEMPLATES / f"{template or kind}.py").read_text())
     except OSError as error:
         raise RequestError(f"can't write {path}: {error.strerror}") from error
     print(f"wrote {path}; try it: {command}")

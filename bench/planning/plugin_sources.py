@@ -23,6 +23,12 @@ OLD_NAMES: Mapping[str, str] = {
     "optimizers": "optbench.optimizers",
 }
 _INSTALLED = ("site-packages", "dist-packages")
+#: What optbench's packages offer under a shorter name -> the module that it stands in.
+_OFFERED = {
+    "optbench.supervised": "optbench.problems.own_model",
+    "optbench.problems.supervised": "optbench.problems.own_model",
+    "optbench.problems.Problem": "optbench.problems.problem",
+}
 
 
 class Sources(NamedTuple):
@@ -104,7 +110,8 @@ def _ours(name: str) -> set[Path]:
     """Locate one of optbench's modules by its name or its old one."""
     top, _, rest = name.partition(".")
     top = OLD_NAMES.get(top, top)
-    file = module_file(f"{top}.{rest}" if rest else top)
+    whole = f"{top}.{rest}" if rest else top
+    file = module_file(_OFFERED.get(whole, whole))
     return {file} if file and file.stem != "__init__" else set()
 
 
@@ -142,9 +149,15 @@ def _named(tree: ast.Module, package: str) -> Iterator[str]:
         elif start := _absolute("." * node.level + (node.module or ""), package):
             yield start
             yield from (f"{start}.{alias.name}" for alias in node.names if alias.name != "*")
+    # `import optbench` alone, and then one of its functions.
+    yield from (name for node in ast.walk(tree) if (name := _dotted(node)) in _OFFERED)
     # What a package offers to `import *` may be modules that nothing else imports.
     if package:
         yield from (f"{package}.{word}" for word in _offered(tree))
+
+
+def _dotted(node: ast.AST) -> str:
+    return ast.unparse(node) if isinstance(node, ast.Attribute) else ""
 
 
 def _offered(tree: ast.Module) -> Iterator[str]:

@@ -75,8 +75,9 @@ def refuse_state_in_params(problem: Problem, params: PyTree[jax.ShapeDtypeStruct
     if problem.state is not None:
         return
     name = _named_state(params)
-    # Those of optbench's own hold none, and tracing takes a while.
-    if name is None and not (getattr(problem.loss, "__module__", None) or "").startswith("optbench."):
+    module = getattr(problem.loss, "__module__", None) or ""
+    # optbench's own problems hold none, but for models of one's own, and tracing takes a while.
+    if name is None and (not module.startswith("optbench.") or module == "optbench.problems.own_model"):
         name = _unused_state(problem, params, train, batch)
     if name:
         raise ValueError(f"parameters hold {name}, a model's state that no optimizer may touch; {_HAND_OVER}")

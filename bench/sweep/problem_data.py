@@ -137,7 +137,8 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
     mesh, cache_bytes = sharding.share(chosen), devices.cache_bytes(chosen[0])
     options = devices.sweep_options(chosen[0])
     put = partial(jax.device_put, device=chosen[0] if mesh is None else NamedSharding(mesh, sharding.WHOLE))
-    splits = {"train": _as_run_dtype(() if problem.train is None else problem.train)}
+    train = _as_run_dtype(() if problem.train is None else problem.train)
+    splits = {"train": train if problem.measured is None else _as_run_dtype(problem.measured)}
     for split, rows in (("validation", problem.validation), ("test", problem.test)):
         if rows is not None:
             splits[split] = _as_run_dtype(rows)
@@ -146,10 +147,11 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
     metrics = metrics_of(problem, dtype)
     _check(problem, tuple(jax.eval_shape(metrics, params, splits, state)))
     at_records = probes_at("record", probes)
-    refuse_state_in_params(problem, params, splits["train"], _some_batch(problem, splits["train"]))
+    refuse_state_in_params(problem, params, splits["train"], _some_batch(problem, train))
     written = write_evaluation(metrics, at_records, params, splits, cache_bytes, state)
     # Placed only now: what is traced with placed arrays remembers the place, and fits into no shard.
     constants, splits = put(written.constants), put(splits)
+    train = splits["train"] if problem.measured is None else put(train)
 
     @cache
     def evaluator(num_seeds: int, num_points: int) -> Any:
@@ -171,7 +173,7 @@ def prepare(problem: Problem, dtype: str, *chosen: Device, probes: Sequence[str]
     return Prepared(
         problem=problem,
         dtype=dtype,
-        train=splits["train"],
+        train=train,
         metric_names=written.names,
         probes=tuple(probes),
         init_one=jax.jit(lambda key: problem.init(jax.random.wrap_key_data(key)), compiler_options=RUN_ONCE | options),

@@ -219,6 +219,20 @@ def test_old_names_of_optbench_are_the_modules_of_today(write, monkeypatch):
         __import__("optimizers")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from optbench import supervised\ndef make():\n    return supervised",
+        "from optbench.problems import supervised\ndef make():\n    return supervised",
+        "import optbench\ndef make():\n    return optbench.supervised",
+    ],
+    ids=["optbench", "problems", "attribute"],
+)
+def test_what_optbench_offers_under_a_short_name_is_the_module_that_it_stands_in(write, code):
+    write({"model.py": code})
+    assert {file.name for file in load_plugin("./model.py:make").sources.ours} == {"own_model.py"}
+
+
 def test_a_users_own_modules_come_before_old_names(write):
     write({"a/opt.py": "from optimizers import NAME\ndef make(rate): return NAME", "a/optimizers.py": "NAME = 'mine'"})
     write({"b/opt.py": OLD, "optimizers.py": "def make(rate): return 'theirs'"})
