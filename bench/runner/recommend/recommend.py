@@ -122,6 +122,13 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
     criterion = _criterion(by, problem)
     costs = _costs(jobs[0], devices, search)
     screens, untried = _screen(search, costs, criterion)
+    if criterion == "seconds_to_target" and all(each.score[0] == float("inf") for each in screens):
+        metric, target = next(iter(problem.targets.items()))
+        criterion = _criterion(None, problem)
+        search.say(
+            f"no optimizer came to {metric} {target:.4g} in {screens[0].job.steps} steps: {criterion} decides instead"
+        )
+        screens, untried = _screen(search, costs, criterion)
     costs = _measured(screens)
     tried = [*_refine(search, costs, criterion, screens, problem), *screens]
     if criterion == "seconds_to_target":

@@ -120,6 +120,23 @@ def test_a_problem_without_rows_is_optimised_by_its_train_loss(tmp_path, capsys)
     assert fields["best"]["lines"][0] == "import optax"
 
 
+def test_where_no_target_is_met_the_loss_decides(tmp_path):
+    said = []
+    words = {"by": "seconds_to_target", "steps": 10, "optimizers": ["sgd"], "batch_size": "32", "results": tmp_path}
+    done = optbench.recommend(DIGITS, minutes=2, **words, say=said.append)
+    assert done.metric == "validation_loss" and np.isfinite(done.best.value)
+    assert "no optimizer came to train_loss 0.01 in 10 steps: validation_loss decides instead" in said
+
+
+def test_seconds_to_a_target_decide(tmp_path):
+    words = {"by": "seconds_to_target", "steps": 100, "optimizers": ["sgd", "lbfgs"], "results": tmp_path}
+    done = optbench.recommend("quadratic[condition=10,dim=5]", minutes=2, **words)
+    seconds = [row["seconds_to_target"] for row in done.tried.to_records() if row["stage"] == "refine"]
+    # Ten updates of this problem take microseconds, and not ten seconds: steps were not taken for seconds.
+    assert done.metric == "time_to_target" and len(seconds) == 2 and max(seconds) < 1
+    assert done.best.value < 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
