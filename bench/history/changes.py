@@ -1,7 +1,7 @@
 """What changed between entries of a history, row by row: an interval of the ratio, the noise, and a verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import exp, inf, isfinite, log, nan, sqrt
+from math import exp, inf, isfinite, log, sqrt
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -106,6 +106,9 @@ def _timed(
             yield _row(series, _median(before), _median(now), "not compared", "measured on another machine")
             continue
         values = (_median(earlier), _median(here))
+        if why := _no_ratio(values):
+            yield _row(series, *values, "not compared", why)
+            continue
         ratio, spread = log(values[1] / values[0]), sqrt(_within(earlier) + _within(here))
         interval = (ratio, ratio - spread, ratio + spread)
         margin = log(1 + getattr(margins, _kind(series)))
@@ -117,8 +120,23 @@ def _timed(
 
 def _within(rows: Sequence[Row]) -> float:
     """Take the square of half an interval's width in the logarithm: of a median of entries, each with its own."""
-    halves = [log(row["high"] / row["low"]) / 2 if row["low"] and row["high"] else 0.0 for row in rows]
+    halves = [log(row["high"] / row["low"]) / 2 if _has_interval(row) else 0.0 for row in rows]
     return float(np.mean(np.square(halves))) / len(rows)
+
+
+def _has_interval(row: Row) -> bool:
+    low, high = row["low"], row["high"]
+    return low is not None and high is not None and 0 < low <= high < inf
+
+
+def _no_ratio(values: tuple[float, float]) -> str:
+    """Say why two values have no ratio; nothing if they have one."""
+    named = list(zip(("before", "now"), values, strict=True))
+    zero = [name for name, value in named if value <= 0]
+    unknown = [name for name, value in named if not isfinite(value)]
+    if unknown:
+        return f"no finite number {' and '.join(unknown)}"
+    return f"measured as zero {' and '.join(zero)}, which has no ratio" if zero else ""
 
 
 def _counted(pairs: Mapping[Series, tuple[list[Row], list[Row]]], margins: Margins) -> Iterator[Row]:
@@ -126,13 +144,15 @@ def _counted(pairs: Mapping[Series, tuple[list[Row], list[Row]]], margins: Margi
     for series, (before, now) in pairs.items():
         values = (_median(before), _median(now))
         if _kind(series) == "diverged":
-            moved = (values[1] - values[0]) / now[-1]["n"]
+            moved = (values[1] - values[0]) / max(now[-1]["n"], 1)
             verdict = "same" if abs(moved) <= margins.diverged else "worse" if moved > 0 else "better"
             yield _row(series, *values, verdict, f"of {now[-1]['n']} trials" if moved else "")
         elif _kind(series) == "memory" and before[-1]["machine"] != now[-1]["machine"]:
             yield _row(series, *values, "not compared", "measured on another machine")
+        elif _kind(series) in ("memory", "work") and values[0] != values[1] and _no_ratio(values):
+            yield _row(series, *values, "not compared", _no_ratio(values))
         elif _kind(series) in ("memory", "work"):
-            ratio = log(values[1] / values[0]) if min(values) > 0 else 0.0 if values[0] == values[1] else nan
+            ratio = 0.0 if values[0] == values[1] else log(values[1] / values[0])
             margin = margins.memory if _kind(series) == "memory" else margins.speed
             yield _judged(series, values, (ratio, ratio, ratio), log(1 + margin), 0.0)
 

@@ -19,7 +19,7 @@ MOST_SAMPLES = 500
 def read_benchmarks(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Read a JSON file of pytest-benchmark: (what an entry says of itself, its rows). Raises StoreError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.expanduser().read_text(encoding="utf-8"))
         about, rows = _about(document, path.stem), [_row(benchmark) for benchmark in document["benchmarks"]]
     except OSError as error:
         raise StoreError(f"can't read {path}: {error.strerror or error}") from error

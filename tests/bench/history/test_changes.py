@@ -164,3 +164,25 @@ def test_two_copies_are_rarely_called_different():
     draws = np.random.default_rng(0).standard_normal((400, 20, SEEDS)) * 0.3
     called = [any(t_interval(row, 20)[1] > np.log(1.05) for row in one) for one in draws]
     assert np.mean(called) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        (0.0, 1e-9, "measured as zero before, which has no ratio"),
+        (1e-9, 0.0, "measured as zero now, which has no ratio"),
+        (0.0, 0.0, "measured as zero before and now, which has no ratio"),
+        (np.nan, 1e-3, "no finite number before"),
+        (1e-3, np.inf, "no finite number now"),
+    ],
+)
+@pytest.mark.parametrize("measure", ["seconds", "compile_seconds"])
+def test_seconds_without_a_ratio_are_not_compared(keep, seconds, measure, before, now, why):
+    history = keep(*([seconds(value, measure)] for value in (before, now)))
+    assert verdicts(history)[measure] == ("not compared", why)
+
+
+@pytest.mark.parametrize(("before", "now", "verdict"), [(0.0, 0.0, "same"), (0.0, 8.0, "not compared")])
+def test_bytes_of_zero_are_the_same_or_not_compared(keep, seconds, before, now, verdict):
+    history = keep(*([seconds(value, "peak_bytes")] for value in (before, now)))
+    assert verdicts(history)["peak_bytes"][0] == verdict
