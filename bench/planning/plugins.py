@@ -100,9 +100,12 @@ def _load(location: str) -> _Loaded:
 def _locate(location: str) -> tuple[str, Path, Path]:
     """Tell the name of a plug-in's module, its file, and the folder in which it finds others. Raises RequestError."""
     if location.endswith(".py"):
-        path = Path(location).resolve()
+        path = Path(os.path.expanduser(location)).resolve()
         if not path.is_file():
-            raise RequestError(f"plug-in file {location} is not here; accepted: ./file.py:name or package.module:name")
+            where = "" if str(path) == location else f": {path} is {'a folder' if path.is_dir() else 'no file'}"
+            raise RequestError(
+                f"plug-in file {location} is not here{where}; accepted: ./file.py:name or package.module:name"
+            )
         digest = sha256(os.fsencode(path) + path.read_bytes()).hexdigest()[:12]
         return f"optbench_plugin_{path.stem}_{digest}", path, path.parent
     folder = Path.cwd()

@@ -21,6 +21,7 @@ from optbench.request.catalogue import Catalogue, match_optimizers, match_proble
 from optbench.request.grammar import DefaultRange, format_value, parse_spec, parse_values
 from optbench.request.grid import check_rates, parse_batch_sizes
 from optbench.request.schedule import parse_schedules
+from optbench.request.suite_paths import from_folder
 
 _FOLDER = Path(__file__).parent / "suites"
 #: Words that a request without them lacks in its text, by which it is named.
@@ -183,7 +184,7 @@ def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogu
 
 
 def load_suite(name_or_path: str | Path, catalogue: Catalogue | None = None) -> Suite:
-    """Return a packaged suite by its name, or that of a TOML file by its path.
+    """Return a packaged suite by its name, or that of a TOML file by its path, whose own paths count from its folder.
 
     Raises RequestError for an unknown name, an unreadable file and invalid values.
     """
@@ -192,13 +193,15 @@ def load_suite(name_or_path: str | Path, catalogue: Catalogue | None = None) -> 
     is_path = text.endswith(".toml") or "/" in text or "\\" in text
     if not is_path and text not in packaged:
         raise RequestError(f"unknown suite {quote(text)}{nearest(text, packaged)}; or a path to a .toml file")
-    path = Path(text) if is_path else packaged[text]
+    path = Path(text).expanduser() if is_path else packaged[text]
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RequestError(f"suite {quote(text)}: {error.strerror or 'cannot be read'}") from None
     except (ValueError, RecursionError) as error:
         raise RequestError(f"suite {quote(text)} is not valid TOML: {' '.join(str(error).split())}") from None
+    if is_path:
+        values = from_folder(values, path.parent)
     return parse_suite({"name": path.stem} | values, f"suite {quote(text)}", catalogue)
 
 

@@ -22,7 +22,7 @@ def check_output(path: Path, jobs: Sequence[Job]) -> None:
             f"output: best settings are of one problem at one batch size, and {len(tasks)} are asked for "
             f"({', '.join(list(tasks)[:3])}{', ...' if len(tasks) > 3 else ''}); accepted: one -p and one --batch-size"
         )
-    if path.is_dir():
+    if path.expanduser().is_dir():
         raise errors.StoreError(f"can't write {path}: Is a directory")
     check_writable(path.parent)
 

@@ -16,6 +16,7 @@ def traced(folder: str | Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
+    folder = Path(folder).expanduser()
     options = jax.profiler.ProfileOptions()
     # A trace holds a million events: with Python's own calls, which one small cell makes 500,000 of, little else.
     options.python_tracer_level = 0

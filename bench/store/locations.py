@@ -15,14 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def locate(given: str | Path) -> Path:
-    """Locate a folder or a URL such as s3://bucket/results. Raises StoreError for one that can't be opened.
+    """Locate a folder or a URL such as s3://bucket/results; ~ is the user's home.
+
+    Raises StoreError for one that can't be opened.
 
     A URL becomes a UPath, which has a Path's methods and is none: `isinstance(path, Path)` tells a disk.
     """
     if not isinstance(given, str):
-        return given
+        return given.expanduser() if isinstance(given, Path) else given
     if "://" not in given:
-        return Path(given)
+        return Path(given).expanduser()
     # Here, as it takes 0.1 s to load.
     from upath import UPath
 
@@ -88,6 +90,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file in one move, in a folder that is made where it is missing. Raises StoreError."""
+    path = locate(path)
     with as_store_error("write", path):
         make_folder(path.parent)
         replace(path, lambda file: file.write(content))

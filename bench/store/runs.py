@@ -36,6 +36,7 @@ def write_json(folder: Path, path: Path, value: Mapping[str, Any]) -> None:
 
 def check_writable(folder: Path) -> None:
     """Make the folder and try it, so that a run that can't be kept fails before it computes anything."""
+    folder = locate(folder)
     with as_store_error("write", folder):
         make_folder(folder)
         probe = folder / f".probe.{uuid4().hex}.tmp"

@@ -68,7 +68,7 @@ ACCEPTED = {
 def read_slurm(path: str) -> Slurm:
     """Read a file. Raises RequestError that names all its faults."""
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(Path(path).expanduser().read_text(encoding="utf-8"))
         return Slurm.model_validate(values)
     except OSError as error:
         raise RequestError(f"cluster: slurm file {path!r}: {error.strerror or 'cannot be read'}") from None
