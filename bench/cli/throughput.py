@@ -26,7 +26,8 @@ def throughput(
     Parameters
     ----------
     suite
-        Packaged suite (optbench list suites) or TOML file; quick where nothing is asked for.
+        Packaged suite (optbench list suites), TOML file, or the name of a run whose cells are timed; quick where
+        nothing is asked for.
     min_time
         Time each loop for so long in all, as in 200ms, 1s or 2min.
     repeats

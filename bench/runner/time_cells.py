@@ -25,6 +25,7 @@ from optbench.planning.jobs import (
 from optbench.present.table import Table
 from optbench.problems.problem import Problem
 from optbench.request import Cell, Suite, check_repeats, one_line
+from optbench.runner.named_run import check_same_cells, named_run, suite_of_run
 from optbench.runner.program_spec import hyperparameters_of, preparer, recipe_of
 from optbench.runner.trial_rows import examples_per_step
 from optbench.store.manifest import read_manifest, write_manifest
@@ -69,16 +70,22 @@ def throughput(
     say: Callable[[str], None] = lambda text: None,
     **overrides: Any,
 ) -> Table:
-    """Time every cell of a suite anew and tabulate what a step costs.
+    """Time every cell of a suite, or of a run that is named, anew and tabulate what a step costs.
 
     The timings are kept in the run's folder, where they replace shorter ones. Without the compilation cache, so that
     compile times are what they say. Raises RequestError for what can't be asked, StoreError for what can't be written.
     """
     check_repeats(repeats)
-    asked = resolve_suite(suite, **overrides)
-    folder = run_place(results, name, suite, asked)
+    run = named_run(suite, results) if isinstance(suite, str) else None
+    if run is None:
+        asked = resolve_suite(suite, **overrides)
+        folder = run_place(results, name, suite, asked)
+    else:
+        asked, folder = suite_of_run(run, overrides | {"name": name}), run
     chosen = pick_device(device)
     jobs = plan_jobs(asked, chosen.device_kind)
+    if run is not None:
+        check_same_cells(run, jobs)
     check_writable(folder)
     note = choose_compile_cache(compile_cache)
     manifest = _ensure_manifest(folder, describe_run(asked, jobs, devices.describe(chosen) | {"devices": 1}, note))

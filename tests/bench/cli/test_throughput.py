@@ -75,6 +75,31 @@ class TestSteps:
         assert (row["optimizer"], row["step_seconds"]) == (spec, None)
         assert "Traceback" not in said.err
 
+    def test_the_cells_of_a_run_are_timed_by_its_name(self, optbench, words, tmp_path):
+        assert optbench("run", *words, "-o", "sgd", "--learning-rate", "0.1", "--name", "study").code == 0
+        manifest = (tmp_path / "results" / "study" / "manifest.json").read_bytes()
+        said = optbench("throughput", "study", *BRIEF, "--json")
+        assert said.code == 0 and [row["optimizer"] for row in strict(said.out)] == ["sgd"]
+        assert (tmp_path / "results" / "study" / "manifest.json").read_bytes() == manifest
+        assert [path.name for path in (tmp_path / "results").iterdir()] == ["study"]
+        assert "sgd" in optbench("table", "study", "throughput").out
+        for words_beside in (["-o", "adam"], ["--name", "other"]):
+            said = optbench("throughput", "study", *BRIEF, *words_beside)
+            assert said.code == 2 and "not accepted beside the run 'study'" in said.err
+        assert "unknown suite 'studi'" in optbench("throughput", "studi", *BRIEF).err
+
+    def test_a_run_whose_cells_would_be_others_is_not_timed(self, optbench, handmade, tmp_path):
+        handmade("sgd", [[3.0, 2.0, 1.0]])
+        path = tmp_path / "results" / "handmade" / "manifest.json"
+        before = json.loads(path.read_text())
+        suite = {"problems": [{"spec": "quadratic[dim=3]"}], "optimizers": [{"spec": "sgd"}], "dtype": "float32"}
+        path.write_text(json.dumps(before | {"suite": suite}))
+        said = optbench("throughput", "handmade", *BRIEF)
+        assert said.code == 2 and "run 'handmade' was trained by other code" in said.err
+        path.write_text(json.dumps(before | {"suite": suite, "tuned": {"search": "grid"}}))
+        assert "run 'handmade' was tuned" in optbench("throughput", "handmade", *BRIEF).err
+        assert json.loads(path.read_text())["cells"] == before["cells"]
+
     def test_options_are_heard(self, optbench, monkeypatch):
         given = {}
 
