@@ -26,8 +26,8 @@ _UNNAMED = re.compile(r"|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)
 _INDEX = re.compile(r"(index|id|idx|rows?|row[ _]?(id|names?|number|num|index))", re.IGNORECASE)
 #: Names of the column that is to be predicted.
 _TARGETS = frozenset({"target", "targets", "label", "labels", "class", "classes", "y"})
-#: Rows from which on a first column without a name is taken for their number.
-_MIN_COUNTED = 5
+#: Rows from which on the first column of a file without a header is taken for their number.
+_MIN_COUNTED = 20
 
 
 class DataWarning(UserWarning):

@@ -272,7 +272,7 @@ def test_figures_are_drawn_without_jax(handmade, tmp_path):
 from optbench import figures
 from optbench.cli import main
 kinds = [kind for kind in figures.names() if kind != "ranks"]
-code = sum(main(["plot", "handmade", kind, "-o", "figure.svg"]) == 0 for kind in kinds)
+code = sum(main(["plot", "handmade", kind, "--output", "figure.svg"]) == 0 for kind in kinds)
 """
     drawn, loaded = loaded_by(command, folder=tmp_path)
     # Two kinds need timings, and say so.

@@ -6,9 +6,10 @@ import warnings
 from contextlib import suppress
 from importlib.metadata import version
 from io import TextIOWrapper
+from typing import TextIO
 
-from cyclopts import App
-from cyclopts.exceptions import CycloptsError
+from cyclopts import App, Parameter
+from cyclopts.exceptions import CycloptsError, UnknownOptionError
 
 from optbench.cli.signals import INTERRUPTED, end_now, exit_code, heed_signals
 
@@ -19,6 +20,8 @@ app = App(
     # The plain formatter keeps help readable in a pipe, and loads in half the time.
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
+    # A list is empty where it isn't given: no --empty-problem.
+    default_parameter=Parameter(negative_iterable=()),
 )
 #: Command -> where it is, and its line in `--help`, which then needs to load none of them.
 COMMANDS = {
@@ -40,6 +43,8 @@ COMMANDS = {
     "new": ("optbench.cli.tools:new_app", "Write a template of your own optimizer or problem."),
     "completion": ("optbench.cli.tools:completion", "Print the completion script of a shell."),
 }
+#: Streams that stay open to the end of the process.
+_KEPT: list[TextIO] = []
 _FORMAT_WARNING = warnings.formatwarning
 for _name, (_place, _help) in COMMANDS.items():
     app.command(_place, name=_name, help=_help, sort_key=list(COMMANDS).index(_name))
@@ -57,11 +62,33 @@ def main(arguments: list[str] | None = None) -> int:
     # What a terminal can't show is shown as on stderr: \xe4 for an umlaut.
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+    _keep_stdout()
     code = _call(None)
+    _release_stdout()
     if code > 1:
         # Python itself would wait for the thread that compiles, for minutes where a network is large.
         end_now(code)
     return code
+
+
+def _keep_stdout() -> None:
+    """Keep stdout for what the command prints: what a plug-in's subprocesses and C code write there goes to stderr."""
+    with suppress(OSError, ValueError):
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout.flush()
+        own = os.dup(1)
+        os.dup2(2, 1)
+        sys.stdout = open(own, "w", encoding=encoding, errors=errors, buffering=1 if os.isatty(own) else -1)  # noqa: SIM115
+
+
+def _release_stdout() -> None:
+    """Write what was printed, and send to stderr what plug-ins print when the process ends."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _KEPT.append(sys.stdout)
+    sys.stdout = sys.stderr
 
 
 def _format_warning(
@@ -77,7 +104,7 @@ def _call(arguments: list[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _fail(f"{error} (see: optbench --help)")
+        return _fail(f"{_with_our_word(error)} (see: optbench --help)")
     except KeyboardInterrupt as error:
         with suppress(OSError):
             print(f"\n{INTERRUPTED}", file=sys.stderr)
@@ -91,6 +118,40 @@ def _call(arguments: list[str] | None) -> int:
             return _fail(str(error))
         raise
     return code if isinstance(code, int) else 0
+
+
+#: Words of other programs -> those of this one.
+_OTHER_WORDS = {
+    "--lr": "--learning-rate",
+    "--learning-rates": "--learning-rate",
+    "--wd": "--weight-decay",
+    "--bs": "--batch-size",
+    "--batch": "--batch-size",
+    "--batchsize": "--batch-size",
+    "--opt": "--optimizer",
+    "--optim": "--optimizer",
+    "--iterations": "--steps",
+    "--iters": "--steps",
+    "--num-steps": "--steps",
+    "--max-steps": "--steps",
+    "--num-epochs": "--epochs",
+    "--num-seeds": "--seeds",
+    "--precision": "--dtype",
+    "--dataset": "-p 'FAMILY[data=FILE]'",
+    "--data": "-p 'FAMILY[data=FILE]'",
+    "--out": "--output",
+    "--minutes": "--max-minutes",
+}
+
+
+def _with_our_word(error: CycloptsError) -> str:
+    """Return a message, with this program's word if an unknown option is what another one calls it."""
+    if not isinstance(error, UnknownOptionError):
+        return str(error)
+    word = (error.token.keyword or error.token.value).partition("=")[0]
+    known = {name for argument in error.argument_collection for name in argument.names}
+    own = _OTHER_WORDS.get(word.replace("_", "-").lower(), "")
+    return f"Unknown option: {word}. Did you mean {own}?" if own in known or own.startswith("-p ") else str(error)
 
 
 def _is_mistake(error: Exception) -> bool:

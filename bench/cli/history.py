@@ -19,6 +19,7 @@ PLACE = "results/history"
 history_app = App(name="history", help="Track convergence and speed over time, and fail when either gets worse.")
 history_app.command("optbench.cli.history_show:show", name="show", help="Show series over time.")
 history_app.command("optbench.cli.history_show:plot", name="plot", help="Draw series over time as SVG or PNG.")
+history_app.command("optbench.cli.history_show:report", name="report", help="Write an offline page of all series.")
 history_app.command("optbench.cli.history_exchange:export", name="export", help="Write an entry for another tracker.")
 history_app.command("optbench.cli.history_exchange:import_", name="import", help="Add a pytest-benchmark JSON.")
 history_app.command(

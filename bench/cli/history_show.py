@@ -62,8 +62,8 @@ def show(
 
 def plot(
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    optimizer: Many = None,
+    output: Path | None = None,
+    optimizer: Annotated[Many, Parameter(alias="-o")] = None,
     which: Series = Series(),
     log: bool | None = None,
     width: Text = "170mm",
@@ -85,12 +85,13 @@ def plot(
     width
         Width of the figure, in mm, cm, in, pt or px.
     """
-    from optbench.cli.plot import points
+    from optbench.cli.plot import figure_file, points
     from optbench.figures.figure import Options
     from optbench.history import figure
     from optbench.history.entries import read_history
     from optbench.request import RequestError
 
+    output = figure_file(output, optimizer)
     chosen = which.chosen(optimizer)
     chosen["measure"] = chosen["measure"] or [*figure.MEASURES]
     options = Options(log=log, width=points(width))
@@ -98,3 +99,25 @@ def plot(
         print(figure.plot(read_history(which.history), chosen, which.last, output, options))
     except ValueError as error:
         raise RequestError(str(error)) from error
+
+
+def report(*, output: Path = Path("history.html"), history: str = PLACE) -> None:
+    """Write one page of a history, without a run: the series of each suite, and where their level changed.
+
+    Parameters
+    ----------
+    output
+        The page's file.
+    history
+        Folder of the history, or a URL.
+    """
+    from optbench.cli.report import check_output, needs_extra
+    from optbench.history.entries import read_history
+    from optbench.report.report import report_history
+    from optbench.store.locations import write_file
+
+    needs_extra()
+    check_output(output)
+    page = report_history(read_history(history)).encode()
+    write_file(output, page)
+    print(f"{output}: {len(page) / 1e6:.2f} MB")

@@ -76,51 +76,61 @@ SELECT_HELP = (
 )
 
 
+RATE_HELP = (
+    "Numbers to try: a comma list of numbers and of start:stop:count, which is geometric, as in 1e-4:1:5; or default:N "
+    "for each optimizer's own range in N values. default:5 where not given."
+)
+
+
+DECAY_HELP = (
+    "Numbers to try, written as those of --learning-rate; default:N is 0 and each optimizer's own range in N - 1 "
+    "values. 0 where not given."
+)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Say what to run. G is a comma list of numbers and of start:stop:count (geometric)."""
+    """Say what to run."""
 
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None
     """Problem, as in quadratic[condition=1e4,dim=1000] or ./file.py:make; repeat for several; patterns work."""
     optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None
     """Optimizer, as in adamw[b1=0.8:0.95:3], 'adam*' or ./file.py:make; repeat for several."""
-    learning_rate: Text = None
-    """G, or default:N for each optimizer's own range in N values."""
-    weight_decay: Text = None
-    """G, or default:N for 0 and each optimizer's own range in N - 1 values."""
+    learning_rate: Annotated[Text, Parameter(help=RATE_HELP)] = None
+    weight_decay: Annotated[Text, Parameter(help=DECAY_HELP)] = None
     like: str | None = None
     """Optimizer whose ranges plug-ins without one of their own are tuned over, as in adamw."""
     batch_size: Text = None
-    """Comma list of integers and full."""
+    """Comma list of integers and full. The problem's own where not given."""
     schedule: Text = None
-    """Comma list of constant, cosine, linear, wsd; each may have a warmup fraction: cosine[warmup=0.1]."""
+    """Comma list of constant (where not given), cosine, linear, wsd; with a warmup fraction: cosine[warmup=0.1]."""
     steps: Count = None
-    """Updates, the same for every batch size."""
+    """Updates, the same for every batch size. The problem's own number where not given."""
     epochs: Annotated[float | None, Parameter(allow_leading_hyphen=True)] = None
     """Passes over the data, the same for every batch size; in place of --steps."""
     seeds: Count = None
-    """Seeds by which each study chooses its settings."""
+    """Seeds by which each study chooses its settings. 2 where not given."""
     report_seeds: Count = None
-    """Fresh seeds that results are reported on, one a study; 0 leaves this phase out."""
+    """Fresh seeds that results are reported on, one a study; 0 leaves this phase out. 10 where not given."""
     studies: Count = None
     """Independent tunings, each with learning rates and seeds of its own: as many as report seeds, or 1."""
     select_by: Annotated[list[str] | None, Parameter(help=SELECT_HELP)] = None
     records: Count = None
-    """Records along each curve."""
+    """Records along each curve. 50 where not given."""
     record_every: Count = None
     """Steps between records; in place of --records."""
     dtype: Literal["float32", "float64", "bfloat16"] | None = None
-    """Precision; bfloat16 is mixed precision, for networks."""
+    """Precision; bfloat16 is mixed precision, for networks. float32 where not given."""
     decay: Literal["decoupled", "coupled"] | None = None
-    """Decay the parameters beside the update, or add weight_decay/2 |x|^2 to the objective."""
+    """Decay the parameters beside the update, or add weight_decay/2 |x|^2 to the objective; the first by default."""
     probe: Annotated[list[str] | None, Parameter(help=PROBE_HELP)] = None
     device: Literal["cpu", "gpu"] | None = None
     """Device; jax's own choice where not given."""
     seed: Count = None
-    """Base of all seeds."""
+    """Base of all seeds. 0 where not given."""
     name: str | None = None
-    """Name of the run's folder."""
+    """Name of the run's folder. The suite's, with a digest of what is asked for, where not given."""
     results: str = "results"
     """Folder of all runs, or a URL such as s3://bucket/results."""
     compile_cache: bool | None = None

@@ -16,10 +16,10 @@ NARROWEST, WIDEST = 140, 3000
 
 
 def plot(
-    run: str,
+    run: str | None = None,
     kind: Annotated[str | None, Parameter(help=f"{alternatives(figures.names())}.")] = None,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Path | None = None,
     metric: Text = None,
     x: Annotated[
         Literal["steps", "examples", "gradients", "seconds", "gradient_evaluations"] | None, Parameter(alias="--by")
@@ -27,7 +27,7 @@ def plot(
     log: bool | None = None,
     view: View = View(),  # noqa: B008 (frozen)
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
-    optimizer: list[str] | None = None,
+    optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None,
     width: Text = "85mm",
     results: ResultsFolder = "results",
 ) -> None:
@@ -36,7 +36,7 @@ def plot(
     Parameters
     ----------
     run
-        Name, path, or latest; may be left out for the latest.
+        Name, path, or latest, which is meant where it is left out: optbench plot KIND.
     output
         File to write: figure.svg or figure.png (300 dots per inch).
     metric
@@ -60,6 +60,9 @@ def plot(
     from optbench.figures.write import draw
     from optbench.store.run import load_stored
 
+    if run is None:
+        raise RequestError(f"plot needs a figure; accepted: {', '.join(figures.names())}")
+    output = figure_file(output, optimizer)
     options = Options(metric, x, log, Slice(**view.words()), width=points(width))
     name, figure = ("latest", run) if kind is None else (run, kind)
     try:
@@ -67,6 +70,17 @@ def plot(
         print(draw(cells, figure, output, options))
     except ValueError as error:
         raise RequestError(str(error)) from error
+
+
+def figure_file(output: Path | None, optimizers: list[str] | None) -> Path:
+    """Return the file of a figure. Raises RequestError without one, also if it is given where optimizers are."""
+    from optbench.errors import RequestError
+
+    if output is not None:
+        return output
+    file = next((name for name in optimizers or () if name.endswith((".svg", ".png"))), None)
+    hint = f", and -o, which was given {file}, names optimizers" if file else ""
+    raise RequestError(f"a figure needs a file{hint}; accepted: --output {file or 'FIGURE.svg'}")
 
 
 def points(text: str | None) -> float:

@@ -29,21 +29,27 @@ def report(
     results
         Folder of all runs, or a URL such as s3://bucket/results.
     history
-        Folder or URL of their history, which the page then has a section of; results/history where there is one.
+        Folder or URL of their history, which the page then has a section of; results/history where there is one. Where
+        there is no run, the page is of the history alone, as that of optbench history report.
     """
-    from optbench.errors import RequestError
-    from optbench.store.locations import write_file
+    from optbench.store.locations import locate, write_file
     from optbench.store.run import load_stored
+    from optbench.store.runs import list_runs
 
-    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
-        raise RequestError("report needs the extra report: pip install 'optbench[report]'")
+    needs_extra()
     # Before any work: the page of a large run takes a while.
-    _check_output(output)
-    loaded = [load_stored(run, results) for run in dict.fromkeys(runs or ("latest",))]
+    check_output(output)
+    if history is not None and not runs and not list_runs(locate(results)):
+        from optbench.history.entries import read_history
+        from optbench.report.report import report_history
 
-    from optbench.report.report import report as make_page
+        page = report_history(read_history(history)).encode()
+    else:
+        loaded = [load_stored(run, results) for run in dict.fromkeys(runs or ("latest",))]
 
-    page = make_page(loaded, output, say, _history(history, results)).encode()
+        from optbench.report.report import report as make_page
+
+        page = make_page(loaded, output, say, _history(history, results)).encode()
     write_file(output, page)
     print(f"{output}: {len(page) / 1e6:.2f} MB")
 
@@ -59,10 +65,19 @@ def _history(path: str | None, results: str) -> "History | None":
     return read_history(str(usual) if path is None else path)
 
 
-def _check_output(output: Path) -> None:
+def needs_extra() -> None:
+    """Raise RequestError if the packages that draw pages aren't installed."""
+    from optbench.errors import RequestError
+
+    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
+        raise RequestError("report needs the extra report: pip install 'optbench[report]'")
+
+
+def check_output(output: Path) -> None:
+    """Raise StoreError if a page's file can't be written."""
     from optbench.errors import StoreError
     from optbench.store.runs import check_writable
 
-    if output.is_dir():
+    if output.expanduser().is_dir():
         raise StoreError(f"can't write {output}: Is a directory")
     check_writable(output.parent)

@@ -83,7 +83,9 @@ def run(
     if throughput and not json:
         print("\n" + format_table(done.throughput()))
     if not json:
-        print(f"\nkept in {done.folder}; next: optbench table {_typed(done.folder)} best{_comparison(done)}")
+        print(
+            f"\nkept in {done.folder}; next: optbench table {shlex.quote(_typed(done.folder))} best{_comparison(done)}"
+        )
     if options.name and (others := len(done.stored.others)):
         cells = "1 cell" if others == 1 else f"{others} cells"
         say(f"{options.name} also holds {cells} of other requests or code, kept on disk and in none of its tables")

@@ -1,6 +1,7 @@
 """`optbench tune`."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -43,7 +44,7 @@ def tune(
     auto_extend
         Widen a grid whose winner lies on its edge until it doesn't, beyond the number of trials.
     output
-        File for the best settings, a suite; as -o, too, where it ends in .toml.
+        File for the best settings, a suite; it ends in .toml.
     devices
         Share the points of each cell out over so many devices.
     json
@@ -53,7 +54,7 @@ def tune(
     from optbench.present.table import format_table
     from optbench.runner import tune as tuning
 
-    options, output = _files_apart(options, output)
+    _check_optimizers(options)
     with Reporter() as reporter:
         tuned = tuning.tune(
             suite,
@@ -74,18 +75,13 @@ def tune(
     return 1 if tuned.run.failed else 0
 
 
-def _files_apart(options: Options, output: Path | None) -> tuple[Options, Path | None]:
-    """Tell -o best.toml, which is a file, from -o adamw."""
+def _check_optimizers(options: Options) -> None:
+    """Raise RequestError for a file after -o, which names optimizers."""
     from optbench.request import RequestError
 
-    words = options.optimizer or []
-    files = [name for name in words if name.endswith(".toml")]
-    if len(files) + (output is not None) > 1:
-        raise RequestError(
-            f"output: {', '.join(map(str, [*files, *([output] if output else [])]))}; accepted: one file"
-        )
-    optimizers = [name for name in words if name not in files] or None
-    return dataclasses.replace(options, optimizer=optimizers), Path(files[0]) if files else output
+    files = [name for name in options.optimizer or [] if name.endswith(".toml")]
+    if files:
+        raise RequestError(f"-o {files[0]}: is no optimizer; accepted: --output {files[0]} for the best settings")
 
 
 def _best_table(tuned: "Tuned") -> "Table":
@@ -108,4 +104,4 @@ def _print_rest(tuned: "Tuned", output: Path | None) -> None:
         f"end), {tuned.select_seconds:.1f} s; kept in {tuned.run.folder}"
     )
     if output is not None and len(tuned.run.failed) < len(tuned.run.parts):
-        print(f"wrote {output}; next: optbench run {output}")
+        print(f"wrote {output}; next: optbench run {shlex.quote(str(output))}")

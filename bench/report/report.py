@@ -9,7 +9,7 @@ from optbench.compare.operands import Operand
 from optbench.errors import RequestError
 from optbench.history.entries import History
 from optbench.present.table import Table
-from optbench.report.history import history_blocks
+from optbench.report.history import history_blocks, history_page
 from optbench.report.html.page import Block, Commands, Page, Paragraphs, Section, TableBlock, format_page
 from optbench.report.provenance import commands, machine, provenance
 from optbench.report.sections import PAGE_OPTIONS, blocks_of, retitled, sections, timed_on
@@ -41,6 +41,11 @@ def report(
         [*_comparison(runs), *own, _origin(runs, output)],
     )
     return format_page(page, _vega())
+
+
+def report_history(history: History) -> str:
+    """Return the page of a history alone as HTML."""
+    return format_page(history_page(history, PAGE_OPTIONS), _vega())
 
 
 def _vega() -> str:

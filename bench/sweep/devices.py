@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,13 +48,27 @@ def settings(dtype: str, device: Device) -> Iterator[None]:
 
 def pick(kind: str | None) -> Device:
     """Return the first device of a kind ("cpu", "gpu"), or jax's default one. Raises ValueError where there is none."""
+    try:
+        here = jax.devices()
+    # an assertion of jax's own, where the platform is known and has no device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')!r}: jax can't start {_platform_of(error)}; accepted: "
+            "cpu, cuda where jax's plug-in for it is installed, or unset"
+        ) from error
     if kind is None:
-        return jax.devices()[0]
+        return here[0]
     try:
         return jax.devices(kind)[0]
     except RuntimeError as error:
-        platforms = sorted({device.platform for device in jax.devices()})
+        platforms = sorted({device.platform for device in here})
         raise ValueError(f"device {kind!r} is not here; accepted: {', '.join(platforms)}") from error
+
+
+def _platform_of(error: Exception) -> str:
+    """Return the platform that jax says it can't start."""
+    match = re.search(r"backend '(\w+)'", str(error))
+    return repr(match[1]) if match else "any of them"
 
 
 def pick_several(kind: str | None, num: int) -> tuple[Device, ...]:

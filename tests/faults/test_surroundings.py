@@ -70,7 +70,7 @@ def test_a_locale_with_decimal_commas(optbench, two, whole, kept, tmp_path, germ
     for command in (
         ["table", "de"],
         ["table", "de", "trials", "--format", "csv"],
-        ["plot", "de", "curves", "-o", "figure.svg"],
+        ["plot", "de", "curves", "--output", "figure.svg"],
     ):
         there, plain = optbench(*command, before=chosen, env=german), optbench(*command)
         assert (there.returncode, there.stderr, there.stdout) == (0, plain.stderr, plain.stdout)

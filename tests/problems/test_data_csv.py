@@ -114,7 +114,6 @@ INDEXED = {
     + "".join(f'"Row {i}",{line}' for i, line in enumerate(rows().splitlines(True))),
     "a header that is one short": "a b y\n"
     + "".join(f"{i} {line}" for i, line in enumerate(rows(separator=" ").splitlines(True), 1)),
-    "no header": "".join(f"{i},{line}" for i, line in enumerate(rows().splitlines(True))),
     "an index of an array": ",0,1,2\n" + "".join(f"{i},{line}" for i, line in enumerate(rows().splitlines(True))),
 }
 
@@ -125,6 +124,13 @@ def test_a_column_that_numbers_the_rows_is_left_out_with_a_warning(tmp_path, kin
     with pytest.warns(DataWarning) as caught:
         assert_is_read(load(path))
     assert f"{path}: column 1, " in str(caught[-1].message) and "numbers the rows" in str(caught[-1].message)
+
+
+def test_a_first_column_that_counts_many_rows_without_a_header_is_left_out(tmp_path):
+    lines = "".join(f"{i},{i * i % 7},{i % 3}\n" for i in range(20))
+    with pytest.warns(DataWarning, match="column 1, which has no name, numbers the rows"):
+        assert load(write(tmp_path / "a.csv", lines)).x.shape == (20, 1)
+    assert load(write(tmp_path / "few.csv", lines[: lines.index("9,")])).x.shape[1] == 2
 
 
 def test_a_feature_that_rises_stays(tmp_path):

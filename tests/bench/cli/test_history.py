@@ -75,11 +75,11 @@ def test_check_writes_a_comment(several):
 
 def test_plot_draws(several):
     pytest.importorskip("vl_convert")
-    said = several("history", "plot", "-o", "figure.svg", "--measure", "step_seconds")
+    said = several("history", "plot", "--output", "figure.svg", "--measure", "step_seconds")
     assert said.code == 0 and "first entry after a change of level" in " ".join(said.out.split())
     svg = Path("figure.svg").read_text()
     assert "step seconds" in svg and svg.count("mark-line") == 1
-    assert several("history", "plot", "-o", "figure.png").code == 0
+    assert several("history", "plot", "--output", "figure.png").code == 0
 
 
 def test_prune_keeps_what_is_named(several):
@@ -100,8 +100,11 @@ MISTAKES = {
     "unknown-commit": (["compare", "deadbeef"], "no entry 'deadbeef' in results/history"),
     "unknown-baseline": (["check", "--baseline", "v9"], "did you mean 'v"),
     "nothing-fits": (["show", "-p", "nosuch"], "nothing in results/history fits problem nosuch"),
-    "plot-nothing-fits": (["plot", "-o", "x.svg", "-p", "nosuch"], "nothing in results/history fits problem nosuch"),
-    "plot-suffix": (["plot", "-o", "x.pdf"], "names that end in .svg or .png"),
+    "plot-nothing-fits": (
+        ["plot", "--output", "x.svg", "-p", "nosuch"],
+        "nothing in results/history fits problem nosuch",
+    ),
+    "plot-suffix": (["plot", "--output", "x.pdf"], "names that end in .svg or .png"),
     "window": (["check", "--window", "0"], "window: 0 is not accepted"),
     "newest": (["check", "--newest", "0"], "newest: 0 is not accepted"),
     "newest-all": (["check", "--newest", "9"], "no more than 6 entries of suite smoke"),

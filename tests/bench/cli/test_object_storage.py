@@ -55,7 +55,7 @@ def test_report_plot_and_history(optbench, kept, results, bucket):
     assert [path.suffix for path in children(locate(f"{results}/history"))] == [".parquet"]
     reported = optbench("report", "mine", "--results", results, "-o", "page.html")
     assert reported.code == 0 and Path("page.html").is_file()
-    drawn = optbench("plot", "mine", "curves", "-o", "curves.svg", "--results", results)
+    drawn = optbench("plot", "mine", "curves", "--output", "curves.svg", "--results", results)
     assert drawn.code == 0 and Path("curves.svg").is_file()
 
 

@@ -32,7 +32,7 @@ def run(handmade, timing):
 
 @pytest.mark.parametrize("kind", figures.names())
 def test_every_kind_as_svg(optbench, run, tmp_path, kind):
-    said = optbench("plot", run, kind, "-o", "figure.svg")
+    said = optbench("plot", run, kind, "--output", "figure.svg")
     assert (said.code, said.err) == (0, "")
     assert said.out.endswith("Run handmade, float32 on cpu.\n") and said.out.count("\n") == 1
     root = ElementTree.parse(tmp_path / "figure.svg").getroot()
@@ -47,14 +47,14 @@ def test_every_kind_as_svg(optbench, run, tmp_path, kind):
 
 # One kind: what becomes pixels is the SVG of the test above, and each takes half a second.
 def test_a_png_has_300_dots_per_inch(optbench, run, tmp_path):
-    assert optbench("plot", run, figures.names()[0], "-o", "figure.png", "--width", "60mm").code == 0
+    assert optbench("plot", run, figures.names()[0], "--output", "figure.png", "--width", "60mm").code == 0
     png = (tmp_path / "figure.png").read_bytes()
     assert png[:4] == b"\x89PNG" and abs(int.from_bytes(png[16:20]) - 60 / 25.4 * 300) < 2
 
 
 def test_the_latest_run_and_slices(optbench, run, tmp_path):
     words = "-p bowl --optimizer sgd --x seconds --at-step 10 --seeds 1 --metric train_loss --no-log --width 120mm"
-    said = optbench("plot", "curves", "-o", "out/figure.svg", *words.split())
+    said = optbench("plot", "curves", "--output", "out/figure.svg", *words.split())
     assert (said.code, said.err) == (0, "")
     assert "Train loss of each tuned optimizer against seconds" in said.out
     assert "(up to step 10, of the first 1 seed)" in said.out
@@ -63,7 +63,7 @@ def test_the_latest_run_and_slices(optbench, run, tmp_path):
 
 
 def test_diverged_points_are_in_the_file(optbench, run, tmp_path):
-    assert optbench("plot", run, "sensitivity", "-o", "figure.svg").code == 0
+    assert optbench("plot", run, "sensitivity", "--output", "figure.svg").code == 0
     # As a cross: two strokes of one path.
     crosses = [
         path
@@ -79,7 +79,7 @@ def test_hostile_names_are_text(optbench, handmade, tmp_path):
         part = handmade(f"o{place}", [[8.0, 2.0, 0.5]], tried=TRIED, points=DECAYS, batch_size=f"<b>{place}")
         _rename(part, name)
     for kind in ("curves", "convergence", "sensitivity", "grid", "heatmap", "ecdf", "ert"):
-        assert optbench("plot", "handmade", kind, "-o", "figure.svg").code == 0
+        assert optbench("plot", "handmade", kind, "--output", "figure.svg").code == 0
         text = (tmp_path / "figure.svg").read_text()
         root = ElementTree.fromstring(text)
         said = "".join("".join(found.itertext()) for found in root.iter(f"{SVG}text")).replace(" ", "")
@@ -95,31 +95,31 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            ("handmade curve -o f.svg", "unknown figure 'curve'; did you mean 'curves'?"),
-            ("handmad curves -o f.svg", "no run 'handmad' under results; there are: handmade"),
-            ("handmade curves -o f.pdf", "'f.pdf' is not accepted; accepted: names that end in .svg or .png"),
-            ("handmade curves -o f.svg --width 1mm", "width: '1mm' is not accepted; accepted: 50mm to 1000mm"),
-            ("handmade curves -o f.svg --width wide", "width: 'wide' is not accepted"),
-            ("handmade curves -o f.svg --x step", "steps"),
-            ("handmade curves -o f.svg --metric loss", "no finished cell has loss"),
+            ("handmade curve --output f.svg", "unknown figure 'curve'; did you mean 'curves'?"),
+            ("handmad curves --output f.svg", "no run 'handmad' under results; there are: handmade"),
+            ("handmade curves --output f.pdf", "'f.pdf' is not accepted; accepted: names that end in .svg or .png"),
+            ("handmade curves --output f.svg --width 1mm", "width: '1mm' is not accepted; accepted: 50mm to 1000mm"),
+            ("handmade curves --output f.svg --width wide", "width: 'wide' is not accepted"),
+            ("handmade curves --output f.svg --x step", "steps"),
+            ("handmade curves --output f.svg --metric loss", "no finished cell has loss"),
             (
-                "handmade ranks -o f.svg --metric train_loss",
+                "handmade ranks --output f.svg --metric train_loss",
                 "metric: not accepted for ranks; accepted for curves, conv",
             ),
             (
-                "handmade budget -o f.svg --x examples",
+                "handmade budget --output f.svg --x examples",
                 "x: not accepted for budget; accepted for curves, grid, ranks, profile, ecdf, ert",
             ),
-            ("handmade heatmap -o f.svg --x gradients", "x: not accepted for heatmap; accepted for curves"),
-            ("handmade curves -o f.svg --seeds 0", "seeds: 0 is not accepted; accepted: integers >= 1"),
-            ("handmade curves -o f.svg --at-step -1", "at_step: -1 is not accepted"),
-            ("handmade curves -o f.svg --target nan", "target: nan is not accepted"),
-            ("handmade curves -o f.svg -p valley", "unknown problem 'valley'"),
-            ("handmade curves -o f.svg --optimizer sdg", "did you mean 'sgd'?"),
-            ("handmade batch-scaling -o f.svg", "no problem with a target was run at several batch sizes"),
-            ("handmade throughput -o f.svg", "no cell is timed; optbench throughput times them"),
-            ("handmade curves -o file/f.svg", "can't write file/f.svg: "),
-            ("handmade curves -o folder.svg", "can't write folder.svg: Is a directory"),
+            ("handmade heatmap --output f.svg --x gradients", "x: not accepted for heatmap; accepted for curves"),
+            ("handmade curves --output f.svg --seeds 0", "seeds: 0 is not accepted; accepted: integers >= 1"),
+            ("handmade curves --output f.svg --at-step -1", "at_step: -1 is not accepted"),
+            ("handmade curves --output f.svg --target nan", "target: nan is not accepted"),
+            ("handmade curves --output f.svg -p valley", "unknown problem 'valley'"),
+            ("handmade curves --output f.svg --optimizer sdg", "did you mean 'sgd'?"),
+            ("handmade batch-scaling --output f.svg", "no problem with a target was run at several batch sizes"),
+            ("handmade throughput --output f.svg", "no cell is timed; optbench throughput times them"),
+            ("handmade curves --output file/f.svg", "can't write file/f.svg: "),
+            ("handmade curves --output folder.svg", "can't write folder.svg: Is a directory"),
             ("handmade curves", "-o"),
         ],
     )
@@ -134,24 +134,24 @@ class TestMistakes:
 
     def test_a_run_without_finished_cells(self, optbench, handmade):
         handmade("sgd", [], select=[], outcome="failed", message="boom")
-        said = optbench("plot", "handmade", "curves", "-o", "f.svg")
+        said = optbench("plot", "handmade", "curves", "--output", "f.svg")
         assert (said.code, said.err) == (2, "optbench: handmade: no cell has finished, so there is nothing to draw\n")
 
     def test_a_run_of_a_newer_schema(self, optbench, handmade, tmp_path):
         handmade("sgd", [[3.0, 2.0, 1.0]])
         path = tmp_path / "results" / "handmade" / "manifest.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
-        said = optbench("plot", "handmade", "curves", "-o", "f.svg")
+        said = optbench("plot", "handmade", "curves", "--output", "f.svg")
         assert said.code == 2 and "has schema version 99; this optbench reads 1" in said.err
 
     def test_a_run_that_is_not_there_yet(self, optbench):
-        said = optbench("plot", "curves", "-o", "f.svg")
+        said = optbench("plot", "curves", "--output", "f.svg")
         assert said.code == 2 and "make one: optbench run smoke" in said.err
 
     def test_without_the_extra(self, optbench, handmade, monkeypatch):
         handmade("sgd", [[3.0, 2.0, 1.0]])
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        said = optbench("plot", "handmade", "curves", "-o", "f.svg")
+        said = optbench("plot", "handmade", "curves", "--output", "f.svg")
         assert said.code == 2 and "pip install 'optbench[report]'" in said.err
 
 

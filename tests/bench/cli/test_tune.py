@@ -10,7 +10,7 @@ BRIEF = (*BOWL, "--steps", "8", "--records", "8", "--seeds", "2", "--report-seed
 
 def test_tune_prints_the_best_and_what_to_type_next(optbench, tmp_path):
     said = optbench(
-        "tune", *BRIEF, "-o", "sgd", "-o", "adam", "--trials", "9", "--search", "halving", "-o", "best.toml"
+        "tune", *BRIEF, "-o", "sgd", "-o", "adam", "--trials", "9", "--search", "halving", "--output", "best.toml"
     )
     assert said.code == 0
     lines = said.out.splitlines()
@@ -50,7 +50,7 @@ def test_budget_is_the_curve_of_the_best(optbench):
 
 def test_a_failed_cell_is_exit_code_one(optbench, plugin):
     spec = plugin("def make(learning_rate):\n    raise ValueError('boom')\n")
-    said = optbench("tune", *BRIEF, "-o", spec, "--trials", "8", "-o", "best.toml")
+    said = optbench("tune", *BRIEF, "-o", spec, "--trials", "8", "--output", "best.toml")
     assert said.code == 1
     assert "ValueError: boom" in said.err and "Traceback" not in said.err
     assert "wrote" not in said.out
@@ -69,12 +69,17 @@ MISTAKES = {
     ),
     "grid": ([*BOWL, "-o", "sgd", "--trials", "8", "--learning-rate", "1e-3:1:9"], ["9 points", "pay for 4"]),
     "optimizer": ([*BOWL, "-o", "sdg", "--trials", "8"], ["'sdg'", "'sgd'"]),
-    "two-files": ([*BOWL, "-o", "a.toml", "-o", "b.toml", "--trials", "8"], ["a.toml, b.toml", "one file"]),
-    "file-and-output": ([*BOWL, "-o", "a.toml", "--output", "b.toml", "--trials", "8"], ["a.toml, b.toml"]),
+    "file-as-optimizer": ([*BOWL, "-o", "a.toml", "--trials", "8"], ["-o a.toml: is no optimizer", "--output a.toml"]),
     "no-toml": ([*BOWL, "-o", "sgd", "--output", "best.json", "--trials", "8"], ["best.json", ".toml"]),
-    "several": (["-o", "best.toml", "--trials", "72"], ["6 are asked for", "one -p"]),
-    "output-below-a-file": ([*BOWL, "-o", "sgd", "-o", "taken/best.toml", "--trials", "8"], ["can't write taken"]),
-    "output-is-a-folder": ([*BOWL, "-o", "sgd", "-o", "folder.toml", "--trials", "8"], ["can't write folder.toml"]),
+    "several": (["--output", "best.toml", "--trials", "72"], ["6 are asked for", "one -p"]),
+    "output-below-a-file": (
+        [*BOWL, "-o", "sgd", "--output", "taken/best.toml", "--trials", "8"],
+        ["can't write taken"],
+    ),
+    "output-is-a-folder": (
+        [*BOWL, "-o", "sgd", "--output", "folder.toml", "--trials", "8"],
+        ["can't write folder.toml"],
+    ),
     "devices": ([*BOWL, "-o", "sgd", "--trials", "8", "--device", "cpu", "--devices", "99"], ["99", "accepted"]),
 }
 

@@ -70,7 +70,7 @@ def test_the_command_draws_it(folder, handmade, tmp_path, monkeypatch, capsys):
 
     handmade("sgd", [[3.0, 2.0, 1.0]])
     monkeypatch.chdir(tmp_path)
-    assert main(["plot", "handmade", "name-lengths", "--metric", "train_loss", "-o", "x.svg"]) == 0
+    assert main(["plot", "handmade", "name-lengths", "--metric", "train_loss", "--output", "x.svg"]) == 0
     assert capsys.readouterr().out == "Letters of each name. Run handmade, float32 on cpu.\n"
     assert "letters" in (tmp_path / "x.svg").read_text()
 
@@ -80,10 +80,10 @@ def test_refusals_name_it(folder, handmade, tmp_path, monkeypatch, capsys):
 
     handmade("sgd", [[3.0, 2.0, 1.0]])
     monkeypatch.chdir(tmp_path)
-    assert main(["plot", "handmade", "ecdf", "--metric", "train_loss", "-o", "x.svg"]) == 2
+    assert main(["plot", "handmade", "ecdf", "--metric", "train_loss", "--output", "x.svg"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("optbench: metric: not accepted for ecdf; accepted for ") and "name-lengths\n" in error
-    assert main(["plot", "handmade", "name-lengths", "--x", "seconds", "-o", "x.svg"]) == 2
+    assert main(["plot", "handmade", "name-lengths", "--x", "seconds", "--output", "x.svg"]) == 2
     assert "x: not accepted for name-lengths; accepted for curves, grid, ranks, profile, ecdf, ert" in " ".join(
         capsys.readouterr().err.split()
     )

@@ -49,7 +49,7 @@ NAMES = ("largest", "last_seed")
 
 #: With halving, to see it measured there.
 TUNE = [*WORDS[:4], "--steps", "16", "--seeds", "1", "--report-seeds", "2", "--name", "tuned"]
-TUNE += ["--trials", "4", "--search", "halving", "--probe", "largest", "-o", "best.toml"]
+TUNE += ["--trials", "4", "--search", "halving", "--probe", "largest", "--output", "best.toml"]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_is_in_the_tables(optbench):
 @pytest.mark.parametrize("kind", ["curves --metric largest", "grid --metric largest", "convergence --metric last_seed"])
 def test_is_drawn(optbench, kind):
     pytest.importorskip("vl_convert")
-    caption = optbench("plot", "tiny", *kind.split(), "-o", "figure.svg")
+    caption = optbench("plot", "tiny", *kind.split(), "--output", "figure.svg")
     assert kind.split()[-1].replace("_", " ").capitalize() in caption
 
 
