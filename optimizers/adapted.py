@@ -48,13 +48,14 @@ def adapted(
 
     `params` are shapes, `static` and `traced` the hyperparameters that it is built with. Where it is `scheduled`, a
     learning rate that lies in the state is written anew at each step. Raises ValueError where no schedule could reach
-    it, and TypeError for an update that can't be called.
+    it, or where it takes a weight decay and leaves it aside, and TypeError for an update that can't be called.
     """
     if not optimizer.adapts:
         return optimizer
     names = [name for name in traced if name != "weight_decay" or optimizer.decay == "native"]
     seen = _trace(optimizer, params, static, names)
     places = _places(len(names), params, seen.state)
+    _check_decay(seen, names)
     refreshed = _rates_in_state(seen, places, names) if scheduled else frozenset()
     build = _refreshing(optimizer.build, refreshed) if refreshed else optimizer.build
     step = estimated_step(seen.state) if optimizer.step_scale is _ONE else None
@@ -140,6 +141,15 @@ def _declared(update: Callable) -> frozenset[str]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return OFFERED
     return OFFERED & {parameter.name for parameter in parameters}
+
+
+def _check_decay(seen: _Traced, names: Sequence[str]) -> None:
+    """Raise ValueError where an optimizer takes a weight decay that nothing it returns depends on."""
+    if "weight_decay" not in names:
+        return
+    place = names.index("weight_decay")
+    if not any(place in flow.sources for flow in (*seen.updates, *seen.start, *seen.next_state)):
+        raise ValueError("weight_decay is a parameter that makes no difference; hand it on, or take none: it is added")
 
 
 def _rates_in_state(seen: _Traced, places: _Places, names: Sequence[str]) -> frozenset[int]:

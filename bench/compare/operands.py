@@ -1,7 +1,7 @@
 """The operands of a comparison: optimizers of runs, whole runs, and plug-ins that have yet to run."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optbench.errors import StoreError
-from optbench.request import RequestError, Suite, nearest, parse_spec, parse_suite
+from optbench.request import RequestError, Suite, labelled, nearest, parse_spec, parse_suite
 from optbench.store.manifest import read_manifest
 from optbench.store.run import StoredRun, load_stored
 from optbench.store.runs import find_run, list_runs
@@ -45,13 +45,15 @@ def find_operands(words: Sequence[str], results: Path) -> list[Operand]:
     """
     manifests = dict(_manifests(results))
     stored = {folder: _optimizers(manifest) for folder, manifest in manifests.items()}
+    words = [_plugin_behind(word, manifests.values()) for word in words]
     plugins = {word for word in words if _is_plugin(word, results)}
     optimizers = {word for word in words if any(word in names for names in stored.values())}
     operands = []
     for word in words:
         if word in plugins:
-            folders = tuple(folder for folder, names in stored.items() if word in names)
-            operands.append(Operand(word, None, word, folders))
+            shown = parse_spec(word).label or word
+            folders = tuple(folder for folder, names in stored.items() if shown in names)
+            operands.append(Operand(word, None, shown, folders))
         elif word in optimizers:
             folder = _home(word, optimizers - plugins, optimizers, manifests)
             operands.append(Operand(word, load_stored(folder), word))
@@ -60,14 +62,33 @@ def find_operands(words: Sequence[str], results: Path) -> list[Operand]:
     return operands
 
 
+def _plugin_behind(word: str, manifests: Iterable[Mapping[str, Any]]) -> str:
+    """Return the plug-in that a word is a name of, as the newest run was asked for it; any other word as it is."""
+    for manifest in manifests:
+        named = labelled(word, [entry["spec"] for entry in manifest["suite"]["optimizers"]])
+        if named is not None and word == named[1].label:
+            return named[0] if ":" in named[1].name else word
+    return word
+
+
 def _is_plugin(word: str, results: Path) -> bool:
     """Return whether a word names a file, or a module that can be imported, and no run."""
+    word = _without_label(word)
     if re.fullmatch(r"[^:]*\.py:.+", word):
         return True
     top = word.partition(":")[0].partition(".")[0]
     if ":" not in word or not top.isidentifier() or _split(word, results)[0] is not None:
         return False
     return PathFinder.find_spec(top, [str(Path.cwd())]) is not None or find_spec(top) is not None
+
+
+def _without_label(word: str) -> str:
+    """Return a word without the name that it is to be shown as; as it is where it can't be read."""
+    try:
+        label = parse_spec(word).label
+    except RequestError:
+        return word
+    return word.partition("=")[2].strip() if label else word
 
 
 def _home(word: str, together: Set[str], optimizers: Set[str], manifests: Mapping[Path, Mapping[str, Any]]) -> Path:
@@ -164,17 +185,20 @@ def plugin_suite(text: str, other: Operand) -> Suite:
     if other.run.parts and max(part.record.studies for part in other.run.parts) == 1:
         # As of before there were studies, or where one was wanted.
         request |= {"studies": 1, "select_by": request.get("select_by") or ["train_loss"]}
-    entries = {parse_spec(entry["spec"]).name: entry for entry in request["optimizers"]}
+    specs = {entry["spec"]: parse_spec(entry["spec"]) for entry in request["optimizers"]}
+    entries = {specs[entry["spec"]].label or specs[entry["spec"]].name: entry for entry in request["optimizers"]}
     # With its own settings in that run, or else with those of the optimizer it is compared with.
     exact = next((entry for entry in request["optimizers"] if entry["spec"] == text), None)
-    own = exact or entries.get((other.optimizer or "").partition("[")[0], {})
-    entry = {"spec": text} | {name: value for name, value in own.items() if name != "spec" and value is not None}
     rival = (other.optimizer or "").partition("[")[0]
+    own = exact or entries.get(rival, {})
+    entry = {"spec": text} | {name: value for name, value in own.items() if name != "spec" and value is not None}
     # Another plug-in is tuned over what that run says.
+    named = labelled(rival, specs)
+    rival = named[1].name if named else rival
     entry |= {"like": rival} if rival and ":" not in rival else {}
     if "default" in entry.get("learning_rate", request.get("learning_rate", "")):
         entry |= _tuned_rates(other)
-    name = re.sub(r"\W+", "-", Path(text.partition(":")[0]).stem)
+    name = re.sub(r"\W+", "-", Path(_without_label(text).partition(":")[0]).stem)
     problems = [{key: value for key, value in problem.items() if value is not None} for problem in request["problems"]]
     return parse_suite(request | {"name": f"{name}-on-{request['name']}", "problems": problems, "optimizers": [entry]})
 

@@ -124,6 +124,10 @@ def _names(spec: Spec, noun: str, known: Iterable[str], accepted: Callable[[str]
         raise RequestError(f"unknown {noun} {quote(spec.name)}{nearest(spec.name, known)}")
     # A plug-in needs a pattern with a colon: '*' matches the entries that optbench comes with.
     names = [name for name in known if fnmatchcase(name, spec.name) and (":" not in name or ":" in spec.name)]
+    if spec.label and len(names) > 1:
+        raise RequestError(
+            f"{spec.label}={spec.name}: {spec.label} would be shown for {len(names)} {noun}s; accepted: one"
+        )
     if not names:
         raise RequestError(f"no {noun} matches {quote(spec.name)}{nearest(spec.name, known)}")
     matches = [name for name in names if set(spec.parameters) <= set(accepted(name))]

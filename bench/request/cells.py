@@ -8,7 +8,16 @@ from typing import Any, Literal, NamedTuple
 
 from optbench.errors import RequestError, check_name
 from optbench.request.catalogue import OptimizerInfo, match_optimizers, match_problems
-from optbench.request.grammar import DefaultRange, Value, format_spec, geometric, is_range, parse_spec, parse_values
+from optbench.request.grammar import (
+    DefaultRange,
+    Value,
+    format_spec,
+    geometric,
+    is_range,
+    label_of,
+    parse_spec,
+    parse_values,
+)
 from optbench.request.grid import check_rates, parse_batch_sizes, points
 from optbench.request.suite import OptimizerEntry, ProblemEntry, Suite
 
@@ -68,6 +77,7 @@ _to_text: Callable[[Any], str] = json.JSONEncoder(sort_keys=True, allow_nan=Fals
 
 
 class _ProblemChoice(NamedTuple):
+    label: str
     name: str
     parameters: dict[str, Value]
     batch_size: Any
@@ -76,6 +86,7 @@ class _ProblemChoice(NamedTuple):
 
 
 class _OptimizerChoice(NamedTuple):
+    label: str
     name: str
     static: dict[str, Value]
     points: tuple[dict[str, Any], ...]
@@ -91,15 +102,22 @@ def expand(
     choices = _gather(suite.optimizers, lambda entry: _optimizer_choices(entry, suite, optimizers), faults)
     if faults:
         raise RequestError("; ".join(dict.fromkeys(faults)))
+    _check_labels("problem", [(task.label, task.name, task.parameters) for task in tasks], problems)
+    _check_labels("optimizer", [(choice.label, choice.name, choice.static) for choice in choices], optimizers)
     merged = _merge(choices, optimizers)
     unique_tasks = {json.dumps(task, sort_keys=True): task for task in tasks}.values()
-    # Written once: a study has as many cells as there are tasks times choices.
-    labels = [format_spec(choice.name, choice.static) for choice in merged]
-    return tuple(
-        _cell(suite, task, problem, choice, optimizer)
-        for task, problem in ((task, format_spec(task.name, task.parameters)) for task in unique_tasks)
-        for choice, optimizer in zip(merged, labels, strict=True)
-    )
+    return tuple(_cell(suite, task, choice) for task in unique_tasks for choice in merged)
+
+
+def _check_labels(noun: str, choices: Iterable[tuple[str, str, Any]], known: Iterable[str]) -> None:
+    """Raise RequestError where a label is the name of something else, or stands for two things."""
+    names, meanings = {*known}, {}
+    for label, name, parameters in choices:
+        if label.partition("[")[0] in names - {name}:
+            raise RequestError(f"{label}={name}: {label} is the name of another {noun}; accepted: a name of its own")
+        if meanings.setdefault(label, (name, parameters)) != (name, parameters):
+            first = format_spec(*meanings[label])
+            raise RequestError(f"{label} is given to two {noun}s: {first} and {format_spec(name, parameters)}")
 
 
 def canonical_text(cell: Cell, points: str) -> str:
@@ -130,16 +148,19 @@ def _problem_choices(
     own_budget = entry.steps is not None or entry.epochs is not None
     steps, epochs = (entry.steps, entry.epochs) if own_budget else (suite.steps, suite.epochs)
     text = entry.batch_size or suite.batch_size
-    for name, grid in match_problems(parse_spec(entry.spec), problems):
+    spec = parse_spec(entry.spec)
+    for name, grid in match_problems(spec, problems):
         for parameters in points(grid):
+            label = label_of(spec, name, parameters)
             for batch_size in parse_batch_sizes(text) if text else (None,):
-                yield _ProblemChoice(name, _by_key(parameters), batch_size, steps, epochs)
+                yield _ProblemChoice(label, name, _by_key(parameters), batch_size, steps, epochs)
 
 
 def _optimizer_choices(
     entry: OptimizerEntry, suite: Suite, optimizers: Mapping[str, OptimizerInfo]
 ) -> Iterator[_OptimizerChoice]:
-    for match in match_optimizers(parse_spec(entry.spec), optimizers):
+    spec = parse_spec(entry.spec)
+    for match in match_optimizers(spec, optimizers):
         texts = {
             "learning_rate": entry.learning_rate or suite.learning_rate,
             "weight_decay": entry.weight_decay or suite.weight_decay,
@@ -152,7 +173,8 @@ def _optimizer_choices(
         grid["learning_rate"] = _resolve(grid["learning_rate"], info.learning_rates)
         grid["weight_decay"] = _resolve(grid["weight_decay"], info.weight_decays, 0.0)
         for static in points(match.static):
-            yield _OptimizerChoice(match.name, _by_key(static), points(grid), has_range)
+            label = label_of(spec, match.name, static)
+            yield _OptimizerChoice(label, match.name, _by_key(static), points(grid), has_range)
 
 
 def _ranges(name: str, like: str | None, optimizers: Mapping[str, OptimizerInfo]) -> OptimizerInfo:
@@ -189,8 +211,7 @@ def _merge(choices: Iterable[_OptimizerChoice], optimizers: Mapping[str, Optimiz
     for choice in choices:
         defaults = optimizers[choice.name].hyperparameters
         unfilled = sorted(key for key in choice.points[0] if defaults.get(key) is None)
-        label = format_spec(choice.name, choice.static)
-        groups.setdefault((label, *unfilled), []).append(choice)
+        groups.setdefault((choice.label, *unfilled), []).append(choice)
     return [
         group[0]._replace(
             points=_unite((choice.points for choice in group), optimizers[group[0].name]),
@@ -208,11 +229,11 @@ def _unite(grids: Iterable[tuple[dict[str, Any], ...]], info: OptimizerInfo) -> 
     return tuple(dict(zip(axes, row, strict=True)) for row in sorted(rows))
 
 
-def _cell(suite: Suite, task: _ProblemChoice, problem: str, choice: _OptimizerChoice, optimizer: str) -> Cell:
+def _cell(suite: Suite, task: _ProblemChoice, choice: _OptimizerChoice) -> Cell:
     studies = suite.studies or max(suite.report_seeds, 1)
     return Cell(
-        problem=problem,
-        optimizer=optimizer,
+        problem=task.label,
+        optimizer=choice.label,
         problem_name=task.name,
         problem_parameters=task.parameters,
         optimizer_name=choice.name,

@@ -4,11 +4,12 @@ values  0,1e-4:1e-1:4    numbers, and start:stop:count, which is geometric and i
         true,relu,"a,b"  text needs quotes where it holds one of , : = [ ] "
         default:8        the optimizer's own learning-rate range in 8 values; of weight decay 0 and 7 values
 spec    adamw[b1=0.8:0.95:3,weight_decay=0,0.1]
+        Cautious=./mine.py:make[momentum=0.8]    shown as Cautious
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -24,6 +25,7 @@ _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _BARE = re.compile(r"(?:[A-Za-z_/~]|\.\.?/)[\w./~+*?-]*", re.ASCII)
+_LABEL = re.compile(r"\w[\w .()+-]*")
 _RESERVED = {"true", "false", "nan", "inf", "infinity"}
 LARGEST_INTEGER = 2**63 - 1
 _LARGEST_COUNT = 10_000
@@ -38,10 +40,12 @@ class DefaultRange:
 
 @dataclass(frozen=True)
 class Spec:
-    """A name (or pattern, or plug-in) and the requested values of its parameters."""
+    """A name (or pattern, or plug-in), the requested values of its parameters, and what it is shown as."""
 
     name: str
     parameters: dict[str, tuple[Value | DefaultRange, ...]]
+    #: "" where it is shown by its name.
+    label: str = ""
 
 
 def parse_values(text: str) -> tuple[Value | DefaultRange, ...]:
@@ -58,23 +62,32 @@ def is_range(text: str) -> bool:
 def parse_spec(text: str) -> Spec:
     """Return the spec of `name` or `name[key=values,...]`; an item without `=` continues the key before it.
 
-    Raises RequestError for other text.
+    With `Label=` before it, that is what it is shown as. Raises RequestError for other text.
     """
     try:
         mask = _mask(text)
         end = mask.find("[")
-        name = text[: end if end >= 0 else len(text)].strip()
+        label, named, name = text[: end if end >= 0 else len(text)].rpartition("=")
+        label, name = _check_label(label.strip()) if named else "", name.strip()
         if not name:
             raise RequestError("the name is missing")
         if any(mark in name for mark in '",=]'):
             raise RequestError('a name holds none of , = ] " (give one name at a time, parameters in [brackets])')
         if end < 0:
-            return Spec(name, {})
+            return Spec(name, {}, label)
         if mask.count("[") != 1 or mask.count("]") != 1 or not mask.rstrip().endswith("]"):
             raise RequestError("the brackets do not match")
-        return Spec(name, _parse_parameters(text[end + 1 : mask.index("]")]))
+        return Spec(name, _parse_parameters(text[end + 1 : mask.index("]")]), label)
     except RequestError as error:
         raise RequestError(f"{quote(text)}: {error}") from None
+
+
+def _check_label(label: str) -> str:
+    """Return what something is to be shown as. Raises RequestError for what tables and patterns couldn't hold."""
+    if not _LABEL.fullmatch(label):
+        accepted = "accepted: letters, digits, spaces and . _ + - ( ), as in Cautious=./mine.py:make"
+        raise RequestError(f"{quote(label)} is no name to be shown by; {accepted}")
+    return label
 
 
 def split(text: str) -> list[str]:
@@ -105,6 +118,19 @@ def format_spec(name: str, parameters: Mapping[str, Any]) -> str:
     if not parameters:
         return name
     return f"{name}[{','.join(f'{key}={format_values(parameters[key])}' for key in sorted(parameters))}]"
+
+
+def label_of(spec: Spec, name: str, values: Mapping[str, Any]) -> str:
+    """Return what one choice of a spec is shown as: its label, with what tells it from others of the same spec."""
+    if not spec.label:
+        return format_spec(name, values)
+    return format_spec(spec.label, {key: value for key, value in values.items() if len(spec.parameters[key]) > 1})
+
+
+def labelled(label: str, specs: Iterable[str]) -> tuple[str, Spec] | None:
+    """Return the spec that gives a label, as it was written and read; None where none does."""
+    read = ((text, parse_spec(text)) for text in specs)
+    return next(((text, spec) for text, spec in read if spec.label and spec.label == label.partition("[")[0]), None)
 
 
 def format_values(values: Any) -> str:

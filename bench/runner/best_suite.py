@@ -39,7 +39,11 @@ def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[s
     """
     cell = jobs[0].cell
     words = {"name": name, "description": description}
-    task = {"spec": cell.problem, "batch_size": str(cell.batch_size), "steps": cell.steps}
+    task = {
+        "spec": _spec(cell.problem, cell.problem_name, cell.problem_parameters),
+        "batch_size": str(cell.batch_size),
+        "steps": cell.steps,
+    }
     budget = {"seeds": cell.seeds, "report_seeds": cell.report_seeds, "record_every": cell.record_every}
     budget |= {"dtype": cell.dtype, "decay": cell.decay, "seed": cell.seed}
     if cell.probes:
@@ -54,8 +58,15 @@ def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[s
 def entry_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     apart = {name: settings[name] for name in ("learning_rate", "weight_decay")}
     own = {name: value for name, value in settings.items() if name not in (*apart, "schedule")}
-    spec = format_spec(job.cell.optimizer_name, {**job.cell.optimizer_static, **own})
+    spec = _spec(job.cell.optimizer, job.cell.optimizer_name, job.cell.optimizer_static, own)
     return {"spec": spec, **apart, "schedule": settings.get("schedule", "constant")}
+
+
+def _spec(label: str, name: str, static: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+    """Return what is asked for under a label, with the label where it is another than the name."""
+    text = format_spec(name, {**static, **(own or {})})
+    shown = label.partition("[")[0]
+    return text if shown == name else f"{shown}={text}"
 
 
 def _lines(fields: Mapping[str, Any]) -> Iterable[str]:

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from optbench.analyse.outcomes import Slice
+from optbench.request import format_value, labelled
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
 from optbench.tables.convergence import AFTER, main_value, summarise_cells, worst_last
-from optbench.tables.table_kind import TableKind, of_parts
+from optbench.tables.table_kind import TableKind
 
 
-def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+def best(parts: Sequence[Part], view: Slice, specs: Sequence[str] = ()) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the best settings of each optimizer on each problem at each batch size: (columns, rows).
 
+    `specs` are those that the optimizers were asked for by, which a name of their own stands for.
     Over batch sizes that saw as many examples, as in runs by epochs, there is one row.
 
     Raises ValueError if trials are not stored.
@@ -32,7 +34,7 @@ def best(parts: Sequence[Part], view: Slice) -> tuple[list[str], list[dict[str, 
         first = {row["optimizer"]: row for row in reversed(members)}
         best_rows += [row for row in members if first[row["optimizer"]] is row]
     for row in best_rows:
-        row["settings"] = None if row["learning_rate"] is None else _settings(row, settings)
+        row["settings"] = None if row["learning_rate"] is None else _settings(row, settings, specs)
     names = ["problem", "optimizer", "batch_size", "settings", "train_loss", "train_loss_low", "train_loss_high"]
     return [*names, "test_loss", "test_accuracy", "at_edge"], best_rows
 
@@ -61,14 +63,29 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     return lines + (["the best over batch sizes, which all saw as many examples"] if several & equal else [])
 
 
-def _settings(row: Mapping[str, Any], names: Sequence[str]) -> str:
+def _settings(row: Mapping[str, Any], names: Sequence[str], specs: Sequence[str]) -> str:
     words = [f"--batch-size {row['batch_size']}"]
     words += [f"--schedule '{row['schedule']}'"] if row.get("schedule") else []
     values = {name: row[name] for name in names if name != "schedule" and row.get(name) is not None}
-    assignments = ",".join(f"{name}={value!r}" for name, value in values.items())
     name, _, static = row["optimizer"].partition("[")
+    named = labelled(name, specs)
+    if named is not None:
+        spec = named[1]
+        # What has one value isn't part of what it is shown as.
+        fixed = {key: one for key, (one, *more) in spec.parameters.items() if not more and key not in values}
+        values = fixed | values
+        name = f"{name}={spec.name}"
+    assignments = ",".join(f"{name}={_text(value)}" for name, value in values.items())
     arguments = ",".join(text for text in (static.removesuffix("]"), assignments) if text)
     return f"-o '{name}[{arguments}]' {' '.join(words)}"
 
 
-TABLE = TableKind("the best settings of each optimizer", of_parts(best), notes, section="Results")
+def _text(value: Any) -> str:
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else format_value(value)
+
+
+def _best(run: StoredRun, view: Slice) -> tuple[list[str], list[dict[str, Any]]]:
+    return best(run.parts, view, [entry["spec"] for entry in run.manifest["suite"]["optimizers"]])
+
+
+TABLE = TableKind("the best settings of each optimizer", _best, notes, section="Results")

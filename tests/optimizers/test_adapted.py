@@ -114,6 +114,15 @@ def test_a_decay_that_is_asked_for_is_the_only_one(decay):
     assert_same(train(entry(own_decay), decay=decay), train(catalogue()["adamw"], decay=decay))
 
 
+def leaving_decay_aside(learning_rate, weight_decay):
+    return optax.adam(learning_rate)
+
+
+def test_a_decay_that_is_taken_and_left_aside_is_refused():
+    with pytest.raises(ValueError, match="weight_decay is a parameter that makes no difference"):
+        train(entry(leaving_decay_aside), decay=DECAY)
+
+
 #: Optimizers of optbench's own as a user would write them.
 COPIES = {
     "schedule_free_sgd": lambda learning_rate: optax.contrib.schedule_free_sgd(learning_rate),

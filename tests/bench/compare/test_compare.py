@@ -297,7 +297,10 @@ class TestPlugin:
     def test_is_tuned_over_the_learning_rates_of_the_other(self, tiny, plugin, tmp_path):
         """A copy of adamw is adamw, whatever range a plug-in has by default."""
         tiny("baseline", optimizers=["adamw"], learning_rate="default:3", weight_decay="default:2", report_seeds=6)
-        code = "import optax\ndef make(learning_rate, weight_decay=0.0): return optax.adam(learning_rate)"
+        code = """
+        import optax
+        def make(learning_rate, weight_decay): return optax.adamw(learning_rate, weight_decay=weight_decay)
+        """
         text = plugin(code)
         compared = compare_optimizers([text, "adamw"], results=tmp_path / "results")
         (row,) = compared.per_problem.to_records()

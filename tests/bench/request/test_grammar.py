@@ -78,7 +78,7 @@ def test_specs(text, spec):
 
 
 BAD_SPECS = {
-    "name": ["", " ", "[a=1]", "a,b", "a=1", 'a"', '"a"', "a\n[b=1]"],
+    "name": ["", " ", "[a=1]", "a,b", 'a"', '"a"', "a\n[b=1]"],
     "brackets": ["a[", "a]", "a[b=1][c=2]", "a[b=[1]]", "a[b=1]c"],
     "keys": ["a[b]", "a[=1]", "a[b=1,b=2]", "a[1=2]", "a[b c=1]"],
     "values": ["a[]", "a[b=]", "a[b=1,]", 'a[b="]', "a[b=c=d]", "a[b==1]"],
