@@ -137,7 +137,15 @@ def test_jax_is_imported_where_it_may():
 
 def test_every_folder_is_installed():
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert packages == sorted(name for name, path in FILES.items() if path.stem == "__init__")
+    code = [name for name, path in FILES.items() if path.stem == "__init__"]
+    assert packages == sorted([*code, "optbench.reference"])
+
+
+def test_every_reference_run_is_installed():
+    words = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folder = ROOT / words["package-dir"]["optbench.reference"]
+    installed = {path for pattern in words["package-data"]["optbench.reference"] for path in folder.glob(pattern)}
+    assert installed == {path for path in folder.rglob("*") if path.is_file()} and len(installed) > 1
 
 
 def ends_or_prints(text: str) -> set[str]:

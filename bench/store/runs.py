@@ -11,6 +11,9 @@ from uuid import uuid4
 from optbench.errors import StoreError
 from optbench.store.locations import ROOT, as_store_error, children, has_folders, locate, make_folder, replace
 
+#: Folders that hold `reference`, the runs that come with optbench: of a checkout, and of an installed copy.
+REFERENCES = (ROOT / "results", Path(__file__).resolve().parents[1])
+
 #: A file is written in seconds: one that is still temporary after so long belongs to nobody.
 STALE_SECONDS = 86_400
 
@@ -76,7 +79,8 @@ def find_run(results: Path, run: str) -> Path:
     if run == "latest" and (runs := list_runs(results)):
         return runs[0]
     name = f"{run}/quick" if run == "reference" else run
-    for folder in (results / name, locate(run), *([ROOT / "results" / name] if name.startswith("reference/") else ())):
+    references = [folder / name for folder in REFERENCES] if name.startswith("reference/") else []
+    for folder in (results / name, locate(run), *references):
         if run and (folder / "manifest.json").is_file():
             return folder
     names = ", ".join(folder.name for folder in list_runs(results)[:8]) or "none yet (make one: optbench run smoke)"

@@ -88,17 +88,18 @@ class TestSteps:
             assert said.code == 2 and "not accepted beside the run 'study'" in said.err
         assert "unknown suite 'studi'" in optbench("throughput", "studi", *BRIEF).err
 
-    def test_a_run_whose_cells_would_be_others_is_not_timed(self, optbench, handmade, tmp_path):
-        handmade("sgd", [[3.0, 2.0, 1.0]])
-        path = tmp_path / "results" / "handmade" / "manifest.json"
+    def test_a_run_whose_cells_would_be_others_is_not_timed(self, optbench, words, tmp_path):
+        optbench("run", *words, "-o", "sgd", "--learning-rate", "0.1", "--name", "study")
+        path = tmp_path / "results" / "study" / "manifest.json"
         before = json.loads(path.read_text())
-        suite = {"problems": [{"spec": "quadratic[dim=3]"}], "optimizers": [{"spec": "sgd"}], "dtype": "float32"}
-        path.write_text(json.dumps(before | {"suite": suite}))
-        said = optbench("throughput", "handmade", *BRIEF)
-        assert said.code == 2 and "run 'handmade' was trained by other code" in said.err
-        path.write_text(json.dumps(before | {"suite": suite, "tuned": {"search": "grid"}}))
-        assert "run 'handmade' was tuned" in optbench("throughput", "handmade", *BRIEF).err
-        assert json.loads(path.read_text())["cells"] == before["cells"]
+        for change, message in (
+            ({"cells": [before["cells"][0] | {"key": "0" * 24}]}, "run 'study' was trained by other code"),
+            ({"tuned": {"search": "grid"}}, "run 'study' was tuned"),
+        ):
+            text = json.dumps(before | change)
+            path.write_text(text)
+            said = optbench("throughput", "study", *BRIEF)
+            assert said.code == 2 and message in said.err and path.read_text() == text
 
     def test_options_are_heard(self, optbench, monkeypatch):
         given = {}

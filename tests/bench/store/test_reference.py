@@ -191,3 +191,14 @@ def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
     page = report([load(reference)], reference / "report.html")
     assert "1 of 2 cells finished, 1 missing, the trials of the grids are not kept" in page
     assert "Every trial" not in page
+
+
+def test_those_of_an_installed_copy_are_found_where_no_checkout_is(reference, tmp_path, monkeypatch):
+    from optbench.store import runs
+
+    installed = tmp_path / "site-packages" / "optbench"
+    (installed / "reference").mkdir(parents=True)
+    reference.rename(installed / "reference" / "quick")
+    monkeypatch.setattr(runs, "REFERENCES", (tmp_path / "nowhere", installed))
+    for name in ("reference", "reference/quick"):
+        assert runs.find_run(tmp_path / "results", name) == installed / "reference" / "quick"
