@@ -73,18 +73,31 @@ def _told(row: dict[str, Any], documented: str) -> str:
 
 
 @list_app.command
-def optimizers(*, json: Json = False) -> None:
-    """List the optimizers, with their learning rates, hyperparameters and sources."""
+def optimizers(name: str | None = None, *, json: Json = False) -> None:
+    """List the optimizers, with their learning rates, hyperparameters and sources; or one of them.
+
+    Parameters
+    ----------
+    name
+        An optimizer, or a pattern as in 'adam*'.
+    json
+        Print JSON.
+    """
+    from fnmatch import fnmatchcase
+
     from optbench.optimizers import catalogue
     from optbench.present.table import Table
-    from optbench.request import OptimizerInfo
+    from optbench.request import OptimizerInfo, RequestError, nearest
 
+    entries = {key: entry for key, entry in catalogue().items() if name is None or fnmatchcase(key, name)}
+    if name is not None and not entries:
+        raise RequestError(f"unknown optimizer {name!r}{nearest(name, catalogue())}")
     rows = []
-    for name, entry in catalogue().items():
-        hyperparameters = ", ".join(f"{key}={_shown(value)}" for key, value in entry.hyperparameters.items())
+    for key, entry in entries.items():
+        hyperparameters = ", ".join(f"{word}={_shown(value)}" for word, value in entry.hyperparameters.items())
         decays = OptimizerInfo(entry.learning_rates, {}, own_weight_decays=entry.weight_decays).weight_decays
         numbers = (*entry.learning_rates, entry.default_learning_rate, *decays)
-        rows.append((name, *numbers, hyperparameters, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
+        rows.append((key, *numbers, hyperparameters, ", ".join(sorted(entry.needs)), entry.decay, entry.source))
     ends = ("learning_rate_low", "learning_rate_high", "default_learning_rate", "weight_decay_low", "weight_decay_high")
     columns = ("optimizer", *ends, "hyperparameters", "needs", "decay", "source")
     notes = (

@@ -88,7 +88,10 @@ def run(
         )
     if options.name and (others := len(done.stored.others)):
         cells = "1 cell" if others == 1 else f"{others} cells"
-        say(f"{options.name} also holds {cells} of other requests or code, kept on disk and in none of its tables")
+        say(
+            f"{options.name} also holds {cells} of other requests or code, kept on disk and in none of its tables; "
+            "another --name keeps both apart"
+        )
     if done.missing:
         say(f"{done.missing} of {len(done.manifest['cells'])} cells are left; the same command goes on from there")
     return 1 if done.failed or done.missing else 0

@@ -17,8 +17,9 @@ from optbench.history.trends import Trend, fitting_trends
 MOST_PANELS = 12
 #: Of the entries that a panel has, so many have their number below.
 MOST_TICKS = 8
-#: What is drawn where no measure is asked for: the first that a problem has of what training came to, and its seconds.
-MEASURES = ("gap", "train_loss", "step_seconds")
+#: What is drawn where no measure is asked for: the first that a problem has of what training came to, and its seconds,
+#: a step's or those of another project's benchmark.
+MEASURES = ("gap", "train_loss", "step_seconds", "seconds")
 
 
 def plot(history: History, chosen: Mapping[str, Sequence[str]], last: int | None, path: Path, options: Options) -> str:

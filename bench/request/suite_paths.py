@@ -32,16 +32,19 @@ def _entries(entries: Any, folder: Path) -> Any:
 def _spec(text: Any, folder: Path) -> Any:
     """Return a spec with its paths relative to the current folder; what is no spec is refused later, as it stands."""
     try:
-        name, parameters = vars(parse_spec(text)).values()
-    except (RequestError, TypeError):
+        spec = parse_spec(text)
+    except (RequestError, TypeError, AttributeError):
         return text
+    name, parameters = spec.name, spec.parameters
     location, colon, function = name.rpartition(":")
     own_name = f"{_path(location, folder)}:{function}" if colon and location.endswith(".py") else name
     own = {
         key: tuple(_path(value, folder) if isinstance(value, str) else value for value in each)
         for key, each in parameters.items()
     }
-    return text if (own_name, own) == (name, parameters) else format_spec(own_name, own)
+    if (own_name, own) == (name, parameters):
+        return text
+    return f"{spec.label}={format_spec(own_name, own)}" if spec.label else format_spec(own_name, own)
 
 
 def _path(text: str, folder: Path) -> str:

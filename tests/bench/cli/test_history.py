@@ -155,3 +155,29 @@ def test_checking_draws_nothing(several):
         code = f"import sys\nfrom optbench.cli import main\nmain({['history', *words]!r})\nprint('loaded:', {loaded})"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.stdout.rpartition("loaded: ")[2] == "[]\n", (words, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words", [["history", "report", "--output", "a.html"], ["report", "--output", "a.html"]], ids=str
+)
+def test_a_history_has_a_page_without_a_run(several, tmp_path, words):
+    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert")
+    said = several(*words, "--history", "results/history")
+    assert said.code == 0 and said.out.startswith("a.html: ")
+    page = (tmp_path / "a.html").read_text()
+    assert "optbench: history" in page and "Suite smoke" in page
+
+
+def test_seconds_of_zero_and_nan_are_told_in_every_command(optbench, about, seconds):
+    from optbench.history.entries import write_entry
+
+    for number, value in enumerate([0.0, 1e-9, float("nan"), 1e-3]):
+        row = seconds(value, "seconds", problem="t.py::test_a", optimizer="", batch_size="", dtype="", settings="")
+        write_entry("results/history", about(number), [row])
+        check = optbench("history", "check")
+        assert check.code == (2 if number == 0 else 0)
+    compared = optbench("history", "compare", "latest~3", "latest")
+    assert compared.code == 0 and "measured as zero before, which has no ratio" in " ".join(compared.out.split())
+    for words in (["show"], ["list"], ["export", "latest~1", "--format", "bencher"]):
+        assert optbench("history", *words).code == 0

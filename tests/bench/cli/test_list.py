@@ -62,6 +62,14 @@ def test_list_optimizers(optbench):
     ]
 
 
+def test_optimizers_are_listed_by_name_and_pattern(optbench):
+    names = [row["optimizer"] for row in rows(optbench, "list", "optimizers", "adam*", "--json")]
+    assert {"adam", "adamw"} <= set(names) and all(name.startswith("adam") for name in names)
+    assert [row["optimizer"] for row in rows(optbench, "list", "optimizers", "muon", "--json")] == ["muon"]
+    unknown = optbench("list", "optimizers", "muonn")
+    assert unknown.code == 2 and "unknown optimizer 'muonn'; did you mean 'muon'?" in unknown.err
+
+
 def test_list_suites(optbench):
     listed = rows(optbench, "list", "suites", "--json")
     assert [row["suite"] for row in listed] == ["landscape", "leaderboard", "networks", "quick", "smoke", "standard"]

@@ -46,7 +46,7 @@ def test_a_plug_in_that_is_not_there_is_told_with_the_path_that_was_looked_at(ho
 
 SUITE = """
 problems = ["quadratic", {{ spec = 'linear_regression[data="{data}"]', steps = 3 }}]
-optimizers = ["{plugin}", "sgd"]
+optimizers = ["{plugin}", "sgd", "Mine={plugin}"]
 """
 
 
@@ -67,6 +67,7 @@ def specs(suite):
 
 def test_paths_in_a_suite_count_from_its_file(studies, tmp_path, monkeypatch):
     expected = ["quadratic", 'linear_regression[data="./studies/a b.csv"]', "./studies/mine.py:make", "sgd"]
+    expected.append("Mine=./studies/mine.py:make")
     assert specs(load_suite("studies/mine.toml")) == expected
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

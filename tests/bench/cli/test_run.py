@@ -56,7 +56,10 @@ def test_another_request_under_the_same_name_is_told(optbench, words):
     command = ["run", *words, "--learning-rate", "0.1", "--name", "study"]
     assert "other requests" not in optbench(*command, "-o", "sgd").err
     said = optbench(*command, "-o", "adam").err.splitlines()[-1]
-    assert said == "study also holds 1 cell of other requests or code, kept on disk and in none of its tables"
+    assert said == (
+        "study also holds 1 cell of other requests or code, kept on disk and in none of its tables; another "
+        "--name keeps both apart"
+    )
     # Together they are one request again.
     assert "other requests" not in optbench(*command, "-o", "adam", "-o", "sgd").err
 

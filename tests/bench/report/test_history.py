@@ -65,3 +65,16 @@ def test_the_page_has_a_section_of_it(handmade, history, tmp_path):
     page = report([run], tmp_path / "report.html", history=history)
     assert ">History<" in page and "Series whose level changed" in page
     assert ">History<" not in report([run], tmp_path / "report.html")
+
+
+def test_a_page_of_a_history_alone_has_a_section_for_each_suite(history):
+    from optbench.figures.figure import Options
+    from optbench.report.history import history_page
+
+    page = history_page(history, Options(interactive=True, width=1240))
+    assert [section.title for section in page.sections] == ["Suite handmade", "Suite other"]
+    assert page.summary[0].startswith(f"13 entries in {history.place}, the newest of 2026-01-01T20:00:00Z: ")
+    (first, *_), (other, *rest) = (section.blocks for section in page.sections)
+    # Every series of the suite, those of a problem that no run has here too.
+    assert "12 entries of suite handmade" in first.texts[0] and "1 of 3 series changed" in first.texts[0]
+    assert "1 entry of suite other" in other.texts[0] and rest
