@@ -67,7 +67,9 @@ def _plugin_behind(word: str, manifests: Iterable[Mapping[str, Any]]) -> str:
     for manifest in manifests:
         named = labelled(word, [entry["spec"] for entry in manifest["suite"]["optimizers"]])
         if named is not None and word == named[1].label:
-            return named[0] if ":" in named[1].name else word
+            # A function that was handed over from Python is known by its name alone.
+            is_file = ":" in named[1].name and not named[1].name.startswith("python.")
+            return named[0] if is_file else word
     return word
 
 

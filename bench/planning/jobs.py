@@ -8,12 +8,15 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from optbench import problems
 from optbench.errors import check_name, nearest, quote
+from optbench.optimizers import catalogue
 from optbench.planning.cell_key import keyer
+from optbench.planning.in_process import as_specs
 from optbench.planning.problem_cache import Make, maker
 from optbench.planning.registry import Implementations, implementations
 from optbench.problems.problem import Problem
-from optbench.request import Cell, RequestError, Suite, expand, load_suite, override
+from optbench.request import Cell, RequestError, Suite, expand, load_suite, override, plain
 from optbench.store import manifest
 from optbench.store.locations import locate
 from optbench.sweep import devices
@@ -54,8 +57,12 @@ def resolve_suite(suite: str | Suite | None, **overrides: Any) -> Suite:
     """Load a suite and apply what is asked on top of it. Raises RequestError for what can't be asked.
 
     None stands for `quick`, or for its problems or optimizers alone where the others are given: then every other word
-    has its default.
+    has its default. Optimizers and problems may be functions.
     """
+    overrides = plain(overrides)
+    for noun, known in (("optimizers", catalogue), ("problems", problems.families)):
+        if overrides.get(noun) is not None:
+            overrides[noun] = as_specs(overrides[noun], noun, lambda name, known=known: name in known())
     if suite is None:
         quick = load_suite("quick")
         is_partial = bool(overrides.get("problems") or overrides.get("optimizers"))

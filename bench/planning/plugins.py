@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from optbench.errors import RequestError, nearest, one_line
 from optbench.planning.code_digest import code_digest
+from optbench.planning.in_process import handed_over, is_in_process
 from optbench.planning.isolation import apart
 from optbench.planning.named_files import named_files
 from optbench.planning.plugin_imports import in_view, offer
@@ -57,6 +58,10 @@ def load_plugin(text: str) -> Plugin:
 
     Raises RequestError, in one line, where there is no such file, module or name, or importing it fails.
     """
+    if is_in_process(text):
+        value, sources, identity = handed_over(text)
+        code = tuple(_digest(path, path.read_bytes()) for path in sources.modules.values())
+        return Plugin(value, sources, (*code, *identity), {})
     location, _, name = text.rpartition(":")
     try:
         with apart():

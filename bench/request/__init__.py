@@ -15,7 +15,7 @@ from optbench.request.grammar import (
     parse_values,
 )
 from optbench.request.schedule import Schedule, parse_schedule
-from optbench.request.suite import Suite, list_suites, load_suite, override, parse_suite
+from optbench.request.suite import Suite, list_suites, load_suite, override, parse_suite, plain
 
 __all__ = [
     "Catalogue",
@@ -43,4 +43,5 @@ __all__ = [
     "parse_spec",
     "parse_suite",
     "parse_values",
+    "plain",
 ]

@@ -29,6 +29,22 @@ _LATER = ("probes", "studies", "select_by", "like")
 _RIVALS = {"steps": "epochs", "epochs": "steps", "records": "record_every", "record_every": "records"}
 
 
+def plain(value: Any) -> Any:
+    """Return a value with Python's own numbers and lists in place of numpy's, jax's and pandas', at any depth."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range) and not hasattr(value, "_fields"):
+        return [plain(item) for item in value]
+    array: Any = value
+    if not hasattr(array, "dtype") or not hasattr(array, "tolist"):
+        return value
+    if getattr(array, "ndim", 0):
+        return [plain(item) for item in array]
+    number = array.tolist()
+    # As it is written: 0.1 in float32 is 0.1, and not 0.10000000149.
+    return float(str(array)) if isinstance(number, float) and array.dtype.itemsize < 8 else number
+
+
 def _text(value: Any) -> str:
     """Return a number, a text or a list of them as the text that the grammar reads. Raises RequestError for others."""
     items = value if isinstance(value, list | tuple) else [value]
@@ -177,7 +193,7 @@ def parse_suite(values: Mapping[str, Any], origin: str = "", catalogue: Catalogu
     Raises RequestError that lists all faults.
     """
     try:
-        return Suite.model_validate(dict(values), context=catalogue)
+        return Suite.model_validate(plain(values), context=catalogue)
     except ValidationError as error:
         faults = "; ".join(dict.fromkeys(map(_fault, error.errors(include_url=False))))
         raise RequestError(f"{origin}: {faults}" if origin else faults) from None
@@ -210,7 +226,7 @@ def override(suite: Suite, catalogue: Catalogue | None = None, **changes: Any) -
 
     None and empty lists change nothing. Raises RequestError for invalid values.
     """
-    changes = {key: value for key, value in changes.items() if value is not None and value not in ((), [])}
+    changes = {key: value for key, value in plain(changes).items() if value is not None and value not in ((), [])}
     replaced = set(changes) | {_RIVALS[key] for key in changes if key in _RIVALS}
     values = {key: value for key, value in suite.model_dump(exclude_none=True).items() if key not in replaced}
     for kind in {"problems", "optimizers"} & set(values):

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from optbench.errors import refused
+from optbench.planning.in_process import is_in_process
 from optbench.planning.jobs import Job, describe_run, pick_devices, plan_jobs, resolve_suite, run_place
+from optbench.planning.registry import plugins_of
 from optbench.request import RequestError, Suite
 from optbench.results import Run
 from optbench.runner.enough_seeds import seeds_warning
@@ -70,6 +72,7 @@ def run(
         opened = nullcontext(here(pick_devices(device, devices), compile_cache))
     else:
         _check_one_process(devices, trace)
+        _check_in_files(asked)
         open_executor = _cluster_opener()
         plan_jobs(asked, NO_MACHINE)
         check_writable(folder)
@@ -161,6 +164,12 @@ def _check_one_process(devices: int, trace: str | Path | None) -> None:
         raise RequestError(f"devices: {devices} is not accepted with a cluster, which has a worker per device")
     if trace is not None:
         raise RequestError("trace is not accepted with a cluster; accepted: in one process")
+
+
+def _check_in_files(asked: Suite) -> None:
+    """Raise RequestError for functions, which only this process knows."""
+    for name in (name for names in plugins_of(asked) for name in names if is_in_process(name)):
+        raise RequestError(f"{name} is a function, which no worker of a cluster has; accepted: ./file.py:make")
 
 
 @contextmanager

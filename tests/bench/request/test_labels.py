@@ -2,7 +2,7 @@
 
 import pytest
 
-from optbench.request import OptimizerInfo, RequestError, Spec, expand, labelled, parse_spec, parse_suite
+from optbench.request import OptimizerInfo, RequestError, Spec, expand, labelled, load_suite, parse_spec, parse_suite
 
 OPTIMIZERS = {
     "adamw": OptimizerInfo((1e-4, 0.3), {"b1": 0.9, "nesterov": False}),
@@ -64,3 +64,11 @@ def test_what_a_name_stands_for_is_read_off_the_request():
     assert labelled("Mine", specs) == (specs[1], parse_spec(specs[1]))
     assert labelled("Mine[momentum=0.8]", specs) == (specs[1], parse_spec(specs[1]))
     assert labelled("sgd", specs) is None
+
+
+def test_a_named_file_beside_a_suite_keeps_its_name(tmp_path, monkeypatch):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "mine.py").write_text("")
+    (tmp_path / "study" / "suite.toml").write_text("problems = ['quadratic']\noptimizers = ['Mine=./mine.py:make']")
+    monkeypatch.chdir(tmp_path)
+    assert load_suite("study/suite.toml").optimizers[0].spec == "Mine=./study/mine.py:make"
