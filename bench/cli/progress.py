@@ -69,7 +69,9 @@ class Reporter:
     def progress(self, progress: "Progress") -> None:
         """Show what happened to a cell."""
         cell = progress.job.cell
-        label = f"{cell.problem} / {cell.optimizer}" + ("" if cell.batch_size == "full" else f" / {cell.batch_size}")
+        label = f"{cell.problem} / {cell.optimizer}" + (
+            "" if cell.batch_size in (None, "full") else f" / {cell.batch_size}"
+        )
         if progress.outcome == Outcome.STARTED:
             self._say(progress.message, f"{self._speed()}  {label}")
             return
