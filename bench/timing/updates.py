@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, PyTree
 
+from optbench.optimizers.adapted import adapted
 from optbench.optimizers.optimizer import Optimizer
 from optbench.sweep.memory import tree_bytes
 from optbench.sweep.step import build
@@ -74,6 +75,7 @@ SHAPES: dict[str, Callable[[int], Shapes]] = {"transformer": transformer, "flat"
 
 def needed_bytes(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> int:
     """Return the memory that timing an optimizer takes, without allocating it: gradient, parameters and state twice."""
+    optimizer = _resolved(optimizer, settings, shapes, dtype)
     gradient, carry = jax.eval_shape(lambda: _start(optimizer, settings, shapes, dtype))
     return tree_bytes(gradient) + 2 * tree_bytes(carry)
 
@@ -84,6 +86,7 @@ def update_loop(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shape
     Counted as moved: parameters, gradient and state read once, parameters and state written once. `settings` are the
     optimizer's hyperparameters. Call inside `devices.settings(...)`.
     """
+    optimizer = _resolved(optimizer, settings, shapes, dtype)
     gradient, carry = jax.jit(lambda: _start(optimizer, settings, shapes, dtype))()
 
     def call(gradient: PyTree, carry: PyTree, index: Array) -> PyTree:
@@ -100,6 +103,14 @@ def update_loop(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shape
     period = optimizer.period(settings)
     num_flops = flops.count(call, gradient, carry, np.int32(0), period=period)
     return Loop(call, gradient, carry, num_flops, period), state_bytes, bytes_moved
+
+
+def _resolved(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> Optimizer:
+    """Return an optimizer as it trains such a tree: a user's shows only then what its update takes."""
+    params = {name: jax.ShapeDtypeStruct(shape, np.dtype(dtype)) for name, shape in shapes.items()}
+    traced = [name for name, value in settings.items() if isinstance(value, float)]
+    static = {name: value for name, value in settings.items() if name not in traced}
+    return adapted(optimizer, params, static, traced, scheduled=False)
 
 
 def _start(optimizer: Optimizer, settings: Mapping[str, Any], shapes: Shapes, dtype: str) -> tuple[PyTree, PyTree]:

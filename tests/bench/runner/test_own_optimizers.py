@@ -2,6 +2,8 @@
 
 import pytest
 
+from optbench.request import RequestError
+
 OPTIMIZERS = """
 import jax, jax.numpy as jnp, optax
 
@@ -100,6 +102,27 @@ def test_a_fault_of_an_own_optimizer_is_one_line_with_its_place(tiny, named):
 def test_a_range_beside_a_function_is_the_one_it_is_tuned_over(tiny, named):
     run = tiny(optimizers=named("plain"), learning_rate="default:2", report_seeds=0)
     assert [rate for _, rate in losses(run, "learning_rate")] == [1e-3, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            "learning_rates = (1, 0.1)\ndef make(learning_rate): pass",
+            "learning_rates is (1, 0.1); accepted: two numbers",
+        ),
+        ("learning_rates = 0.1\ndef make(learning_rate): pass", "learning_rates is 0.1; accepted: two numbers"),
+        (
+            "from optbench.optimizers import Optimizer\n"
+            "make = Optimizer(lambda learning_rate: None, (0.1, 1.0), 'x', needs={'values'})",
+            "needs 'values', which is nothing; did you mean 'value'?",
+        ),
+    ],
+)
+def test_what_an_entry_says_is_checked_before_any_work(tiny, plugin, code, message):
+    with pytest.raises(RequestError) as error:
+        tiny(optimizers=[plugin(code)])
+    assert message in str(error.value)
 
 
 PROBLEMS = """

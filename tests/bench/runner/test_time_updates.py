@@ -103,7 +103,7 @@ def test_a_failure_costs_its_own_row(plugin):
     first, failed = records(table)
     assert (first["optimizer"], first["sgd_ratio"]) == ("sgd", 1)
     assert failed["optimizer"] == spec and failed["update_seconds"] is None
-    assert f"{spec}: ValueError: boom" in table.notes
+    assert f"{spec}: ValueError: boom (plug.py line 2)" in table.notes
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,25 @@ def test_refuses_what_sgd_would_not_fit_into(monkeypatch, plugin, optimizers):
     broken = plugin("def make(learning_rate):\n    raise ValueError('boom')\n")
     with pytest.raises(RequestError, match="with sgd, and"):
         measure(optimizers=optimizers or [broken], parameters=[1000])
+
+
+def test_a_user_s_update_is_timed_with_what_it_declares(plugin):
+    """Its wrapper, and the loss that it scales its step by; what evaluates the loss again can't be timed alone."""
+    code = """
+    import optax
+
+    def make(learning_rate):
+        return optax.MultiSteps(optax.sgd(learning_rate), 2)
+
+    def polyak(learning_rate):
+        return optax.polyak_sgd(learning_rate)
+
+    def searching(learning_rate):
+        return optax.lbfgs(learning_rate)
+    """
+    spec = plugin(code)
+    specs = [spec, spec.replace(":make", ":polyak"), spec.replace(":make", ":searching")]
+    table = update_throughput(optimizers=specs, parameters=[100], shape="flat", repeats=6, min_seconds=1e-3)
+    timed = {row["optimizer"] for row in table.to_records() if row["update_seconds"] is not None}
+    assert timed == {*specs[:2]}
+    assert any("value_fn" in note for note in table.notes)
