@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from optbench.cli.options import Options, Whole
+from optbench.cli.options import Options, Seconds, Whole
 from optbench.search import strategies
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def tune(
     output: Path | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
     devices: Whole = 1,
+    max_minutes: Seconds = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Find each optimizer's best settings for the same number of trials, and report them on fresh seeds.
@@ -47,6 +48,8 @@ def tune(
         File for the best settings, a suite; it ends in .toml.
     devices
         Share the points of each cell out over so many devices.
+    max_minutes
+        Begin no cell after so many minutes; the same command goes on from there.
     json
         Print the table of the best settings as JSON, and nothing else, on stdout.
     """
@@ -63,6 +66,7 @@ def tune(
             auto_extend=auto_extend,
             output=output,
             devices=devices,
+            max_minutes=max_minutes,
             on_plan=reporter.plan,
             on_progress=reporter.progress,
             say=reporter.say,
@@ -72,7 +76,12 @@ def tune(
     print(format_table(_best_table(tuned), "json" if json else "plain"))
     if not json:
         _print_rest(tuned, output)
-    return 1 if tuned.run.failed else 0
+    if tuned.run.missing:
+        from optbench.cli.progress import say
+
+        cells = len(tuned.run.manifest["cells"])
+        say(f"{tuned.run.missing} of {cells} cells are left; the same command goes on from there")
+    return 1 if tuned.run.failed or tuned.run.missing else 0
 
 
 def _check_optimizers(options: Options) -> None:

@@ -91,6 +91,8 @@ class _OptimizerChoice(NamedTuple):
     static: dict[str, Value]
     points: tuple[dict[str, Any], ...]
     has_range: bool
+    #: Those that it is trained at; None: all.
+    batch_sizes: tuple[int | str, ...] | None
 
 
 def expand(
@@ -100,13 +102,22 @@ def expand(
     faults: list[str] = []
     tasks = _gather(suite.problems, lambda entry: _problem_choices(entry, suite, problems), faults)
     choices = _gather(suite.optimizers, lambda entry: _optimizer_choices(entry, suite, optimizers), faults)
+    sizes = {task.batch_size for task in tasks}
+    for choice in choices:
+        for size in set(choice.batch_sizes or ()) - sizes:
+            faults.append(f"{choice.name}: batch_size {size} is not accepted; accepted: those of the problems")
     if faults:
         raise RequestError("; ".join(dict.fromkeys(faults)))
     _check_labels("problem", [(task.label, task.name, task.parameters) for task in tasks], problems)
     _check_labels("optimizer", [(choice.label, choice.name, choice.static) for choice in choices], optimizers)
     merged = _merge(choices, optimizers)
     unique_tasks = {json.dumps(task, sort_keys=True): task for task in tasks}.values()
-    return tuple(_cell(suite, task, choice) for task in unique_tasks for choice in merged)
+    return tuple(
+        _cell(suite, task, choice)
+        for task in unique_tasks
+        for choice in merged
+        if choice.batch_sizes is None or task.batch_size in choice.batch_sizes
+    )
 
 
 def _check_labels(noun: str, choices: Iterable[tuple[str, str, Any]], known: Iterable[str]) -> None:
@@ -172,9 +183,10 @@ def _optimizer_choices(
         info = _ranges(match.name, entry.like or suite.like, optimizers)
         grid["learning_rate"] = _resolve(grid["learning_rate"], info.learning_rates)
         grid["weight_decay"] = _resolve(grid["weight_decay"], info.weight_decays, 0.0)
+        sizes = parse_batch_sizes(entry.batch_size) if entry.batch_size else None
         for static in points(match.static):
             label = label_of(spec, match.name, static)
-            yield _OptimizerChoice(label, match.name, _by_key(static), points(grid), has_range)
+            yield _OptimizerChoice(label, match.name, _by_key(static), points(grid), has_range, sizes)
 
 
 def _ranges(name: str, like: str | None, optimizers: Mapping[str, OptimizerInfo]) -> OptimizerInfo:
@@ -211,7 +223,7 @@ def _merge(choices: Iterable[_OptimizerChoice], optimizers: Mapping[str, Optimiz
     for choice in choices:
         defaults = optimizers[choice.name].hyperparameters
         unfilled = sorted(key for key in choice.points[0] if defaults.get(key) is None)
-        groups.setdefault((choice.label, *unfilled), []).append(choice)
+        groups.setdefault((choice.label, choice.batch_sizes, *unfilled), []).append(choice)
     return [
         group[0]._replace(
             points=_unite((choice.points for choice in group), optimizers[group[0].name]),

@@ -146,6 +146,13 @@ class OptimizerEntry(BaseModel):
     schedule: _Schedules | None = None
     #: The optimizer whose range of learning rates it is tuned over, where it is a plug-in without one of its own.
     like: str | None = None
+    #: The batch sizes of the problems that it is trained at; None: all of them.
+    batch_size: _BatchSizes | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: Callable[["OptimizerEntry"], dict[str, Any]]) -> dict[str, Any]:
+        """Leave out the batch size that is not asked for: a request is named by a digest of its text."""
+        return {word: value for word, value in handler(self).items() if word != "batch_size" or value}
 
 
 class Suite(BaseModel):

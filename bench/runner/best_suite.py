@@ -16,11 +16,11 @@ def check_output(path: Path, jobs: Sequence[Job]) -> None:
     """Refuse what can't become a suite, or can't be written, before any work."""
     if path.suffix != ".toml":
         raise RequestError(f"output: {str(path)!r} is not accepted; accepted: a file that ends in .toml")
-    tasks = dict.fromkeys(f"{job.cell.problem} at batch size {job.cell.batch_size}" for job in jobs)
-    if len(tasks) > 1:
+    problems = list(dict.fromkeys(job.cell.problem for job in jobs))
+    if len(problems) > 1:
         raise RequestError(
-            f"output: best settings are of one problem at one batch size, and {len(tasks)} are asked for "
-            f"({', '.join(list(tasks)[:3])}{', ...' if len(tasks) > 3 else ''}); accepted: one -p and one --batch-size"
+            f"output: best settings are of one problem, and {len(problems)} are asked for "
+            f"({', '.join(problems[:3])}{', ...' if len(problems) > 3 else ''}); accepted: one -p"
         )
     if path.expanduser().is_dir():
         raise errors.StoreError(f"can't write {path}: Is a directory")
@@ -39,30 +39,32 @@ def suite_text(name: str, description: str, jobs: Sequence[Job], best: Mapping[s
     """
     cell = jobs[0].cell
     words = {"name": name, "description": description}
-    task = {
-        "spec": _spec(cell.problem, cell.problem_name, cell.problem_parameters),
-        "batch_size": str(cell.batch_size),
-        "steps": cell.steps,
-    }
+    spec = spec_of(cell.problem, cell.problem_name, cell.problem_parameters)
+    steps = {job.cell.batch_size: job.cell.steps for job in jobs}
+    tasks = [{"spec": spec, "batch_size": str(size), "steps": number} for size, number in steps.items()]
     budget = {"seeds": cell.seeds, "report_seeds": cell.report_seeds, "record_every": cell.record_every}
     budget |= {"dtype": cell.dtype, "decay": cell.decay, "seed": cell.seed}
     if cell.probes:
         budget |= {"probes": ",".join(cell.probes)}
-    lines = [*_lines(words), f"problems = [{{ {', '.join(_lines(task))} }}]", *_lines(budget)]
+    inline = ", ".join(f"{{ {', '.join(_lines(task))} }}" for task in tasks)
+    lines = [*_lines(words), f"problems = [{inline}]", *_lines(budget)]
     for job in jobs:
         if job.key in best:
-            lines += ["", "[[optimizers]]", *_lines(entry_of(job, best[job.key]))]
+            # Each batch size has settings of its own.
+            size = {"batch_size": str(job.cell.batch_size)} if len(tasks) > 1 else {}
+            lines += ["", "[[optimizers]]", *_lines(entry_of(job, best[job.key]) | size)]
     return "\n".join(lines) + "\n"
 
 
 def entry_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an optimizer with some settings, as a suite has it."""
     apart = {name: settings[name] for name in ("learning_rate", "weight_decay")}
     own = {name: value for name, value in settings.items() if name not in (*apart, "schedule")}
-    spec = _spec(job.cell.optimizer, job.cell.optimizer_name, job.cell.optimizer_static, own)
+    spec = spec_of(job.cell.optimizer, job.cell.optimizer_name, job.cell.optimizer_static, own)
     return {"spec": spec, **apart, "schedule": settings.get("schedule", "constant")}
 
 
-def _spec(label: str, name: str, static: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
+def spec_of(label: str, name: str, static: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> str:
     """Return what is asked for under a label, with the label where it is another than the name."""
     text = format_spec(name, {**static, **(own or {})})
     shown = label.partition("[")[0]

@@ -65,8 +65,7 @@ def run(
     asked = resolve_suite(suite, **overrides)
     folder = run_place(results, name, suite, asked)
     _check_positive("cell_timeout", cell_timeout)
-    _check_positive("max_minutes", max_minutes)
-    deadline = Deadline() if max_minutes is None else Deadline(time.monotonic() + 60 * max_minutes)
+    deadline = deadline_in(max_minutes)
     cluster = "local:1" if cluster is None and cell_timeout else cluster
     if cluster is None:
         opened = nullcontext(here(pick_devices(device, devices), compile_cache))
@@ -150,6 +149,12 @@ def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProg
         else:
             waiting.append((job, set_aside(part) if isinstance(part, TornPart) else ""))
     return waiting
+
+
+def deadline_in(max_minutes: float | None) -> Deadline:
+    """Return the moment after so many minutes, or none. Raises RequestError for what is no length of time."""
+    _check_positive("max_minutes", max_minutes)
+    return Deadline() if max_minutes is None else Deadline(time.monotonic() + 60 * max_minutes)
 
 
 def _check_positive(name: str, value: float | None) -> None:

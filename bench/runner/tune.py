@@ -17,7 +17,7 @@ from optbench.results import Run
 from optbench.runner.best_suite import check_output, write_suite
 from optbench.runner.executor import OnPlan, OnProgress, Progress, Reports, Say
 from optbench.runner.local import here
-from optbench.runner.run import run_jobs
+from optbench.runner.run import deadline_in, run_jobs
 from optbench.runner.tuned import Rounds, Tuned, summed
 from optbench.runner.widening import Grids, finished_parts, identity, widen_until_inside
 from optbench.search.space import Space
@@ -34,6 +34,7 @@ def tune(
     name: str | None = None,
     device: str | None = None,
     devices: int = 1,
+    max_minutes: float | None = None,
     compile_cache: bool = True,
     on_progress: OnProgress = lambda progress: None,
     on_plan: OnPlan = lambda jobs: None,
@@ -46,13 +47,14 @@ def tune(
     rate as many values as the budget allows, unless its values are listed; `halving` drops the worse half of the
     points on the way; `random` and `sobol` draw points within the grid's ends; `optuna` proposes them one after
     another. With `auto_extend`, a grid is widened until its winner lies inside, or a wider one reports worse results.
-    `output` is a TOML file for the best settings, a suite. `overrides` are a suite's own words. Raises RequestError for
-    what can't be asked, StoreError for what can't be written.
+    `output` is a TOML file for the best settings, a suite. After `max_minutes` no cell begins any more. `overrides` are
+    a suite's own words. Raises RequestError for what can't be asked, StoreError for what can't be written.
     """
     asked = resolve_suite(suite, **overrides)
     budget = _num_points(trials, asked.seeds)
     _check(search, auto_extend)
     folder = run_place(results, name or _run_name(asked, trials, search, auto_extend), suite, asked)
+    deadline = deadline_in(max_minutes)
     executor = here(pick_devices(device, devices), compile_cache)
     fixed_rates = ["*"] if overrides.get("learning_rate") else _names_with_rates(asked)
     tuned = {"search": search, "trials": budget * asked.seeds, "auto_extend": auto_extend}
@@ -72,7 +74,8 @@ def tune(
                 on_progress(progress)
 
         on_plan([*earlier, *(job for job in jobs if job.key not in keys)])
-        return run_jobs(asked, jobs, folder, executor, Reports(report, say=say), throughput=False, tuned=tuned)
+        reports = Reports(report, say=say)
+        return run_jobs(asked, jobs, folder, executor, reports, throughput=False, tuned=tuned, deadline=deadline)
 
     jobs = plan({})
     if output is not None:

@@ -12,9 +12,9 @@ from optbench.errors import RequestError, check_name, refused
 from optbench.planning.cost import cost_of_cell
 from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.problems.problem import Problem
-from optbench.request import Suite
+from optbench.request import Cell, Suite
 from optbench.results import Run
-from optbench.runner.best_suite import entry_of
+from optbench.runner.best_suite import entry_of, spec_of
 from optbench.runner.estimate import calibrate
 from optbench.runner.executor import Deadline, Executor, OnPlan, OnProgress, Reports, Say
 from optbench.runner.local import here
@@ -266,8 +266,12 @@ def _near(asked: Suite, design: Design, criterion: str, tried: Tried, size: Any)
         "weight_decay": design.weight_decay,
         "schedule": schedules[: len(design.schedules)],
     }
-    task = {"spec": cell.problem, "batch_size": str(size), "steps": max(1, round(tried.job.steps / ratio))}
+    task = {"spec": _problem_spec(cell), "batch_size": str(size), "steps": max(1, round(tried.job.steps / ratio))}
     return _shaped(asked, design, criterion, problems=[task], optimizers=[entry])
+
+
+def _problem_spec(cell: Cell) -> str:
+    return spec_of(cell.problem, cell.problem_name, cell.problem_parameters)
 
 
 def _finalists(tried: Sequence[Tried]) -> list[Tried]:
@@ -285,7 +289,7 @@ def _report(search: Search, costs: Costs, criterion: str, finalists: Sequence[Tr
     suite = search.asked
     for tried in finalists:
         cell = tried.job.cell
-        task = {"spec": cell.problem, "batch_size": str(cell.batch_size), "steps": tried.job.steps}
+        task = {"spec": _problem_spec(cell), "batch_size": str(cell.batch_size), "steps": tried.job.steps}
         entry = entry_of(tried.job, tried.part.results.best)
         fixed = {"report_seeds": seeds, "studies": 1, "problems": [task], "optimizers": [entry]}
         suite = _shaped(search.asked, Design(1, "0", ("constant",)), criterion, **fixed)

@@ -71,7 +71,7 @@ MISTAKES = {
     "optimizer": ([*BOWL, "-o", "sdg", "--trials", "8"], ["'sdg'", "'sgd'"]),
     "file-as-optimizer": ([*BOWL, "-o", "a.toml", "--trials", "8"], ["-o a.toml: is no optimizer", "--output a.toml"]),
     "no-toml": ([*BOWL, "-o", "sgd", "--output", "best.json", "--trials", "8"], ["best.json", ".toml"]),
-    "several": (["--output", "best.toml", "--trials", "72"], ["6 are asked for", "one -p"]),
+    "several": (["--output", "best.toml", "--trials", "72"], ["5 are asked for", "one -p"]),
     "output-below-a-file": (
         [*BOWL, "-o", "sgd", "--output", "taken/best.toml", "--trials", "8"],
         ["can't write taken"],

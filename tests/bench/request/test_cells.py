@@ -230,3 +230,17 @@ def test_points_are_a_stable_product_without_duplicates():
     assert points({"a": [1, 1.0, 2], "b": ["x"]}) == ({"a": 1.0, "b": "x"}, {"a": 2.0, "b": "x"})
     assert points({}) == ({},)
     assert unique([True, 1, 0, False, 1]) == (True, 1, 0, False)
+
+
+def test_an_optimizer_may_have_batch_sizes_of_its_own():
+    problems = [{"spec": "logistic_regression", "batch_size": "16,32"}]
+    entries = [
+        {"spec": "adam", "learning_rate": 0.1, "batch_size": 16},
+        {"spec": "adam", "learning_rate": 0.2, "batch_size": 32},
+        "sgd",
+    ]
+    found = [(cell.optimizer, cell.batch_size, cell.points[0]["learning_rate"]) for cell in cells(problems, entries)]
+    assert [each for each in found if each[0] == "adam"] == [("adam", 16, 0.1), ("adam", 32, 0.2)]
+    assert [size for name, size, _ in found if name == "sgd"] == [16, 32]
+    with pytest.raises(RequestError, match="adam: batch_size 64 is not accepted; accepted: those of the problems"):
+        cells(problems, [{"spec": "adam", "batch_size": 64}])

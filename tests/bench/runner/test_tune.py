@@ -176,6 +176,25 @@ def test_the_best_suite_reports_the_same(tuned, tmp_path, search):
             assert dict(one["hyperparameters"]) == dict(other["hyperparameters"])
 
 
+def test_the_best_suite_holds_settings_for_each_batch_size(tuned, tmp_path):
+    path = tmp_path / "best.toml"
+    asked = {"problems": ["linear_regression[data=synthetic,rows=20,dim=2]"], "batch_size": "4,12"}
+    done = tuned(8, output=path, optimizers=["sgd", "adam"], **asked)
+    suite = tomllib.loads(path.read_text())
+    assert [task["batch_size"] for task in suite["problems"]] == ["4", "12"]
+    entries = [(entry["spec"], entry["batch_size"]) for entry in suite["optimizers"]]
+    assert entries == [("sgd", "4"), ("adam", "4"), ("sgd", "12"), ("adam", "12")]
+    again = optbench.run(str(path), results=tmp_path / "results", throughput=False)
+    before = {tuple(part.record.names.values()): part.results.best["learning_rate"] for part in done.run.parts}
+    after = {tuple(part.record.names.values()): part.results.best["learning_rate"] for part in again.parts}
+    assert after == before and len(after) == 4
+
+
+def test_no_cell_begins_after_the_minutes(tuned):
+    done = tuned(8, optimizers=["sgd", "adam"], max_minutes=1e-9)
+    assert (done.run.parts, done.run.missing) == ((), 2)
+
+
 def test_the_best_suite_names_what_it_holds(tuned, tmp_path):
     path = tmp_path / "best.toml"
     tuned(output=path)
@@ -215,7 +234,10 @@ def test_nothing_is_written_where_all_failed(tuned, tmp_path, plugin):
         ({"search": "sobol", "auto_extend": True}, r"sobol has no grid to widen; accepted: with grid or halving"),
         ({"learning_rate": "1e-3:1:5"}, r"sgd: its grid has 5 points, and --trials pay for 4"),
         ({"output": "best.txt"}, r"output: 'best.txt' is not accepted; accepted: a file that ends in .toml"),
-        ({"output": "best.toml", "problems": [BOWL, "saddle"]}, r"one problem at one batch size, and 2 are asked for"),
+        (
+            {"output": "best.toml", "problems": [BOWL, "saddle"]},
+            r"of one problem, and 2 are asked for .*; accepted: one -p",
+        ),
     ],
     ids=str,
 )
