@@ -251,7 +251,7 @@ class TestFailures:
         assert all(row["step_seconds"] > 0 for row in others)
         filled = {name for name, value in failed.items() if value is not None}
         assert (failed["optimizer"], filled) == (spec, {"problem", "optimizer", "batch_size", "dtype"})
-        assert f"quadratic[condition=2.0,dim=3] / {spec}: ValueError: boom" in table.notes
+        assert f"quadratic[condition=2.0,dim=3] / {spec}: ValueError: boom (plug.py line 2)" in table.notes
 
     def test_an_optimizer_that_falls_over_at_a_later_step_costs_its_own_row(self, tmp_path, plugin, monkeypatch):
         # Calls of many steps: the first, of one, goes well, and is short even where the machine is busy.
