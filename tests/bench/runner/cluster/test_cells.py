@@ -39,7 +39,10 @@ def test_a_failed_cell_fails_alone_and_is_tried_again(tiny, cluster, rows, watch
     (tmp_path / "broken").touch()
     first, second = watch(), watch()
     tiny(optimizers=[mine, "sgd"], cluster=cluster.address, on_progress=first)
-    assert first.outcomes() == [("mine.py:make", "failed", "ValueError: boom"), ("sgd", "finished", "")]
+    assert first.outcomes() == [
+        ("mine.py:make", "failed", "ValueError: boom (mine.py line 9)"),
+        ("sgd", "finished", ""),
+    ]
     (tmp_path / "broken").unlink()
     run = tiny(optimizers=[mine, "sgd"], cluster=cluster.address, on_progress=second)
     assert second.outcomes() == [("mine.py:make", "finished", ""), ("sgd", "kept", "")]
