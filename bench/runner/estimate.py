@@ -25,6 +25,8 @@ class Calibration(NamedTuple):
 
     cost: Cost
     bytes_per_trial: float
+    #: Points of a seed that a program trains at once, 0 for all trials.
+    at_once: int
 
 
 def plan(
@@ -50,7 +52,9 @@ def plan(
     parts = scan(folder, [job.key for job in jobs])
     finished = {key for key, part in parts.items() if part.outcome == Outcome.FINISHED}
     rows = [_row(group, finished, calibrate(group, chosen, say)) for group in groups.values()]
-    total = {"problem": "all", "batch_size": ""} | {name: sum(row[name] for row in rows) for name in SUMMED}
+    total = {"problem": "all", "batch_size": "", "at_once": ""} | {
+        name: sum(row[name] for row in rows) for name in SUMMED
+    }
     total |= {"memory_bytes": max((row["memory_bytes"] for row in rows), default=0)}
     kind = chosen[0].device_kind
     several = f", {len(chosen)} of them (memory_bytes on each)," if len(chosen) > 1 else ""
@@ -59,12 +63,14 @@ def plan(
         "optimizers may take from half to several times as long; compiling goes on beside running, with the "
         "cache as it is now; timing single trials at the end of a run takes about a second a cell more",
     )
+    if any(row["at_once"] == 1 for row in rows):
+        notes += ("at_once 1: trials run one after another inside the program, measured to be faster there",)
     warning = seeds_warning(asked, jobs)
     return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), (*notes, *([warning] if warning else [])))
 
 
 SUMMED = ("cells", "finished", "trials", "compiles", "compile_minutes", "run_minutes")
-COLUMNS = ("problem", "batch_size", *SUMMED, "memory_bytes")
+COLUMNS = ("problem", "batch_size", *SUMMED, "at_once", "memory_bytes")
 
 
 def _row(group: list[Job], finished: set[str], one: Calibration | None) -> dict[str, Any]:
@@ -81,6 +87,7 @@ def _row(group: list[Job], finished: set[str], one: Calibration | None) -> dict[
         "compiles": compiles,
         "compile_minutes": compile_seconds(len(left), one.cost) / 60 if one else float("nan"),
         "run_minutes": run_seconds(work, one.cost) / 60 if one else float("nan"),
+        "at_once": "" if one is None else one.at_once or "all",
         "memory_bytes": int(largest * one.bytes_per_trial) if one else 0,
     }
 
@@ -108,4 +115,4 @@ def calibrate(group: list[Job], chosen: Sequence[Device], say: Callable[[str], N
     seeds = job.cell.seeds * job.cell.select_studies
     trials, together = seeds * len(ready.points), seeds * min(ready.select.num_points, len(ready.points))
     cost = Cost(compiled - began, took / (trials * steps))
-    return Calibration(cost, ready.select.memory_bytes / together)
+    return Calibration(cost, ready.select.memory_bytes / together, ready.select.recipe.at_once)

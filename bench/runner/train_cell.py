@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_s
 from optbench.search.space import Space, axes_of
 from optbench.search.strategy import Measure
 from optbench.store.record import CellResults
+from optbench.sweep.at_once import points_at_once
 from optbench.sweep.criteria import Choice, choices, point_scores
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
@@ -53,10 +55,11 @@ def compile_job(
         recipe = recipe_of(job, prepared(job.problem, cell.dtype, cell.probes))
         points = points_of(cell, job.steps, settings_of(cell, cell.points))
         limit = limit or memory_limit_bytes(*chosen)
-        strategy = search.strategy(cell.search)
+        strategy, trials = search.strategy(cell.search), _trials(cell, "select")
+        recipe = replace(recipe, at_once=points_at_once(recipe, len(points) * len(trials)))
         together = min(cell.budget, strategy.together) if strategy.propose else len(points)
         parts = (num_parts(recipe, strategy.rungs), least_bytes(recipe)) if strategy.rungs else (1,)
-        select = compile_sweep(recipe, points.part(0, together), _trials(cell, "select"), limit, *parts)
+        select = compile_sweep(recipe, points.part(0, together), trials, limit, *parts)
         report = None
         if cell.report_seeds:
             chosen_points = points_of(cell, job.steps, [[cell.points[0]] * len(cell.select_by)] * cell.report_seeds)
@@ -117,6 +120,7 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
         report_seconds=ended - selected,
         memory_bytes=compiled.memory_bytes,
         parts=parts,
+        at_once=compiled.recipe.at_once,
     )
     split = f"points split into {parts} parts of {compiled.num_points} to fit into memory"
     return rows, results, split if compiled.split_for_memory else ""

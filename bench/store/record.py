@@ -55,6 +55,8 @@ class CellResults:
     memory_bytes: int
     #: Blocks of points that ran one after another to fit into memory.
     parts: int
+    #: Points of a seed that its program trained at once, 0 for all trials. Parts of older runs lack it.
+    at_once: int = 0
 
     @property
     def edges(self) -> list[str]:

@@ -12,6 +12,7 @@ import jax
 import platformdirs
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
+from optbench.sweep.convolutions import in_fast_layout
 from optbench.sweep.jax_settings import pinned
 
 #: `jax.Device`, which type checkers take for a variable.
@@ -42,7 +43,8 @@ def settings(dtype: str, device: Device) -> Iterator[None]:
     Its other settings that change numbers are pinned: `jax_settings` lists them.
     """
     matmul = "default" if dtype == "bfloat16" else "highest"
-    with pinned(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul), jax.default_device(device):
+    precision = jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul)
+    with pinned(), precision[0], precision[1], jax.default_device(device), in_fast_layout():
         yield
 
 

@@ -57,7 +57,7 @@ def compile_ends(recipe: Recipe, start: Any, grid: Any, trials: Sequence[str]) -
     seeds = jax.tree.map(lambda a: jax.ShapeDtypeStruct((len(trials), *a.shape), a.dtype), begin)
     carry = jax.eval_shape(first_point, jax.eval_shape(start, *seeds, grid))
     fed = (carry.params, carry.state, carry.model_state, seeds[0], jax.ShapeDtypeStruct((len(trials),), np.bool_))
-    constants, lifted, _ = lift(measure, prepared.evaluated[1], *fed)
+    constants, lifted, *_ = lift(measure, prepared.evaluated[1], *fed)
     jitted = sharding.jit(lifted, prepared.mesh, (sharding.WHOLE,) * 7, sharding.WHOLE)
     lowered = jitted.lower(constants, prepared.evaluated[1], *fed)
     traced = time.perf_counter()

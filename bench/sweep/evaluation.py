@@ -44,7 +44,7 @@ def write_evaluation(
     `params` and `state` are the shapes of one trial's parameters and of its model's state.
     """
     measured, start = (with_probes(metrics, probes), (params,)) if probes else (metrics, ())
-    constants, lifted, largest = lift(measured, params, splits, state, *start)
+    constants, lifted, largest, primitives = lift(measured, params, splits, state, *start)
     names = tuple(jax.eval_shape(measured, params, splits, state, *start))
 
     def evaluate(
@@ -62,6 +62,8 @@ def write_evaluation(
         # together, and 0.25 s eight at a time.
         share = PROBED_SHARE if start else 1
         together = min(max(1, cache_bytes // (share * largest)), num_seeds * num_points)
+        # With kernels of each trial's own a convolution is a grouped one, which takes several times as long.
+        together = 1 if "conv_general_dilated" in primitives else together
         values = jax.lax.map(lambda trial: one(*trial), (*trials, *seeds), batch_size=together)
         return jnp.moveaxis(values.reshape(num_seeds, num_points, -1), -1, 0)
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import eval_jaxpr
 from jaxtyping import PyTree
 
-from optbench.sweep.memory import largest_bytes
+from optbench.sweep.memory import largest_bytes, primitives
 
 
 class Lifted(NamedTuple):
@@ -18,6 +18,7 @@ class Lifted(NamedTuple):
     call: Callable
     #: Bytes of the largest array that it makes on its way.
     largest_bytes: int
+    primitives: frozenset[str]
 
 
 def lift(function: Callable, *example: PyTree) -> Lifted:
@@ -33,4 +34,6 @@ def lift(function: Callable, *example: PyTree) -> Lifted:
         leaves = eval_jaxpr(closed.jaxpr, constants, *jax.tree.leaves(arguments))
         return jax.tree.unflatten(structure, leaves)
 
-    return Lifted([np.asarray(constant) for constant in closed.consts], call, largest_bytes(closed))
+    return Lifted(
+        [np.asarray(constant) for constant in closed.consts], call, largest_bytes(closed), primitives(closed.jaxpr)
+    )

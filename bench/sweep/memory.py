@@ -24,6 +24,12 @@ def num_elements(tree: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
+def primitives(jaxpr: Any) -> frozenset[str]:
+    """Name the primitives of a traced function, at any depth."""
+    held = [primitives(inner) for equation in jaxpr.eqns for inner in jaxprs_in_params(equation.params)]
+    return frozenset(equation.primitive.name for equation in jaxpr.eqns).union(*held)
+
+
 def largest_bytes(jaxpr: Any) -> int:
     """Count the bytes of the largest array that a traced function makes on its way."""
     outputs = [variable.aval for equation in jaxpr.eqns for variable in equation.outvars]

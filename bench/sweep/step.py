@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -33,6 +34,8 @@ class Recipe:
     coupled: bool = False
     #: Hyperparameters that shape the program (flags, counts), bound before tracing.
     static: Mapping[str, Any] = field(default_factory=dict)
+    #: Points of a seed that are trained at once, one lot after another; 0 stands for all trials.
+    at_once: int = 0
 
     def settings(self, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the optimizer is built with."""
@@ -105,7 +108,7 @@ def program(recipe: Recipe) -> Program:
         over = jax.vmap(jax.vmap(one, (None, None, 0, None)), (0, 0, 0, 0))
         return over(params, model_state, grid.hyperparameters, grid.seeds)
 
-    def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
+    def steps(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Array]:
         def trial(carry, batch, key, hyperparameters, schedule, multipliers, index, seed):
             rates = {name: value for name, value in hyperparameters.items() if name.endswith("learning_rate")}
             scaled = {name: value * multipliers[schedule] for name, value in rates.items()}
@@ -123,13 +126,46 @@ def program(recipe: Recipe) -> Program:
                 return whole(carry, data, *rest)
             return seeds(carry, jax.vmap(lambda rows: take_rows(data, rows))(now.batches), *rest)
 
-        carry, losses = jax.lax.scan(body, carry, chunk)
+        return jax.lax.scan(body, carry, chunk)
+
+    def chunk(constants: Any, data: Batch, carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Shown]:
+        run = partial(steps, constants, data)
+        in_lots = recipe.at_once and grid.schedule.size > 1
+        carry, losses = (_lot_by_lot(run, recipe.at_once) if in_lots else run)(carry, chunk, grid)
         evaluated = None
         if optimizer.evaluation_params is not None:
             evaluated = jax.vmap(jax.vmap(optimizer.evaluation_params))(carry.state, carry.params)
         return carry, Shown(losses, carry.gradient_evaluations, evaluated)
 
     return Program(loss.constants, loss.largest_bytes, start, chunk)
+
+
+def _lot_by_lot(run: Callable, at_once: int) -> Callable:
+    """Return what runs a grid's trials in lots of some points of a seed, each through all steps of a chunk.
+
+    What runs one is handed the grid of a lot [1, point]. Points that fill no last lot are shared out evenly.
+    """
+
+    def lots(carry: Carry, chunk: Chunk, grid: Grid) -> tuple[Carry, Array]:
+        num_seeds, num_points = grid.schedule.shape
+        num = -(-num_points // at_once)
+        while num_points % num:
+            num += 1
+        split = lambda a: a.reshape(num_seeds * num, 1, num_points // num, *a.shape[2:])  # noqa: E731
+        whole = lambda a: a.reshape(num_seeds, num_points, *a.shape[3:])  # noqa: E731
+
+        def one(lot: tuple[Array, Carry, Any, Array]) -> tuple[Carry, Array]:
+            seed, carry, hyperparameters, schedule = lot
+            of_seed = lambda a, axis: jax.lax.dynamic_index_in_dim(a, seed, axis)  # noqa: E731
+            batches, keys = jax.tree.map(lambda a: of_seed(a, 1), (chunk.batches, chunk.keys))
+            own = Grid(hyperparameters, schedule, of_seed(jnp.asarray(grid.seeds), 0))
+            return run(carry, chunk._replace(batches=batches, keys=keys), own)
+
+        seeds = jnp.repeat(jnp.arange(num_seeds), num)
+        carry, losses = jax.lax.map(one, (seeds, *jax.tree.map(split, (carry, grid.hyperparameters, grid.schedule))))
+        return jax.tree.map(whole, carry), jnp.moveaxis(losses, 1, 0).reshape(losses.shape[1], num_seeds, num_points)
+
+    return lots
 
 
 def write_update(recipe: Recipe) -> tuple[Lifted, Callable]:

@@ -76,8 +76,9 @@ def compile_sweep(
     # at once as in parts whose layers stay in the cache.
     began = time.perf_counter()
     written, num_devices = program(recipe), recipe.prepared.num_devices
-    between = written.largest_bytes * len(trials) * ceil(len(points) / num_devices)
-    parts = min(parts, max(1, between // least_bytes)) if least_bytes else parts
+    at_once = recipe.at_once or len(trials) * ceil(len(points) / num_devices)
+    between = written.largest_bytes * at_once
+    parts = min(parts, max(1, between // least_bytes)) if least_bytes and not recipe.at_once else parts
     for_caches = parts = min(max(parts, ceil(between / recipe.prepared.cache_bytes)), len(points))
     while True:
         num_points = num_devices * ceil(len(points) / (parts * num_devices))
