@@ -33,7 +33,8 @@ def points_at_once(recipe: Recipe, num_trials: int) -> int:
     """Return how many points of a seed a cell's program trains at once, 0 for all. Call inside `devices.settings(...)`.
 
     Measured on gradient descent on a batch, once for a problem, batch size and kind of device, and kept beside the
-    compilation cache. Not measured where there is little to win: small layers without convolutions and loops run best together.
+    compilation cache. Not measured where there is little to win: small layers without convolutions and loops run best
+    together.
     """
     prepared = recipe.prepared
     if num_trials < 2 or prepared.num_devices > 1:
