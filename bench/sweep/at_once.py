@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
 from optbench.sweep import devices
@@ -78,7 +77,7 @@ def _faster(programs: list[Any], given: tuple[Any, ...], now: Callable[[], float
     return 1 if in_turn < CLEARLY * at_once else 0
 
 
-def _example(prepared: Prepared, batch_size: Any) -> tuple[PyTree, PyTree, PyTree, np.ndarray]:
+def _example(prepared: Prepared, batch_size: Any) -> tuple[PyTree, PyTree, PyTree, Any]:
     """Return one trial's parameters, its model's state, a batch, and the key of a loss."""
     trial, key = ["0/at_once/0"], key_data(["0/at_once/0"], "init")[0, 0]
     inputs = jax.tree.map(lambda a: jnp.asarray(a[0, 0]), prepared.inputs(trial, batch_size, 0, 1))
@@ -103,7 +102,7 @@ def _kept(name: str, measure: Callable[[], int]) -> int:
 
 
 def _uses_disk() -> bool:
-    return jax.config.jax_compilation_cache_dir is not None
+    return jax.config.values["jax_compilation_cache_dir"] is not None
 
 
 def _read(path: Path) -> int | None:
