@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 # Without markup: rich would take the brackets of a problem's parameters for its own.
-_TEXT = "{task.completed}/{task.total} cells  {task.description}"
+_TEXT = "{task.fields[cells]}{task.description}"
+#: How messages begin that a terminal shows beside the bar until the next one; all others stay on the screen.
+_PASSING = ("calibrating", "timing")
 
 
 def prints_aside() -> AbstractContextManager:
@@ -45,6 +47,7 @@ class Reporter:
 
             columns = (BarColumn(), TextColumn(_TEXT, markup=False))
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("", total=None, cells="")
             self._bar.start()
         return self
 
@@ -61,10 +64,7 @@ class Reporter:
     def plan(self, jobs: "Sequence[Job]") -> None:
         """Take note of all that is to be done."""
         self._total = len(jobs)
-        if self._bar is not None and self._task is None:
-            self._task = self._bar.add_task("", total=self._total)
-        elif self._bar is not None:
-            self._bar.update(self._task, total=self._total)
+        self._show()
 
     def progress(self, progress: "Progress") -> None:
         """Show what happened to a cell."""
@@ -86,10 +86,10 @@ class Reporter:
 
     def say(self, message: str) -> None:
         """Tell what is going on besides cells."""
-        if self._bar is None:
-            print(message, file=sys.stderr)
+        if self._bar is not None and message.startswith(_PASSING):
+            self._show(message)
         else:
-            self._bar.update(self._task, description=message)
+            self._print(message)
 
     def _speed(self) -> str:
         computed = self._done - self._kept
@@ -100,13 +100,25 @@ class Reporter:
         return f"{self._trials / took:.0f} trials/s, {_duration(remaining)} left"
 
     def _say(self, message: str, label: str) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, description=label)
+        self._show(label)
         if message:
-            if self._bar is not None:
-                self._bar.console.print(message, markup=False, highlight=False)
-            else:
-                print(message, file=sys.stderr)
+            self._print(message)
+
+    def _print(self, message: str) -> None:
+        """Print a line that stays, above the bar if there is one."""
+        if self._bar is None:
+            print(message, file=sys.stderr)
+        else:
+            self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def _show(self, description: str | None = None) -> None:
+        """Move the bar, if there is one; its text stays where no other is given."""
+        if self._bar is None:
+            return
+        cells = f"{self._done}/{self._total} cells  " if self._total else ""
+        # Without a total, before anything is planned, the bar pulses.
+        text = {} if description is None else {"description": description}
+        self._bar.update(self._task, total=self._total or None, completed=self._done, cells=cells, **text)
 
 
 def say(text: str) -> None:
