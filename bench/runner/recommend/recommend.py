@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,7 @@ def recommend(
     where a few trainings take longer than the minutes.
     """
     began = time.monotonic()
-    if not minutes > 0:
+    if not 0 < minutes < inf:
         raise refused("minutes", f"{minutes:g}", "a number > 0")
     if by is not None:
         check_name(by, CRITERIA, "by")
@@ -122,7 +123,7 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
     criterion = _criterion(by, problem)
     costs = _costs(jobs[0], devices, search)
     screens, untried = _screen(search, costs, criterion)
-    if criterion == "seconds_to_target" and all(each.score[0] == float("inf") for each in screens):
+    if criterion == "seconds_to_target" and all(each.score[0] == inf for each in screens):
         metric, target = next(iter(problem.targets.items()))
         criterion = _criterion(None, problem)
         search.say(

@@ -177,12 +177,15 @@ def _lines(job: Job, point: Mapping[str, Any]) -> list[str]:
 
 
 def _difference(a: Costs, b: Costs) -> Judgement:
-    """Judge the better settings against the others, seed by seed."""
+    """Judge the better settings against the others, seed by seed; differences are in the metric's own units."""
     with np.errstate(invalid="ignore"):
         differences = np.where(a.cost == b.cost, 0.0, a.cost - b.cost)
     reference = median(b.cost)
     margin = MARGIN * reference if np.isfinite(reference) else 0.0
-    return judge([differences], [margin], [a.random or b.random])[0]
+    judgement = judge([differences], [margin], [a.random or b.random])[0]
+    low, high = sorted(a.sign * each for each in (judgement.low, judgement.high))
+    # Adding zero makes -0.0 of the sign 0.0.
+    return judgement._replace(difference=a.sign * judgement.difference + 0.0, low=low + 0.0, high=high + 0.0)
 
 
 def timed(tried: Tried) -> Tried:

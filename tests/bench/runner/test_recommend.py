@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import optbench
+from optbench.analyse import costs as analysed
 from optbench.cli.app import main
 from optbench.request import RequestError
 from optbench.runner.recommend.designs import (
@@ -18,6 +19,7 @@ from optbench.runner.recommend.designs import (
     report_seeds,
     screening,
 )
+from optbench.runner.recommend.recommendation import _difference
 
 DIGITS = "mlp[width=4]"
 
@@ -84,6 +86,23 @@ def test_what_is_recommended_is_what_was_trained(recommendation):
     assert row["learning_rate"] == done.best.learning_rate
 
 
+def test_a_difference_of_accuracies_has_the_sign_of_accuracy():
+    def errors(values):
+        return costs_from(np.array(values), 1.0, -1.0)
+
+    judgement = _difference(errors([0.1, 0.2, 0.1, 0.2]), errors([0.3, 0.4, 0.3, 0.4]))
+    assert judgement.difference == pytest.approx(0.2)
+    assert judgement.low == pytest.approx(0.2) and judgement.high == pytest.approx(0.2)
+    # A loss is lower where it is better.
+    losses = [costs_from(np.array(values), 0.0, 1.0) for values in ([0.1, 0.2, 0.1], [0.3, 0.5, 0.3])]
+    assert _difference(*losses).low == pytest.approx(-0.3) and _difference(*losses).high == pytest.approx(-0.2)
+
+
+def costs_from(cost, offset, sign):
+    none = np.array([])
+    return analysed.Costs("metric", np.arange(len(cost)), cost, offset, sign, 1.0, None, None, None, True, none, none)
+
+
 def test_its_lines_build_an_optimizer(recommendation):
     names = {}
     exec("\n".join(recommendation[0].lines), names)
@@ -141,6 +160,7 @@ def test_seconds_to_a_target_decide(tmp_path):
     ("words", "message"),
     [
         ({"minutes": 0}, "minutes: 0 is not accepted; accepted: a number > 0"),
+        ({"minutes": float("inf")}, "minutes: inf is not accepted; accepted: a number > 0"),
         ({"by": "validation_lss"}, "did you mean 'validation_loss'"),
         ({"by": "validation_accuracy"}, "not accepted for a problem without validation rows; accepted: train_loss"),
         ({"minutes": 1e-4}, r"minutes: 0\.0001 is not accepted; a training of 100 steps takes about .* accepted: "),
