@@ -41,7 +41,7 @@ def find_operands(words: Sequence[str], results: Path) -> list[Operand]:
 
     Names of optimizers are looked up in the newest run that has finished cells of them all, or of each: the latest run
     may be the comparison of a plug-in, which holds no baseline. A plug-in always runs, since its code may have
-    changed; its finished cells are reused.
+    changed; a run with all its cells is taken as it is, and finished cells are reused.
     """
     manifests = dict(_manifests(results))
     stored = {folder: _optimizers(manifest) for folder, manifest in manifests.items()}
@@ -165,7 +165,9 @@ def run_plugins(operands: Sequence[Operand], timed: bool, runner: Runner) -> lis
             if base is None:
                 raise RequestError(f"{operand.text} has nothing stored to be compared with; make it: optbench run")
             run = runner(plugin_suite(operand.text, base), timed, operand.folders)
-            operand = operand._replace(run=run, optimizer=_optimizers(run.manifest)[0])
+            # It may be an earlier run, of others too.
+            names = _optimizers(run.manifest)
+            operand = operand._replace(run=run, optimizer=operand.optimizer if operand.optimizer in names else names[0])
         runs.append(operand)
     return runs
 

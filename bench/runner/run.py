@@ -17,12 +17,13 @@ from optbench.runner.executor import Deadline, Executor, OnPlan, OnProgress, Pro
 from optbench.runner.local import here
 from optbench.runner.plugin_ranges import ranges_note
 from optbench.runner.trace import traced
-from optbench.store.manifest import write_manifest
+from optbench.store.manifest import read_manifest, write_manifest
 from optbench.store.parts import TornPart, adopt_parts, set_aside
-from optbench.store.run import assemble
+from optbench.store.run import assemble, load_stored
 from optbench.store.runs import check_writable, now, remove_stale
 from optbench.store.scan import packing, scan
 from optbench.store.status import Outcome
+from optbench.store.timings import read_timings
 
 #: A machine that nothing is run on: what is asked is checked for it before a cluster is there.
 NO_MACHINE = "none"
@@ -54,9 +55,10 @@ def run(
     `overrides` are a suite's own words (problems, optimizers, learning_rate, steps, seeds, ...), as on the command
     line. Raises RequestError for what can't be asked, StoreError for what can't be written. A cell that fails is
     kept as failed, with its message, and tried again by the next run. The points of a cell are shared out over
-    `devices`. Cells that are finished in the folders of `reuse`, under the same key, are copied. With `throughput`,
-    cells that are not timed yet are timed at the end, on the first device. With `trace`, what the training does is kept
-    in that folder as `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
+    `devices`. Cells that are finished in the folders of `reuse`, under the same key, are copied; where one of these
+    runs holds them all, it is returned in place of a new one. With `throughput`, cells that are not timed yet are timed
+    at the end, on the first device. With `trace`, what the training does is kept in that folder as
+    `perfetto_trace.json.gz`, which ui.perfetto.dev opens.
 
     `cluster` hands the cells to workers, as `cluster.executor.open_executor` says; `workers_must_match` refuses those
     of other versions, which are otherwise left out. A cell that takes longer than `cell_timeout` seconds fails; it
@@ -92,6 +94,8 @@ def run(
         for warning in filter(None, (seeds_warning(asked, jobs), ranges_note(asked, jobs))):
             say(warning)
         if reuse:
+            if whole := _run_with_all(jobs, reuse, throughput):
+                return whole
             check_writable(folder)
             adopt_parts(folder, [job.key for job in jobs], reuse)
         return run_jobs(
@@ -136,6 +140,19 @@ def run_jobs(
     if throughput and not deadline.passed:
         executor.time(jobs, folder, reports.say)
     return Run(assemble(folder, write_manifest(folder, manifest | {"ended": now()})))
+
+
+def _run_with_all(jobs: Sequence[Job], folders: Sequence[Path], timed: bool) -> Run | None:
+    """Return the first run whose cells of these optimizers are the jobs, all finished, and timed where that counts."""
+    wanted, names = {job.key for job in jobs}, {job.cell.optimizer for job in jobs}
+    for folder in folders:
+        if {cell["key"] for cell in read_manifest(folder)["cells"] if cell["optimizer"] in names} != wanted:
+            continue
+        parts = scan(folder, wanted).values()
+        finished = sum(part.outcome == Outcome.FINISHED for part in parts if not isinstance(part, TornPart))
+        if finished == len(wanted) and (not timed or len(read_timings(folder, wanted)) == len(wanted)):
+            return Run(load_stored(folder))
+    return None
 
 
 def _waiting(jobs: Sequence[Job], folder: Path, force: bool, on_progress: OnProgress) -> list[Waiting]:

@@ -35,3 +35,10 @@ def test_names_are_used_wherever_an_optimizer_is(ran, capsys, tmp_path):
         assert main(["compare", mine, "Old"]) in (0, 1)
         out = capsys.readouterr().out
         assert f"{mine.partition('=')[0]} against Old on 1 problem" in out, reused
+
+
+def test_a_comparison_of_what_is_trained_already_makes_no_run_of_its_own(ran, capsys, tmp_path):
+    before = sorted((tmp_path / "results").iterdir())
+    assert main(["compare", "New one", "sgd"]) == 0
+    assert sorted((tmp_path / "results").iterdir()) == before
+    assert "New one against sgd on 1 problem" in capsys.readouterr().out
