@@ -11,6 +11,7 @@ import optax
 import optax.contrib
 
 from optbench.optimizers import catalogue
+from optbench.optimizers.optimizer import Optimizer
 
 #: Calls of entries whose functions do more than return one call of optax, and what they pass on by other names.
 _CALLS = {"muon": ("optax.contrib.muon", {"adam_weight_decay": "weight_decay"})}
@@ -27,8 +28,26 @@ _SCHEDULE = "schedule"
 def optax_lines(name: str, settings: Mapping[str, Any], schedule: str, warmup: float, steps: int) -> list[str]:
     """Return lines that leave an `optimizer` behind: optax's own where they say the same, else this project's entry.
 
-    `settings` are the learning rate, the weight decay and hyperparameters. Raises KeyError for an unknown name.
+    Comments say what a loop has to do for it beside the usual. `settings` are the learning rate, the weight decay and
+    hyperparameters. Raises KeyError for an unknown name.
     """
+    return [*_optimizer_lines(name, settings, schedule, warmup, steps), *_comments(catalogue()[name])]
+
+
+def _comments(entry: Optimizer) -> list[str]:
+    """Return what a training script must do for an optimizer, beside calling `update(gradients, state, params)`."""
+    lines = []
+    if entry.needs:
+        lines.append(f"# its update takes {', '.join(f'{name}=...' for name in sorted(entry.needs))} besides")
+    if entry.evaluation_params is not None:
+        name = entry.evaluation_params.__name__
+        lines.append(
+            f"# evaluate at optax.contrib.{name}(state, params), not at the params that gradients are taken at"
+        )
+    return lines
+
+
+def _optimizer_lines(name: str, settings: Mapping[str, Any], schedule: str, warmup: float, steps: int) -> list[str]:
     entry = catalogue()[name]
     rate, decay = settings["learning_rate"], settings.get("weight_decay", 0.0)
     own = {key: value for key, value in settings.items() if key not in ("learning_rate", "weight_decay")}
@@ -138,3 +157,14 @@ class _Filled(ast.NodeTransformer):
         if node.id not in self.values:
             return node
         return ast.parse(repr(self.values[node.id]), mode="eval").body
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Fill in a call, and write out what its arguments are called, beyond the learning rate."""
+        self.generic_visit(node)
+        function = eval(ast.unparse(node.func), {"optax": optax})
+        parameters = list(inspect.signature(function).parameters.values())[: len(node.args)]
+        if any(parameter.kind != parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
+            return node
+        first = int(bool(parameters) and parameters[0].name == "learning_rate")
+        written = [ast.keyword(each.name, value) for each, value in zip(parameters, node.args, strict=True)][first:]
+        return ast.Call(node.func, node.args[:first], [*written, *node.keywords])

@@ -55,6 +55,18 @@ def test_the_schedule_is_that_of_the_sweep(name, warmup):
 
 def test_hyperparameters_stand_in_the_call():
     lines = optax_lines("sgd_momentum", {"learning_rate": 0.1, "momentum": 0.5}, "constant", 0.0, 10)
-    assert lines == ["import optax", "", "optimizer = optax.sgd(0.1, 0.5)"]
+    assert lines == ["import optax", "", "optimizer = optax.sgd(0.1, momentum=0.5)"]
     lines = optax_lines("adamw", {"learning_rate": 0.1, "weight_decay": 0.01, "b1": 0.8}, "constant", 0.0, 10)
     assert lines[-1] == "optimizer = optax.adamw(0.1, b1=0.8, weight_decay=0.01)"
+
+
+@pytest.mark.parametrize(
+    ("name", "comment"),
+    [
+        ("schedule_free_sgd", "# evaluate at optax.contrib.schedule_free_eval_params(state, params), not at "),
+        ("polyak_sgd", "# its update takes value=... besides"),
+    ],
+)
+def test_what_a_training_loop_must_do_besides_is_said(name, comment):
+    assert optax_lines(name, {"learning_rate": 0.1}, "constant", 0.0, 10)[-1].startswith(comment)
+    assert not any(line.startswith("#") for line in optax_lines("adam", {"learning_rate": 0.1}, "constant", 0.0, 10))
