@@ -130,6 +130,10 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
             f"no optimizer came to {metric} {target:.4g} in {screens[0].job.steps} steps: {criterion} decides instead"
         )
         screens, untried = _screen(search, costs, criterion)
+    # The train loss stands last in a score.
+    if all(each.score[-1] == inf for each in screens):
+        names = ", ".join(sorted({each.label for each in screens}))
+        raise RequestError(f"{jobs[0].cell.problem}: every training diverged, at every learning rate, of {names}")
     costs = _measured(screens)
     tried = [*_refine(search, costs, criterion, screens, problem), *screens]
     if criterion == "seconds_to_target":

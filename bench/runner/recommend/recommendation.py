@@ -170,10 +170,19 @@ def _lines(job: Job, point: Mapping[str, Any]) -> list[str]:
     del settings["schedule"]
     if ":" not in cell.optimizer_name:
         return optax_lines(cell.optimizer_name, settings, *schedule, job.steps)
-    rates = schedule_lines(settings.pop("learning_rate"), *schedule, job.steps)
+    rate = settings.pop("learning_rate")
+    is_constant = schedule == ("constant", 0.0)
+    rates = [] if is_constant else [*schedule_lines(rate, *schedule, job.steps)]
     path, _, function = cell.optimizer_name.rpartition(":")
     own = "".join(f", {name}={value!r}" for name, value in settings.items() if name != "weight_decay" or value)
-    return ["import optax", f"from {Path(path).stem} import {function}", "", *rates, f"{function}(schedule{own})"]
+    argument = repr(rate) if is_constant else "schedule"
+    imports = [*([] if is_constant else ["import optax"]), f"from {_module(path)} import {function}"]
+    return [*imports, "", *rates, f"optimizer = {function}({argument}{own})"]
+
+
+def _module(path: str) -> str:
+    """Return the module of a plug-in: a file by its name alone, which is to be on Python's path."""
+    return Path(path).stem if path.endswith(".py") else path
 
 
 def _difference(a: Costs, b: Costs) -> Judgement:

@@ -174,3 +174,26 @@ def test_what_cannot_be_recommended_is_refused(tmp_path, words, message):
 def test_several_problems_are_refused(tmp_path):
     with pytest.raises(RequestError, match="several problems or batch sizes; accepted: one of each"):
         optbench.recommend("quadratic[dim=2,3]", results=tmp_path)
+
+
+OWN = """
+    import optax
+    def make(learning_rate):
+        return optax.sgd(learning_rate * {factor})
+"""
+
+
+def test_what_always_diverges_is_not_recommended(tmp_path, plugin):
+    words = {"optimizers": [plugin(OWN.format(factor="float('nan')"))], "steps": 10, "results": tmp_path / "results"}
+    with pytest.raises(RequestError, match=r"every training diverged, at every learning rate, of .*plug\.py:make"):
+        optbench.recommend("quadratic[condition=10,dim=5]", minutes=2, **words)
+
+
+def test_lines_of_a_file_leave_its_optimizer_behind(tmp_path, plugin, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    words = {"optimizers": [plugin(OWN.format(factor=1))], "steps": 10, "results": tmp_path / "results"}
+    done = optbench.recommend("quadratic[condition=10,dim=5]", minutes=2, **words)
+    names = {}
+    exec("\n".join(done.lines), names)
+    assert "from plug import make" in done.lines
+    assert names["optimizer"].init({"weights": np.zeros(3)}) is not None
