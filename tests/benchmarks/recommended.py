@@ -18,7 +18,7 @@ from optbench.analyse.outcomes import Slice
 from optbench.analyse.statistics import median_interval
 from optbench.planning.jobs import plan_jobs, resolve_suite
 from optbench.runner.recommend.designs import CANDIDATES
-from optbench.runner.recommend.recommend import TIMES
+from optbench.runner.recommend.stages import TIMES
 
 #: The share of the grid's time that a recommendation has.
 SHARE = 1 / 3

@@ -1,49 +1,36 @@
 """Recommend an optimizer with its settings for one problem: screen, refine what is best, report on fresh seeds."""
 
-import dataclasses
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from optbench.errors import RequestError, check_name, refused
-from optbench.planning.cost import cost_of_cell
 from optbench.planning.jobs import Job, pick_devices, plan_jobs, resolve_suite, run_place
 from optbench.problems.problem import Problem
-from optbench.request import Cell, Suite
+from optbench.request import Suite
 from optbench.results import Run
-from optbench.runner.best_suite import entry_of, spec_of
 from optbench.runner.estimate import calibrate
-from optbench.runner.executor import Deadline, Executor, OnPlan, OnProgress, Reports, Say
+from optbench.runner.executor import Deadline, OnPlan, OnProgress, Reports, Say
 from optbench.runner.local import here
-from optbench.runner.recommend.designs import (
-    CANDIDATES,
-    REFINED,
-    SCREENS,
-    Costs,
-    Design,
-    Screening,
-    fewest_seconds,
-    nearby_rates,
-    refinement,
-    report_seeds,
-    screening,
+from optbench.runner.recommend.designs import CANDIDATES, Costs, fewest_seconds
+from optbench.runner.recommend.recommendation import Recommendation, recommend_from
+from optbench.runner.recommend.stages import (
+    Search,
+    choose_finalists,
+    measured_costs,
+    refine,
+    report,
+    screen,
+    time_steps,
 )
-from optbench.runner.recommend.recommendation import Recommendation, Tried, recommend_from, timed
 from optbench.runner.run import run_jobs
-from optbench.store.status import Outcome
 
 #: What may be optimised; where nothing is said, the validation loss, or the train loss where there are no such rows.
 CRITERIA = ("validation_loss", "validation_accuracy", "seconds_to_target", "train_loss")
-#: How many of the best optimizers are refined, and of how many the batch size too.
-REFINED_OPTIMIZERS, BATCHED_OPTIMIZERS = 3, 2
-#: Other batch sizes are tried so many times smaller and larger than the problem's own, at the same number of examples.
-TIMES = 4
-#: Of every training fewer steps than this say nothing.
-FEWEST_STEPS = 10
 
 
 def recommend(
@@ -95,24 +82,6 @@ def recommend(
     return _search(search, by, pick_devices(device, 1))
 
 
-class Search(NamedTuple):
-    """What the stages of a search share."""
-
-    #: The problem and the candidates.
-    asked: Suite
-    executor: Executor
-    #: Seconds in all, and those that have passed.
-    seconds: float
-    passed: Callable[[], float]
-    #: Train the jobs of a stage, none of which begins after so many seconds.
-    train: Callable[[str, Suite, Sequence[Job], float], Run]
-    say: Say
-
-    def left(self) -> float:
-        """Return the seconds that are left."""
-        return self.seconds - self.passed()
-
-
 def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
     jobs = plan_jobs(search.asked, search.executor.kind)
     problem = jobs[0].problem
@@ -122,30 +91,30 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
         raise RequestError(f"{search.asked.problems[0].spec}: several problems or batch sizes; accepted: one of each")
     criterion = _criterion(by, problem)
     costs = _costs(jobs[0], devices, search)
-    screens, untried = _screen(search, costs, criterion)
+    screens, untried = screen(search, costs, criterion)
+    # The train loss stands last in a score.
+    if all(each.score[-1] == inf for each in screens):
+        names = ", ".join(sorted({each.label for each in screens}))
+        raise RequestError(f"{jobs[0].cell.problem}: every training diverged, at every learning rate, of {names}")
     if criterion == "seconds_to_target" and all(each.score[0] == inf for each in screens):
         metric, target = next(iter(problem.targets.items()))
         criterion = _criterion(None, problem)
         search.say(
             f"no optimizer came to {metric} {target:.4g} in {screens[0].job.steps} steps: {criterion} decides instead"
         )
-        screens, untried = _screen(search, costs, criterion)
-    # The train loss stands last in a score.
-    if all(each.score[-1] == inf for each in screens):
-        names = ", ".join(sorted({each.label for each in screens}))
-        raise RequestError(f"{jobs[0].cell.problem}: every training diverged, at every learning rate, of {names}")
-    costs = _measured(screens)
-    tried = [*_refine(search, costs, criterion, screens, problem), *screens]
+        screens, untried = screen(search, costs, criterion)
+    costs = measured_costs(screens)
+    tried = [*refine(search, costs, criterion, screens, problem), *screens]
     if criterion == "seconds_to_target":
-        tried = _time(search, tried)
-    finalists = _finalists(tried)
-    reports = _report(search, costs, criterion, finalists)
+        tried = time_steps(search, tried)
+    finalists = choose_finalists(tried)
+    reports = report(search, costs, criterion, finalists)
     if not reports:
         raise RequestError(f"minutes: {search.seconds / 60:g} were over before anything could be reported")
     if criterion != "seconds_to_target":
-        names = {each.job.cell.optimizer_name for each in reports}
-        of_finalists = [each for each in tried if each.job.cell.optimizer_name in names and each.stage == "refine"]
-        seconds = {each.job.key: each for each in _time(search, of_finalists)}
+        names = {each.label for each in reports}
+        of_finalists = [each for each in tried if each.label in names and each.stage == "refine"]
+        seconds = {each.job.key: each for each in time_steps(search, of_finalists)}
         tried = [seconds.get(each.job.key, each) for each in tried]
     return recommend_from(criterion, tried, reports, untried, search.passed())
 
@@ -176,141 +145,3 @@ def _costs(job: Job, devices: Any, search: Search) -> Costs:
             f"{needed / 60:.2g} or more, or fewer --steps"
         )
     return costs
-
-
-def _measured(tried: Sequence[Tried]) -> Costs:
-    """Return what cells cost that were trained, the dearest of them."""
-    costs = [cost_of_cell(each.part.results, 0) for each in tried]
-    trial_seconds = tried[0].job.steps * max(cost.seconds_per_trial_step for cost in costs)
-    return Costs(max(cost.compile_seconds for cost in costs), trial_seconds)
-
-
-def _halving(search: Search, suite: Suite) -> list[Job]:
-    return plan_jobs(suite, search.executor.kind, lambda cell: dataclasses.replace(cell, search="halving"))
-
-
-def _screen(search: Search, costs: Costs, criterion: str) -> tuple[list[Tried], list[str]]:
-    """Train a grid of each of the first candidates; return them, best first, and the names of those not tried."""
-    asked = search.asked
-    labels = list(dict.fromkeys(job.cell.optimizer for job in plan_jobs(asked, search.executor.kind)))
-    plan = screening(costs, search.left(), len(labels)) or Screening(SCREENS[-1], 1)
-    suite = _shaped(asked, plan.design, criterion)
-    names = labels[: plan.num_optimizers]
-    jobs = [job for job in _halving(search, suite) if job.cell.optimizer in names]
-    search.say(f"screening {len(jobs)} of {len(labels)} optimizers, {jobs[0].cell.num_points} points each")
-    run = search.train("screen", suite, jobs, REFINED * search.seconds)
-    tried = _tried(run, jobs, "screen")
-    if not tried:
-        messages = [part.record.message for part in run.failed][:1]
-        raise RequestError(f"{jobs[0].cell.problem}: no optimizer could be trained; {''.join(messages)}".rstrip("; "))
-    ended = {part.record.optimizer for part in run.parts}
-    return tried, [label for label in labels if label not in ended]
-
-
-def _shaped(asked: Suite, design: Design, criterion: str, **entries: Any) -> Suite:
-    words = {
-        "learning_rate": f"default:{design.learning_rates}",
-        "weight_decay": design.weight_decay,
-        "schedule": design.schedules,
-        "seeds": design.seeds,
-        "select_by": tuple(dict.fromkeys((criterion, "train_loss"))),
-    }
-    return Suite(**asked.model_dump() | words | entries)
-
-
-def _finished(run: Run, jobs: Sequence[Job], stage: str) -> list[Tried]:
-    parts = {part.path.stem: part for part in run.parts if part.outcome == Outcome.FINISHED}
-    return [Tried(job, parts[job.key], run.folder, stage) for job in jobs if job.key in parts]
-
-
-def _tried(run: Run, jobs: Sequence[Job], stage: str) -> list[Tried]:
-    """Return the finished cells of a stage, the best first."""
-    return sorted(_finished(run, jobs, stage), key=lambda tried: tried.score)
-
-
-def _refine(search: Search, costs: Costs, criterion: str, screens: Sequence[Tried], problem: Problem) -> list[Tried]:
-    """Train finer grids of the best optimizers, first at the problem's batch size, then at others."""
-    best = screens[: min(REFINED_OPTIMIZERS, (len(screens) + 1) // 2 + 1)]
-    sizes = _other_sizes(screens[0].job, problem) if search.asked.batch_size is None else []
-    tasks = [(tried, tried.job.cell.batch_size) for tried in best]
-    tasks += [(tried, size) for tried in best[:BATCHED_OPTIMIZERS] for size in sizes]
-    reserve = costs.report(report_seeds(costs, 0.25 * search.seconds))
-    design = refinement(costs, search.left() - reserve, len(tasks))
-    if design is None:
-        return []
-    jobs: dict[str, Job] = {}
-    suite = search.asked
-    for tried, size in tasks:
-        suite = _near(search.asked, design, criterion, tried, size)
-        jobs |= {job.key: job for job in _halving(search, suite)}
-    search.say(f"refining {len(best)} optimizers, {design.num_points} points x {design.seeds} seeds, {len(jobs)} cells")
-    every = [*jobs.values()]
-    return _tried(search.train("refine", suite, every, search.seconds - reserve), every, "refine")
-
-
-def _other_sizes(job: Job, problem: Problem) -> list[int]:
-    """Return the batch sizes to try beside a cell's own."""
-    size = job.cell.batch_size
-    if not isinstance(size, int):
-        return []
-    most = problem.num_rows if problem.sample is None else size * TIMES
-    sizes = {max(1, size // TIMES), min(size * TIMES, most)} - {size}
-    return sorted(each for each in sizes if job.steps * size // each >= FEWEST_STEPS)
-
-
-def _near(asked: Suite, design: Design, criterion: str, tried: Tried, size: Any) -> Suite:
-    """Return the suite of a grid round an optimizer's best settings, at a batch size with as many examples."""
-    cell, best = tried.job.cell, tried.part.results.best
-    ratio = 1.0 if size == cell.batch_size else size / cell.batch_size
-    # As Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014, has it for the noise.
-    centre = best["learning_rate"] * ratio**0.5
-    rates = nearby_rates(centre, [point["learning_rate"] for point in cell.points], design.learning_rates)
-    schedules = tuple(dict.fromkeys((best.get("schedule", cell.points[0]["schedule"]), *design.schedules)))
-    entry = entry_of(tried.job, best) | {
-        "learning_rate": ",".join(map(repr, rates)),
-        "weight_decay": design.weight_decay,
-        "schedule": schedules[: len(design.schedules)],
-    }
-    task = {"spec": _problem_spec(cell), "batch_size": str(size), "steps": max(1, round(tried.job.steps / ratio))}
-    return _shaped(asked, design, criterion, problems=[task], optimizers=[entry])
-
-
-def _problem_spec(cell: Cell) -> str:
-    return spec_of(cell.problem, cell.problem_name, cell.problem_parameters)
-
-
-def _finalists(tried: Sequence[Tried]) -> list[Tried]:
-    """Return the best cell of each of the two best optimizers: what was refined counts by that."""
-    best: dict[str, Tried] = {}
-    for each in sorted(tried, key=lambda each: (each.stage != "refine", each.score)):
-        best.setdefault(each.job.cell.optimizer_name, each)
-    return [*best.values()][:2]
-
-
-def _report(search: Search, costs: Costs, criterion: str, finalists: Sequence[Tried]) -> list[Tried]:
-    """Train the finalists' settings on fresh seeds."""
-    seeds = report_seeds(costs, search.left())
-    jobs: list[Job] = []
-    suite = search.asked
-    for tried in finalists:
-        cell = tried.job.cell
-        task = {"spec": _problem_spec(cell), "batch_size": str(cell.batch_size), "steps": tried.job.steps}
-        entry = entry_of(tried.job, tried.part.results.best)
-        fixed = {"report_seeds": seeds, "studies": 1, "problems": [task], "optimizers": [entry]}
-        suite = _shaped(search.asked, Design(1, "0", ("constant",)), criterion, **fixed)
-        jobs += plan_jobs(suite, search.executor.kind)
-    search.say(f"reporting on {seeds} fresh seeds")
-    reports = _finished(search.train("report", suite, jobs, search.seconds), jobs, "report")
-    seconds = {(each.label, each.job.cell.batch_size): each.step_seconds for each in finalists}
-    return [each._replace(step_seconds=seconds.get((each.label, each.job.cell.batch_size))) for each in reports]
-
-
-def _time(search: Search, tried: Sequence[Tried]) -> list[Tried]:
-    """Return what was tried with the seconds of its steps, as far as there is time to measure them."""
-    groups: dict[tuple[Any, ...], list[Tried]] = {}
-    for each in tried:
-        groups.setdefault((each.folder, each.job.cell.batch_size), []).append(each)
-    for (folder, _), members in groups.items():
-        if search.left() > 0:
-            search.executor.time([each.job for each in members], folder, search.say)
-    return [timed(each) for each in tried]

@@ -111,7 +111,7 @@ def recommend_from(
     finalists = [_settings(reports[index], costs[index]) for index in order]
     difference = _difference(*(costs[index] for index in order)) if len(order) > 1 else None
     best = reports[order[0]]
-    of_best = [each for each in tried if each.label == best.label or each.job.cell.optimizer_name == _name(best)]
+    of_best = [each for each in tried if each.label == best.label]
     return Recommendation(
         problem=best.job.cell.problem,
         metric=metric,
@@ -124,10 +124,6 @@ def recommend_from(
         folders=tuple(dict.fromkeys(each.folder for each in [*tried, *reports])),
         seconds=seconds,
     )
-
-
-def _name(tried: Tried) -> str:
-    return tried.job.cell.optimizer_name
 
 
 def _settings(report: Tried, costs: Costs) -> Settings:
