@@ -99,7 +99,13 @@ def report_seeds(costs: Costs, seconds: float) -> int:
 
 def fewest_seconds(costs: Costs) -> float:
     """Return the seconds below which nothing can be recommended: one coarse grid, and a report."""
-    return max(costs.grid(SCREENS[-1]) / SCREENED, costs.report(REPORT_SEEDS[-1]) / (1 - REFINED))
+    grid = costs.grid(SCREENS[-1])
+    return max(grid / SCREENED, grid + costs.report(REPORT_SEEDS[-1]))
+
+
+def screening_end(costs: Costs, seconds: float) -> float:
+    """Return by when the screening has begun its last cell, which leaves time for a report."""
+    return min(REFINED * seconds, seconds - costs.report(REPORT_SEEDS[-1]))
 
 
 def nearby_rates(rate: float, rates: Sequence[float], count: int) -> tuple[float, ...]:

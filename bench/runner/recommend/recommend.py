@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from hashlib import sha256
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,6 @@ def _costs(job: Job, devices: Any, search: Search) -> Costs:
         raise RequestError(
             f"minutes: {search.seconds / 60:g} is not accepted; a training of {job.steps} steps takes about "
             f"{costs.trial_seconds:.3g} s here, after {costs.compile_seconds:.3g} s of compiling; accepted: "
-            f"{needed / 60:.2g} or more, or fewer --steps"
+            f"{ceil(needed / 6) / 10:g} or more, or fewer --steps"
         )
     return costs

@@ -13,7 +13,6 @@ from optbench.results import Run
 from optbench.runner.best_suite import entry_of, spec_of
 from optbench.runner.executor import Executor, Say
 from optbench.runner.recommend.designs import (
-    REFINED,
     SCREENS,
     Costs,
     Design,
@@ -22,6 +21,7 @@ from optbench.runner.recommend.designs import (
     refinement,
     report_seeds,
     screening,
+    screening_end,
 )
 from optbench.runner.recommend.recommendation import Tried, timed
 from optbench.store.status import Outcome
@@ -72,7 +72,7 @@ def screen(search: Search, costs: Costs, criterion: str) -> tuple[list[Tried], l
     names = labels[: plan.num_optimizers]
     jobs = [job for job in _halving(search, suite) if job.cell.optimizer in names]
     search.say(f"screening {len(jobs)} of {len(labels)} optimizers, {jobs[0].cell.num_points} points each")
-    run = search.train("screen", suite, jobs, REFINED * search.seconds)
+    run = search.train("screen", suite, jobs, screening_end(costs, search.seconds))
     tried = _tried(run, jobs, "screen")
     if not tried:
         messages = [part.record.message for part in run.failed][:1]

@@ -18,6 +18,7 @@ from optbench.runner.recommend.designs import (
     refinement,
     report_seeds,
     screening,
+    screening_end,
 )
 from optbench.runner.recommend.recommendation import _difference
 
@@ -48,7 +49,22 @@ def test_the_finest_refinement_is_taken_for_which_there_is_time():
 def test_as_many_seeds_report_as_there_is_time_for():
     costs = Costs(1.0, 1.0)
     assert [report_seeds(costs, each) for each in (42, 41, 12, 8, 1)] == [20, 10, 5, 3, 3]
-    assert fewest_seconds(costs) == pytest.approx(max(2.75 / 0.4, 8 / 0.3))
+    # The coarsest grid takes 1 + 4 * 7 / 16 seconds, two reports of three seeds 8.
+    assert fewest_seconds(costs) == pytest.approx(2.75 + 8)
+    assert fewest_seconds(Costs(6.0, 0.0)) == pytest.approx(6 + 12)
+
+
+def test_the_screening_leaves_time_for_a_report():
+    assert screening_end(Costs(1.0, 1.0), 100) == 70
+    assert screening_end(Costs(1.0, 1.0), 20) == 12
+
+
+def test_the_minutes_that_are_said_to_be_accepted_are_accepted(tmp_path):
+    words = {"optimizers": ["sgd"], "steps": 20, "results": tmp_path}
+    with pytest.raises(RequestError, match="accepted: ") as refusal:
+        optbench.recommend("quadratic[condition=10,dim=5]", minutes=1e-6, **words)
+    minutes = float(str(refusal.value).rpartition("accepted: ")[2].split()[0])
+    assert minutes == pytest.approx(round(minutes, 1)) and minutes >= 0.1
 
 
 def test_rates_lie_within_a_step_of_the_grid():
