@@ -62,7 +62,8 @@ def _rows(name: str, given: Any) -> tuple[Rows, int, bool]:
         return (x, table.y), getattr(table, "num_test", 0), not table.image
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(f"{name}: {type(given).__name__} is not accepted; accepted: (x, y) or a path")
-    x, y = jax.tree.map(_array, given[0]), _array(given[1])
+    inputs = np.asarray(given[0]) if _is_nested_list(given[0]) else given[0]
+    x, y = jax.tree.map(_array, inputs), _array(given[1])
     lengths = {len(leaf) if np.ndim(leaf) else 0 for leaf in (*jax.tree.leaves(x), y)}
     if len(lengths) != 1:
         shapes = ", ".join(str(list(np.shape(leaf))) for leaf in jax.tree.leaves(x))
@@ -73,6 +74,11 @@ def _rows(name: str, given: Any) -> tuple[Rows, int, bool]:
         _check_finite(name, "x", leaf)
     _check_finite(name, "y", y)
     return (x, y), 0, False
+
+
+def _is_nested_list(given: Any) -> bool:
+    """Return whether inputs are lists of numbers, and not several arrays or paths of them."""
+    return isinstance(given, list) and all(isinstance(leaf, int | float | complex) for leaf in jax.tree.leaves(given))
 
 
 def _array(given: Any) -> np.ndarray:

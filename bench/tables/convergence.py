@@ -232,7 +232,9 @@ def lucky(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     notes = []
     for row in rows:
         value, selected = row.get(row["select_by"] or ""), row["selected"]
-        if row["select_by"] and row["select_by"].endswith("_loss") and selected and value and value > LUCKY * selected:
+        is_loss = bool(row["select_by"]) and row["select_by"].endswith("_loss")
+        # Losses below zero have no ratio.
+        if is_loss and selected and value and 0 < LUCKY * selected < value:
             times = "infinitely" if np.isinf(value) else f"{value / selected:.2g} times"
             notes.append(
                 f"{row['problem']} / {row['optimizer']}: {row['select_by']} {value:.4g} is {times} what it was "

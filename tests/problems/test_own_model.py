@@ -173,6 +173,10 @@ class TestRows:
         mapped = supervised(Nnx, (tmp_path / "x.npy", str(tmp_path / "y.npy")))
         assert self.rows(mapped) == self.rows(supervised(Nnx, (X, LABELS)))
 
+    def test_nested_lists_are_one_array(self):
+        nested = supervised(Nnx, (X.astype(float).tolist(), LABELS.tolist()))
+        assert self.rows(nested) == self.rows(supervised(Nnx, (X, LABELS)))
+
     def test_columns_of_a_file_are_standardised_and_words_become_classes(self, tmp_path):
         rows = [f"{a},{b},{c},{'yes' if label else 'no'}" for (a, b, c), label in zip(100 * X + 7, LABELS, strict=True)]
         (tmp_path / "rows.csv").write_text("\n".join(["a,b,c,answer", *rows]))

@@ -16,6 +16,7 @@ from optbench.analyse.step_times import step_interval
 from optbench.optimizers.optax_lines import optax_lines, schedule_lines
 from optbench.planning.jobs import Job
 from optbench.present.table import Table
+from optbench.problems.problem import Problem
 from optbench.request import parse_schedule
 from optbench.store.parts import Part
 from optbench.store.timings import read_timings
@@ -120,7 +121,7 @@ def recommend_from(
         difference=difference,
         batch_sizes=_batch_sizes(of_best, criterion),
         tried=_tried_table(tried, criterion),
-        next_steps=tuple(_next_steps(best, of_best, difference, untried, len(costs[0].cost))),
+        next_steps=tuple(_next_steps(best, costs[order[0]], of_best, difference, untried)),
         folders=tuple(dict.fromkeys(each.folder for each in [*tried, *reports])),
         seconds=seconds,
     )
@@ -247,11 +248,21 @@ def _tried_table(tried: Sequence[Tried], criterion: str) -> Table:
     return Table("what was tried", columns, rows)
 
 
+def _miss(best: Tried, costs: Costs) -> str:
+    """Say that the best settings miss the problem's target of the metric, where they do."""
+    assert isinstance(best.job.problem, Problem)
+    target, value = best.job.problem.targets.get(costs.metric), median(costs.values())
+    if target is None or costs.sign * (value - target) <= 0:
+        return ""
+    return f"{costs.metric} {value:.4g} misses the target of {target:.4g} in {best.job.steps} steps: try more --steps"
+
+
 def _next_steps(
-    best: Tried, of_best: Sequence[Tried], difference: Judgement | None, untried: Sequence[str], num_seeds: int
+    best: Tried, costs: Costs, of_best: Sequence[Tried], difference: Judgement | None, untried: Sequence[str]
 ) -> list[str]:
     """Say what would make the recommendation better or surer."""
-    steps = []
+    num_seeds = len(costs.cost)
+    steps = [_miss(best, costs)] if _miss(best, costs) else []
     if untried:
         steps.append(f"not tried, for lack of time: {', '.join(untried)}; --minutes gives more")
     if difference is not None and difference.verdict == "undecided":

@@ -153,6 +153,8 @@ def test_a_problem_without_rows_is_optimised_by_its_train_loss(tmp_path, capsys)
     assert fields["metric"] == "train_loss" and fields["runner_up"] is None
     assert fields["best"]["batch_size"] == "full" and fields["best"]["optimizer"] == "sgd"
     assert fields["best"]["lines"][0] == "import optax"
+    assert fields["best"]["value"] > 1e-6
+    assert fields["next_steps"][0].endswith("misses the target of 1e-06 in 20 steps: try more --steps")
 
 
 def test_where_no_target_is_met_the_loss_decides(tmp_path):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.tables.convergence import convergence
+from optbench.tables.convergence import convergence, lucky
 
 INF = math.inf
 NAN = math.nan
@@ -226,3 +226,11 @@ def test_batch_sizes_are_ordered_by_themselves(handmade):
     ]
     rows = [(row["batch_size"], row["optimizer"]) for row in convergence(parts, Slice())[1]]
     assert rows == [(4, "b"), (4, "a"), (8, "a"), (8, "b")]
+
+
+@pytest.mark.parametrize(
+    ("value", "selected", "count"), [(-0.37, -0.365, 0), (0.4, 0.1, 1), (0.2, 0.1, 0), (0.1, -1, 0)]
+)
+def test_luck_is_told_of_losses_above_zero_alone(value, selected, count):
+    row = {"problem": "p", "optimizer": "o", "select_by": "train_loss", "train_loss": value, "selected": selected}
+    assert len(lucky([row])) == count
