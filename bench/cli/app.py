@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from cyclopts import App, Parameter
-from cyclopts.exceptions import CycloptsError, UnknownOptionError
+from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 
 from optbench.cli.signals import INTERRUPTED, end_now, exit_code, heed_signals
 
@@ -104,7 +104,7 @@ def _call(arguments: list[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _fail(f"{_with_our_word(error)} (see: optbench --help)")
+        return _fail(f"{_in_our_words(error)} (see: {' '.join(('optbench', *(error.command_chain or ())))} --help)")
     except KeyboardInterrupt as error:
         with suppress(OSError):
             print(f"\n{INTERRUPTED}", file=sys.stderr)
@@ -144,8 +144,14 @@ _OTHER_WORDS = {
 }
 
 
-def _with_our_word(error: CycloptsError) -> str:
-    """Return a message, with this program's word if an unknown option is what another one calls it."""
+def _in_our_words(error: CycloptsError) -> str:
+    """Return a message that says what is missing or too much, or this program's word for another one's option."""
+    command = " ".join(error.command_chain or ())
+    if isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
+        name = error.argument.name
+        return f"{command}: {name.lstrip('-').upper() if error.argument.field_info.is_positional else name} is missing"
+    if isinstance(error, UnusedCliTokensError):
+        return f"{command}: too much: {' '.join(error.unused_tokens or ())!r}"
     if not isinstance(error, UnknownOptionError):
         return str(error)
     word = (error.token.keyword or error.token.value).partition("=")[0]

@@ -168,6 +168,18 @@ def test_command(optbench, handmade, tmp_path, words, said):
 
 
 @pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["recommend"], "recommend: PROBLEM is missing (see: optbench recommend --help)"),
+        (["tune", *BOWL], "tune: --trials is missing (see: optbench tune --help)"),
+        (["recommend", "mlp", "sgd"], "recommend: too much: 'sgd' (see: optbench recommend --help)"),
+    ],
+)
+def test_what_is_missing_or_too_much_is_named_as_the_help_names_it(optbench, words, line):
+    assert optbench(*words) == (2, "", f"optbench: {line}\n")
+
+
+@pytest.mark.parametrize(
     "command", [["run", *BOWL], ["throughput", *BOWL], ["throughput", "--update-only"]], ids=["run", "steps", "updates"]
 )
 def test_device_that_is_not_here(optbench, command):
