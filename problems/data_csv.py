@@ -17,6 +17,7 @@ from optbench.problems.data_table import (
     warn_once,
     without_index,
 )
+from optbench.problems.data_words import one_hot, words_of
 
 _WHOLE = re.compile(r"[+-]?\d+")
 #: Columns that a first line of whole numbers has to count for it to be a header, if no other row tells.
@@ -27,7 +28,8 @@ def read_csv(path: Path) -> Table:
     """Return the table of rows of features with the target last.
 
     Commas, semicolons, tabs, bars or blanks part the cells; a header, a byte order mark, comments and decimal commas
-    are understood. Columns that number the rows are left out, with a warning.
+    are understood. Columns that number the rows are left out, and columns of words become a feature for each word, with
+    a warning.
     Raises ValueError for cells that are no numbers, rows of unequal length and a target that isn't last.
     """
     lines = _of_one_width(path, read_lines(path))
@@ -38,16 +40,26 @@ def read_csv(path: Path) -> Table:
     if names is not None:
         check_target_name(path, names)
         names, lines = _without_row_names(path, names, lines)
+    columns = [[line.cells[i] for line in lines] for i in range(len(lines[0].cells) - 1)]
+    words = {i: each for i, cells in enumerate(columns) if (each := words_of(cells))}
     for row, cells in lines:
-        column = next((i for i, cell in enumerate(cells[:-1]) if not is_number(cell)), None)
+        column = next((i for i, cell in enumerate(cells[:-1]) if i not in words and not is_number(cell)), None)
         if column is not None:
             raise ValueError(f"{path}, row {row}: expected a number in column {column + 1}, found {cells[column]!r}")
         if not cells[-1]:
             raise ValueError(f"{path}, row {row}: expected a target in column {len(cells)}, found nothing")
     targets = [line.cells[-1] for line in lines]
     y = np.array([float(target) for target in targets]) if all(map(is_number, targets)) else np.array(targets)
-    x = np.array([[float(cell) for cell in line.cells[:-1]] for line in lines])
-    return Table(str(path), without_index(path, names, x), y, np.array([line.row for line in lines]))
+    numbers = [i for i in range(len(columns)) if i not in words]
+    x = np.array([[float(line.cells[i]) for i in numbers] for line in lines])
+    own = None if names is None else [names[i] for i in numbers]
+    hot = [one_hot(path, _label(names, i), columns[i], each) for i, each in words.items()]
+    x = np.concatenate([without_index(path, own, x, numbers, len(columns)), *hot], axis=1)
+    return Table(str(path), x, y, np.array([line.row for line in lines]))
+
+
+def _label(names: Sequence[str] | None, column: int) -> str:
+    return f"{column + 1}" if names is None else f"{column + 1}, {names[column]!r},"
 
 
 def _of_one_width(path: Path, lines: list[Line]) -> list[Line]:

@@ -8,13 +8,14 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from optbench.problems.data_table import Table, check_target_name, content_of, without_index
+from optbench.problems.data_words import one_hot, words_of
 
 
 def read_parquet(path: Path) -> Table:
     """Return the table of a Parquet file, whose last column is the target: numbers, text or categories.
 
-    Columns that number the rows are left out, with a warning. Raises ValueError for missing values, features that are
-    no numbers and other files.
+    Columns that number the rows are left out, and columns of words become a feature for each word, with a warning.
+    Raises ValueError for missing values, features that are neither and other files.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -29,11 +30,16 @@ def read_parquet(path: Path) -> Table:
         raise ValueError(f"{path}: expected features with the target last, found {len(names)} columns")
     check_target_name(path, names)
     columns = [_values(path, name, table.column(name)) for name in names]
+    hot, numbers = [], [i for i, values in enumerate(columns[:-1]) if values.dtype.kind != "U"]
     for name, values in zip(names[:-1], columns[:-1], strict=True):
         if values.dtype.kind == "U":
-            raise ValueError(f"{path}, row 1: expected a number in column {name!r}, found {str(values[0])!r}")
-    x = np.stack(columns[:-1], axis=1) if table.num_rows else np.zeros((0, len(names) - 1))
-    return Table(str(path), without_index(path, names[:-1], x), columns[-1], np.arange(table.num_rows) + 1)
+            words = words_of(values.tolist())
+            if words is None:
+                raise ValueError(f"{path}, row 1: expected a number in column {name!r}, found {str(values[0])!r}")
+            hot.append(one_hot(path, repr(name), values.tolist(), words))
+    x = np.stack([columns[i] for i in numbers], axis=1) if numbers else np.zeros((table.num_rows, 0))
+    x = without_index(path, [names[i] for i in numbers], x, numbers, len(names) - 1)
+    return Table(str(path), np.concatenate([x, *hot], axis=1), columns[-1], np.arange(table.num_rows) + 1)
 
 
 def _values(path: Path, name: str, column: Any) -> Float[np.ndarray, " row"] | Shaped[np.ndarray, " row"]:

@@ -109,14 +109,24 @@ def check_target_name(path: Path, names: Sequence[str]) -> None:
 
 
 def without_index(
-    path: Path, names: Sequence[str] | None, x: Float[np.ndarray, "row feature"]
+    path: Path,
+    names: Sequence[str] | None,
+    x: Float[np.ndarray, "row feature"],
+    places: Sequence[int] | None = None,
+    num_columns: int = 0,
 ) -> Float[np.ndarray, "row feature"]:
-    """Return features without columns that number the rows, and warn of each; the only feature stays."""
+    """Return features without columns that number the rows, and warn of each; the only feature stays.
+
+    Where they are not all columns of the file, `places` are theirs in it, of `num_columns`.
+    """
+    places = range(x.shape[1]) if places is None else places
+    left = max(num_columns, x.shape[1])
     for column in reversed(range(x.shape[1])):
         name = None if names is None else names[column].strip()
-        if x.shape[1] > 1 and _numbers_rows(name, column, x[:, column]):
-            warn_index(path, name, column)
+        if left > 1 and _numbers_rows(name, places[column], x[:, column]):
+            warn_index(path, name, places[column])
             x = np.delete(x, column, axis=1)
+            left -= 1
     return x
 
 

@@ -4,7 +4,9 @@ import gzip
 import warnings
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from optbench.problems.data import classification, load, regression
 from optbench.problems.data_table import DataWarning
@@ -139,7 +141,36 @@ def test_a_feature_that_rises_stays(tmp_path):
     assert load(write(tmp_path / "only.csv", "id,y\n" + "".join(f"{i},{i % 2}\n" for i in range(9)))).x.shape == (9, 1)
 
 
+def test_columns_of_words_are_a_feature_for_each_word(tmp_path):
+    text = ",age,plan,city,y\n0,31,pro,Köln,no\n1,40,basic,Graz,yes\n2,25,pro,Graz,no\n3,60,basic,Köln,yes\n"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = load(write(tmp_path / "words.csv", text))
+    # The age, basic and pro, Graz and Köln.
+    assert table.x.tolist() == [[31, 0, 1, 0, 1], [40, 1, 0, 1, 0], [25, 0, 1, 1, 0], [60, 1, 0, 0, 1]]
+    messages = [str(warning.message).partition(": ")[2] for warning in caught]
+    assert "column 3, 'plan', holds words: a feature of zeros and ones each for 'basic', 'pro'" in messages
+    assert "column 1, which has no name, numbers the rows: left out of the features" in messages
+
+
+def test_text_columns_of_parquet_are_a_feature_for_each_word(tmp_path):
+    table = pa.table({"plan": ["a", "b", "b", "a"], "age": [3, 1, 4, 1], "y": ["no", "no", "yes", "yes"]})
+    parquet.write_table(table, tmp_path / "words.parquet")
+    with pytest.warns(DataWarning, match="column 'plan' holds words: a feature of zeros and ones each for 'a', 'b'"):
+        assert load(str(tmp_path / "words.parquet")).x.tolist() == [[3, 1, 0], [1, 0, 1], [4, 0, 1], [1, 1, 0]]
+
+
+def test_a_column_that_numbers_the_rows_is_told_by_its_place_in_the_file(tmp_path):
+    lines = "".join(f"{'ab'[i % 2]},{i},0.5,{i % 3}\n" for i in range(9))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert load(write(tmp_path / "place.csv", "plan,id,x,y\n" + lines)).x.shape == (9, 3)
+    assert any("column 2, 'id' numbers the rows" in str(warning.message) for warning in caught)
+
+
 REFUSED = {
+    "names": ("a,b,y\nAnn,2,0\nBob,3,1\nCid,4,0\nAnn,5,1\n", "row 2: expected a number in column 1, found 'Ann'"),
+    "words with a hole": ("a,b,y\nu,2,0\n,3,1\nu,4,0\nv,5,1\nv,1,1\n", "expected a number in column 1, found 'u'"),
     "thousands": ('a,b,y\n"1,000",2,0\n"2,500",1,1\n', "row 2: expected a number in column 1, found '1,000'"),
     "thousands between tabs": ("a\tb\ty\n1,000\t2\t0\n2,500\t3\t1\n", "row 2: .* column 1, found '1,000'"),
     "points beside commas": ("a;b;y\n1.250;0,5;0\n2,5;3;1\n", "row 2: .* as in '0,5' elsewhere, found '1.250'"),
