@@ -154,9 +154,12 @@ def _problem_spec(cell: Cell) -> str:
 
 
 def choose_finalists(tried: Sequence[Tried]) -> list[Tried]:
-    """Return the best cell of each of the two best optimizers: what was refined counts by that."""
+    """Return the best cell of each of the two best optimizers, by those that chose on the most seeds.
+
+    A finer grid on as many seeds doesn't count for more than the screening: it may have dropped what did best there.
+    """
     best: dict[str, Tried] = {}
-    for each in sorted(tried, key=lambda each: (each.stage != "refine", each.score)):
+    for each in sorted(tried, key=lambda each: (-each.job.cell.seeds, each.score, each.stage != "refine")):
         best.setdefault(each.label, each)
     return [*best.values()][:2]
 
@@ -175,6 +178,9 @@ def report(search: Search, costs: Costs, criterion: str, finalists: Sequence[Tri
         jobs += plan_jobs(suite, search.executor.kind)
     search.say(f"reporting on {seeds} fresh seeds")
     reports = _finished(search.train("report", suite, jobs, search.seconds), jobs, "report")
+    ended = {each.label for each in reports}
+    if late := [each.label for each in finalists if each.label not in ended]:
+        search.say(f"the minutes were over before {', '.join(late)} could be trained on fresh seeds")
     seconds = {(each.label, each.job.cell.batch_size): each.step_seconds for each in finalists}
     return [each._replace(step_seconds=seconds.get((each.label, each.job.cell.batch_size))) for each in reports]
 

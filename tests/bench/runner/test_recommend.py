@@ -1,6 +1,7 @@
 """Recommendations: what fits into the minutes, and a whole one on tiny problems."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from optbench.runner.recommend.designs import (
     screening,
     screening_end,
 )
-from optbench.runner.recommend.recommendation import _difference
+from optbench.runner.recommend.recommendation import Tried, _difference
+from optbench.runner.recommend.stages import choose_finalists
 
 DIGITS = "mlp[width=4]"
 
@@ -117,6 +119,24 @@ def test_a_difference_of_accuracies_has_the_sign_of_accuracy():
 def costs_from(cost, offset, sign):
     none = np.array([])
     return analysed.Costs("metric", np.arange(len(cost)), cost, offset, sign, 1.0, None, None, None, True, none, none)
+
+
+def tried(label, stage, seeds, loss):
+    job = SimpleNamespace(cell=SimpleNamespace(optimizer=label, seeds=seeds))
+    part = SimpleNamespace(results=SimpleNamespace(selected={"train_loss": loss}, criteria=("train_loss",)))
+    return Tried(job, part, None, stage)
+
+
+def test_finalists_are_the_best_of_what_chose_on_the_most_seeds():
+    screens = [tried("adam", "screen", 1, 0.1), tried("sgd", "screen", 1, 0.2), tried("lion", "screen", 1, 0.3)]
+    refined = [tried("adam", "refine", 1, 0.4), tried("sgd", "refine", 1, 0.25)]
+    assert choose_finalists([*refined, *screens]) == screens[:2]
+    # On two seeds luck is smaller: the screening no longer counts.
+    surer = [tried("adam", "refine", 2, 0.4), tried("sgd", "refine", 2, 0.25)]
+    assert choose_finalists([*surer, *screens]) == surer[::-1]
+    # As good on as many seeds: what was refined has its neighbours tried.
+    equal = tried("adam", "refine", 1, 0.1)
+    assert choose_finalists([*screens, equal])[0] is equal
 
 
 def test_its_lines_build_an_optimizer(recommendation):
