@@ -44,6 +44,9 @@ def read_csv(path: Path) -> Table:
     words = {i: each for i, cells in enumerate(columns) if (each := words_of(cells))}
     for row, cells in lines:
         column = next((i for i, cell in enumerate(cells[:-1]) if i not in words and not is_number(cell)), None)
+        if column is not None and words_of([cell for cell in columns[column] if cell]):
+            hole = lines[columns[column].index("")].row
+            raise ValueError(f"{path}, row {hole}: expected a word in column {column + 1}, found nothing")
         if column is not None:
             raise ValueError(f"{path}, row {row}: expected a number in column {column + 1}, found {cells[column]!r}")
         if not cells[-1]:

@@ -36,8 +36,8 @@ def recommend(
     by
         What to optimise; where not given, the validation loss, or the train loss of a problem without validation rows.
     optimizer
-        Candidate, a pattern or ./file.py:make; repeat for several, those worth trying first. Where not given, twelve
-        well-known ones, as many as there is time for.
+        Candidate, a pattern or ./file.py:make; repeat for several, the most promising first, since those are tried for
+        which there is time. Where not given, twelve well-known ones.
     steps
         Updates of a training at the problem's batch size; other batch sizes see as many examples.
     batch_size
