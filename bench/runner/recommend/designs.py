@@ -57,10 +57,17 @@ class Costs(NamedTuple):
 
     compile_seconds: float
     trial_seconds: float
+    #: Share of all updates that a grid makes: below 1 where its worse half is dropped on the way.
+    share: float = HALVED
+
+    @property
+    def search(self) -> str:
+        """Return the strategy by which grids are trained."""
+        return "halving" if self.share < 1 else ""
 
     def grid(self, design: Design) -> float:
-        """Return the seconds of a grid whose worse half is dropped twice."""
-        return self.compile_seconds + HALVED * design.num_points * design.seeds * self.trial_seconds
+        """Return the seconds of a grid."""
+        return self.compile_seconds + self.share * design.num_points * design.seeds * self.trial_seconds
 
     def report(self, seeds: int) -> float:
         """Return the seconds of both finalists' reports."""

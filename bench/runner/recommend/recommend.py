@@ -16,7 +16,7 @@ from optbench.results import Run
 from optbench.runner.estimate import calibrate
 from optbench.runner.executor import Deadline, OnPlan, OnProgress, Reports, Say
 from optbench.runner.local import here
-from optbench.runner.recommend.designs import CANDIDATES, Costs, fewest_seconds
+from optbench.runner.recommend.designs import CANDIDATES, HALVED, Costs, fewest_seconds
 from optbench.runner.recommend.recommendation import Recommendation, recommend_from
 from optbench.runner.recommend.stages import (
     Search,
@@ -90,7 +90,7 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
     if len({(job.cell.problem, job.cell.batch_size) for job in jobs}) > 1:
         raise RequestError(f"{search.asked.problems[0].spec}: several problems or batch sizes; accepted: one of each")
     criterion = _criterion(by, problem)
-    costs = _costs(jobs[0], devices, search)
+    costs = _costs(jobs[0], problem, devices, search)
     screens, untried = screen(search, costs, criterion)
     # The train loss stands last in a score.
     if all(each.score[-1] == inf for each in screens):
@@ -103,7 +103,7 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
             f"no optimizer came to {metric} {target:.4g} in {screens[0].job.steps} steps: {criterion} decides instead"
         )
         screens, untried = screen(search, costs, criterion)
-    costs = measured_costs(screens)
+    costs = measured_costs(screens, costs)
     tried = [*refine(search, costs, criterion, screens, problem), *screens]
     if criterion == "seconds_to_target":
         tried = time_steps(search, tried)
@@ -131,12 +131,15 @@ def _criterion(by: str | None, problem: Problem) -> str:
     return by
 
 
-def _costs(job: Job, devices: Any, search: Search) -> Costs:
+def _costs(job: Job, problem: Problem, devices: Any, search: Search) -> Costs:
     """Measure what compiling and training costs. Raises RequestError where the minutes hold too little."""
     calibration = calibrate([job], devices, search.say)
     if calibration is None:
         raise RequestError(f"{job.cell.problem}: {job.cell.optimizer} can't be trained on it")
-    costs = Costs(calibration.cost.compile_seconds, job.steps * calibration.cost.seconds_per_trial_step)
+    trial_seconds = job.steps * calibration.cost.seconds_per_trial_step
+    # Running statistics lag behind early on, and say little of where a training will end.
+    share = HALVED if problem.state is None else 1.0
+    costs = Costs(calibration.cost.compile_seconds, trial_seconds, share)
     needed = fewest_seconds(costs) + search.passed()
     if needed > search.seconds:
         raise RequestError(

@@ -52,15 +52,15 @@ class Search(NamedTuple):
         return self.seconds - self.passed()
 
 
-def measured_costs(tried: Sequence[Tried]) -> Costs:
-    """Return what cells cost that were trained, the dearest of them."""
+def measured_costs(tried: Sequence[Tried], estimate: Costs) -> Costs:
+    """Return what cells cost that were trained, the dearest of them, in place of an estimate."""
     costs = [cost_of_cell(each.part.results, 0) for each in tried]
     trial_seconds = tried[0].job.steps * max(cost.seconds_per_trial_step for cost in costs)
-    return Costs(max(cost.compile_seconds for cost in costs), trial_seconds)
+    return estimate._replace(compile_seconds=max(cost.compile_seconds for cost in costs), trial_seconds=trial_seconds)
 
 
-def _halving(search: Search, suite: Suite) -> list[Job]:
-    return plan_jobs(suite, search.executor.kind, lambda cell: dataclasses.replace(cell, search="halving"))
+def _grids(search: Search, suite: Suite, costs: Costs) -> list[Job]:
+    return plan_jobs(suite, search.executor.kind, lambda cell: dataclasses.replace(cell, search=costs.search))
 
 
 def screen(search: Search, costs: Costs, criterion: str) -> tuple[list[Tried], list[str]]:
@@ -70,7 +70,7 @@ def screen(search: Search, costs: Costs, criterion: str) -> tuple[list[Tried], l
     plan = screening(costs, search.left(), len(labels)) or Screening(SCREENS[-1], 1)
     suite = _shaped(asked, plan.design, criterion)
     names = labels[: plan.num_optimizers]
-    jobs = [job for job in _halving(search, suite) if job.cell.optimizer in names]
+    jobs = [job for job in _grids(search, suite, costs) if job.cell.optimizer in names]
     search.say(f"screening {len(jobs)} of {len(labels)} optimizers, {jobs[0].cell.num_points} points each")
     run = search.train("screen", suite, jobs, screening_end(costs, search.seconds))
     tried = _tried(run, jobs, "screen")
@@ -116,7 +116,7 @@ def refine(search: Search, costs: Costs, criterion: str, screens: Sequence[Tried
     suite = search.asked
     for tried, size in tasks:
         suite = _near(search.asked, design, criterion, tried, size)
-        jobs |= {job.key: job for job in _halving(search, suite)}
+        jobs |= {job.key: job for job in _grids(search, suite, costs)}
     search.say(f"refining {len(best)} optimizers, {design.num_points} points x {design.seeds} seeds, {len(jobs)} cells")
     every = [*jobs.values()]
     return _tried(search.train("refine", suite, every, search.seconds - reserve), every, "refine")

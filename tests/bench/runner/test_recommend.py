@@ -25,6 +25,22 @@ from optbench.runner.recommend.recommendation import Tried, _difference
 from optbench.runner.recommend.stages import choose_finalists
 
 DIGITS = "mlp[width=4]"
+#: A line with a running mean of its inputs.
+STATEFUL = """
+import jax, jax.numpy as jnp, numpy as np
+from optbench.problems import supervised
+
+def init(key):
+    return jnp.zeros(2)
+
+def apply(params, x, state):
+    state = 0.9 * state + 0.1 * x.mean()
+    return (x - state) @ params, state
+
+def make():
+    x = np.random.default_rng(0).standard_normal((40, 2)).astype(np.float32)
+    return supervised((init, apply, lambda key: jnp.zeros(())), (x, x.sum(1)), loss="squared_error")
+"""
 
 
 def test_the_finest_grid_is_screened_that_holds_enough_optimizers():
@@ -46,6 +62,20 @@ def test_the_finest_refinement_is_taken_for_which_there_is_time():
     assert seconds == [35.0, 13.125, 4.375, 1.3125]
     assert [refinement(costs, 2 * each, 2) for each in seconds] == list(REFINEMENTS)
     assert refinement(costs, 1.4, 2) == REFINEMENTS[-1] and refinement(costs, 1.3, 2) is None
+
+
+def test_where_nothing_is_dropped_a_grid_takes_longer():
+    costs = Costs(2.0, 1.0, 1.0)
+    assert (costs.grid(SCREENS[3]), costs.search) == (6.0, "")
+    assert (Costs(2.0, 1.0).grid(SCREENS[3]), Costs(2.0, 1.0).search) == (3.75, "halving")
+
+
+def test_trainings_with_running_statistics_are_not_dropped_on_the_way(tmp_path, plugin):
+    spec = plugin(STATEFUL)
+    words = {"optimizers": ["sgd"], "steps": 12, "batch_size": "8", "results": tmp_path / "results"}
+    done = optbench.recommend(spec, minutes=2, **words)
+    (part,) = optbench.load(tmp_path / "results" / done.folders[1].name).parts
+    assert part.results.trial_steps == part.record.select_trials * 12
 
 
 def test_as_many_seeds_report_as_there_is_time_for():
