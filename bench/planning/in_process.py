@@ -3,7 +3,6 @@
 import functools
 import inspect
 import os
-import pickle
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from optbench.errors import RequestError
 from optbench.optimizers.optimizer import Optimizer
@@ -127,8 +128,13 @@ def _identity(value: Any, seen: set[int]) -> Iterator[str]:
         yield from (text for item in value for text in _identity(item, seen))
     elif is_dataclass(value):
         yield from _identity([getattr(value, field.name) for field in fields(value)], seen)
+    elif hasattr(value, "__array__"):
+        yield _array_identity(np.asarray(value))
+    elif hasattr(value, "__dict__"):
+        yield from _identity(vars(value), seen)
     else:
-        yield _pickled(value)
+        # What can't be told from another is trained anew each time.
+        yield os.urandom(16).hex()
 
 
 def _function_identity(function: FunctionType, seen: set[int]) -> Iterator[str]:
@@ -157,9 +163,6 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _pickled(value: Any) -> str:
-    try:
-        return sha256(pickle.dumps(value)).hexdigest()
-    except Exception:
-        # What can't be told from another is trained anew each time.
-        return os.urandom(16).hex()
+def _array_identity(array: np.ndarray) -> str:
+    values = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+    return f"{array.dtype} {array.shape} {sha256(values).hexdigest()}"

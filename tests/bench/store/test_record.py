@@ -16,7 +16,7 @@ from optbench.store.timings import StepTimes, Timing
 
 #: What older parts mean: of 4 points x 3 seeds x 20 updates a search stopped none, and nothing was probed.
 YOUNGER = {"trial_steps": 240, "higher_is_better": ("accuracy",), "probes": {}, "defaults": {}}
-YOUNGER |= {"criteria": ("train_loss",), "space": {}, "selected": {}}
+YOUNGER |= {"criteria": ("train_loss",), "space": {}, "selected": {}, "at_once": 0}
 #: Of the record itself: a single study chose for all report seeds.
 YOUNGER_NAMES = {"studies": 1, "select_studies": 1}
 #: Runs of before records had types.
