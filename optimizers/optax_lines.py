@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import optax
@@ -161,7 +162,7 @@ class _Filled(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Fill in a call, and write out what its arguments are called, beyond the learning rate."""
         self.generic_visit(node)
-        function = eval(ast.unparse(node.func), {"optax": optax})
+        function = attrgetter(ast.unparse(node.func).removeprefix("optax."))(optax)
         parameters = list(inspect.signature(function).parameters.values())[: len(node.args)]
         if any(parameter.kind != parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
             return node
