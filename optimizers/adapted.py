@@ -94,8 +94,8 @@ def _trace(optimizer: Optimizer, params: PyTree, static: Mapping[str, Any], name
     fixed |= {"seed": np.int32(0)} if "seed" in optimizer.needs else {}
 
     def build(values: Sequence[Any]) -> optax.GradientTransformationExtraArgs:
-        made = optimizer.build(**fixed | dict(zip(names, values, strict=True)))
-        built.append(optax.with_extra_args_support(made))
+        transformation = optimizer.build(**fixed | dict(zip(names, values, strict=True)))
+        built.append(optax.with_extra_args_support(transformation))
         return built[-1]
 
     def count_gradient(params: PyTree, _: Any) -> PyTree:
@@ -103,9 +103,9 @@ def _trace(optimizer: Optimizer, params: PyTree, static: Mapping[str, Any], name
         return jax.tree.map(jnp.ones_like, params)
 
     def step(values, gradients, state, params, value, wanted):
-        given = {"value": value, "grad": gradients, "value_fn": _square, "obj_fn": _square, "grad_fn": count_gradient}
+        offered = {"value": value, "grad": gradients, "value_fn": _square, "obj_fn": _square, "grad_fn": count_gradient}
         calls.clear()
-        return build(values).update(gradients, state, params, **{name: given[name] for name in wanted})
+        return build(values).update(gradients, state, params, **{name: offered[name] for name in wanted})
 
     values = [jax.ShapeDtypeStruct((), jax.dtypes.canonicalize_dtype(np.float64))] * len(names)
     start, state = flows(lambda values, params: build(values).init(params), values, params)
@@ -186,8 +186,8 @@ def _refreshing(build: Callable, leaves: frozenset[int]) -> Callable:
 
         def update(updates, state, params: Any = None, **extra_args):
             now, structure = jax.tree.flatten(inner.init(params))
-            held = jax.tree.leaves(state)
-            mixed = [now[place] if place in leaves else held[place] for place in range(len(held))]
+            current = jax.tree.leaves(state)
+            mixed = [now[place] if place in leaves else current[place] for place in range(len(current))]
             return inner.update(updates, jax.tree.unflatten(structure, mixed), params, **extra_args)
 
         return optax.GradientTransformationExtraArgs(inner.init, update)

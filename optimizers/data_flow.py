@@ -58,9 +58,9 @@ def _outputs(equation: Any, inputs: Sequence[Flow]) -> list[Flow]:
     """Return where the outputs of one equation come from."""
     name, num = equation.primitive.name, len(equation.outvars)
     if name in _COPIES and len(inputs) == 1:
-        kept = equation.invars[0].aval.dtype == equation.outvars[0].aval.dtype
-        kept = kept and equation.invars[0].aval.shape == equation.outvars[0].aval.shape
-        return [inputs[0] if kept else Flow(inputs[0].sources)]
+        is_same = equation.invars[0].aval.dtype == equation.outvars[0].aval.dtype
+        is_same = is_same and equation.invars[0].aval.shape == equation.outvars[0].aval.shape
+        return [inputs[0] if is_same else Flow(inputs[0].sources)]
     if name == "select_n":
         return [_either(inputs[0], inputs[1:])]
     if name == "cond":

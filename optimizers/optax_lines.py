@@ -167,5 +167,7 @@ class _Filled(ast.NodeTransformer):
         if any(parameter.kind != parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
             return node
         first = int(bool(parameters) and parameters[0].name == "learning_rate")
-        written = [ast.keyword(each.name, value) for each, value in zip(parameters, node.args, strict=True)][first:]
-        return ast.Call(node.func, node.args[:first], [*written, *node.keywords])
+        named_arguments = [ast.keyword(each.name, value) for each, value in zip(parameters, node.args, strict=True)][
+            first:
+        ]
+        return ast.Call(node.func, node.args[:first], [*named_arguments, *node.keywords])

@@ -84,19 +84,19 @@ def check_shapes(loss: str | Measure, predictions: Any, y: np.ndarray) -> None:
         raise ValueError(
             f"loss={loss!r} takes one array of predictions; the model returns {type(predictions).__name__}"
         )
-    found = f"the model returns {list(shape)} for {shape[0] if shape else 0} rows, and y is {y.dtype}{list(y.shape)}"
+    shapes = f"the model returns {list(shape)} for {shape[0] if shape else 0} rows, and y is {y.dtype}{list(y.shape)}"
     target = (shape[0] if shape else 0, *y.shape[1:])
     if loss == "squared_error":
         if shape not in (target, (*target, 1)) and (*shape, 1) != target:
-            raise ValueError(f"{found}; expected predictions {['rows', *y.shape[1:]]}".replace("'", ""))
+            raise ValueError(f"{shapes}; expected predictions {['rows', *y.shape[1:]]}".replace("'", ""))
         return
     if y.dtype.kind == "f":
         if shape != target:
-            raise ValueError(f"{found}; expected a logit for each class")
+            raise ValueError(f"{shapes}; expected a logit for each class")
         return
     num_logits = 2 if shape in (target, (*target, 1)) else shape[-1]
     if shape[:-1] != target and num_logits != 2:
-        raise ValueError(f"{found}; expected logits {['rows', *y.shape[1:], 'class']}".replace("'", ""))
+        raise ValueError(f"{shapes}; expected logits {['rows', *y.shape[1:], 'class']}".replace("'", ""))
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= num_logits:
         raise ValueError(f"the classes go from {low} to {high}, and the model returns {num_logits} logits, from 0 on")

@@ -51,8 +51,8 @@ def own_range(text: str, make: Any) -> tuple[float, float] | None:
     Raises RequestError for what is no range.
     """
     around = getattr(make, "__globals__", {})
-    given = getattr(make, "learning_rates", around.get("learning_rates"))
-    return None if given is None else _range(text, given)
+    ends = getattr(make, "learning_rates", around.get("learning_rates"))
+    return None if ends is None else _range(text, ends)
 
 
 def _range(text: str, value: Any) -> tuple[float, float]:

@@ -24,10 +24,10 @@ def named_run(name: str, results: str | Path) -> Path | None:
 
 def suite_of_run(run: Path, words: Mapping[str, Any]) -> Suite:
     """Return what a run was asked for. Raises RequestError for words beside its name: all of its cells are timed."""
-    given = [word for word, value in words.items() if value not in (None, (), [])]
-    if given:
+    further = [word for word, value in words.items() if value not in (None, (), [])]
+    if further:
         raise RequestError(
-            f"{given[0]}: not accepted beside the run {run.name!r}, which is timed as it is; accepted: beside a suite"
+            f"{further[0]}: not accepted beside the run {run.name!r}, which is timed as it is; accepted: beside a suite"
         )
     return parse_suite(read_manifest(run)["suite"])
 

@@ -58,20 +58,20 @@ def points_at_once(recipe: Recipe, num_trials: int) -> int:
         lambda trial: steps(constants, trial, batch), trials
     )
     trials = jax.tree.map(lambda a: jnp.stack([a] * TRIALS), (params, state))
-    given = prepared.put((loss.constants, trials, batch))
-    lowered = [jax.jit(one).lower(*given) for one in (at_once, in_turn)]
-    kind = jax.tree.leaves(given)[0].devices().pop().device_kind
+    arguments = prepared.put((loss.constants, trials, batch))
+    lowered = [jax.jit(one).lower(*arguments) for one in (at_once, in_turn)]
+    kind = jax.tree.leaves(arguments)[0].devices().pop().device_kind
     name = sha256(f"{jax.__version__} {kind} {lowered[0].as_text()}".encode()).hexdigest()[:24]
-    return _kept(name, lambda: _faster([one.compile(prepared.options) for one in lowered], given))
+    return _kept(name, lambda: _faster([one.compile(prepared.options) for one in lowered], arguments))
 
 
-def _faster(programs: list[Any], given: tuple[Any, ...], now: Callable[[], float] = time.perf_counter) -> int:
+def _faster(programs: list[Any], arguments: tuple[Any, ...], now: Callable[[], float] = time.perf_counter) -> int:
     """Return 1 where the second of two programs is clearly the faster one, else 0."""
     seconds: list[list[float]] = [[] for _ in programs]
     for _ in range(1 + TURNS):
         for program, times in zip(programs, seconds, strict=True):
             began = now()
-            jax.block_until_ready(program(*given))
+            jax.block_until_ready(program(*arguments))
             times.append(now() - began)
     at_once, in_turn = (min(times[1:]) for times in seconds)
     return 1 if in_turn < CLEARLY * at_once else 0
@@ -94,9 +94,9 @@ def _kept(name: str, measure: Callable[[], int]) -> int:
     if name not in _remembered:
         path = devices.cache_folder().parent / "at_once" / name
         uses_disk = _uses_disk()
-        found = _read(path) if uses_disk else None
-        _remembered[name] = measure() if found is None else found
-        if uses_disk and found is None:
+        choice = _read(path) if uses_disk else None
+        _remembered[name] = measure() if choice is None else choice
+        if uses_disk and choice is None:
             _write(path, _remembered[name])
     return _remembered[name]
 
@@ -107,10 +107,10 @@ def _uses_disk() -> bool:
 
 def _read(path: Path) -> int | None:
     try:
-        found = json.loads(path.read_text())
+        choice = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    return found if found in (0, 1) else None
+    return choice if choice in (0, 1) else None
 
 
 def _write(path: Path, value: int) -> None:
