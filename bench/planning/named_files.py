@@ -30,7 +30,8 @@ def named_files(code: Iterable[Path], modules: Iterable[ModuleType]) -> frozense
 def _in_code(path: Path) -> Iterator[Path]:
     texts = list(dict.fromkeys(_texts(ast.parse(path.read_bytes()))))
     bases = [Path.cwd(), path.parent]
-    folders = [base / text for base in bases for text in texts if _is_name(text) and (base / text).is_dir()]
+    # `Path.is_dir` raises where a name is too long.
+    folders = [base / text for base in bases for text in texts if _is_name(text) and os.path.isdir(base / text)]
     for base in dict.fromkeys([*bases, *folders]):
         for text in texts:
             yield from _matches(base, text)

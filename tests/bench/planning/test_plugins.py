@@ -160,6 +160,7 @@ DATA = {
     "computed-default": ("import os", "path=os.path.join('.', 'da' + 'ta.npy')", "np.load(path)"),
     "listed": ("PATHS = ['da' + 'ta.npy']", "", "np.load(PATHS[0])"),
     "helper": ("import where", "", "np.load(where.PATH)"),
+    "beside-a-long-text": (f"HELP = {'words ' * 200!r}", "path='data.npy'", "np.load(path)"),
 }
 
 
