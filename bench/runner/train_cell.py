@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int
 
 from optbench import search
 from optbench.planning.jobs import Job
@@ -24,11 +25,15 @@ from optbench.sweep.criteria import Choice, choices, point_scores
 from optbench.sweep.curves import Curves, join
 from optbench.sweep.devices import Device, memory_limit_bytes, settings
 from optbench.sweep.halving import least_bytes, num_parts, sweep_halving
-from optbench.sweep.probes import directions
+from optbench.sweep.probes import directions, probes_at
 from optbench.sweep.problem_data import Prepared
+from optbench.sweep.randomness import is_random
 from optbench.sweep.selection import at_edge
 from optbench.sweep.streams import trial_name
 from optbench.sweep.sweep import Compiled, Points, compile_sweep, measuring_ends, out_of_memory, sweep
+
+#: Positions among a cell's selection seeds, or its points.
+Indices = Int[np.ndarray, "seed criterion"]
 
 
 class Ready(NamedTuple):
@@ -38,7 +43,10 @@ class Ready(NamedTuple):
     #: How many points are trained before the next are known: all, or a round of those that a strategy proposes.
     together: int
     select: Compiled
+    #: None where no seed is reported on, or the trials that would be were all trained for the selection.
     report: Compiled | None
+    #: Selection seeds of a study that are one trial, since nothing random reaches them.
+    copies: int
 
 
 def compile_job(
@@ -53,19 +61,21 @@ def compile_job(
     cell = job.cell
     with settings(cell.dtype, chosen[0]), span(f"compile {cell.problem} / {cell.optimizer}"):
         recipe = recipe_of(job, prepared(job.problem, cell.dtype, cell.probes))
-        points = points_of(cell, job.steps, settings_of(cell, cell.points))
+        random = is_random(recipe)
+        copies = 1 if random else cell.seeds
+        points = points_of(cell, job.steps, settings_of(cell, cell.points)[::copies])
         limit = limit or memory_limit_bytes(*chosen)
-        strategy, trials = search.strategy(cell.search), _trials(cell, "select")
+        strategy, trials = search.strategy(cell.search), _trials(cell, "select")[::copies]
         recipe = replace(recipe, at_once=points_at_once(recipe, len(points) * len(trials)))
         together = min(cell.budget, strategy.together) if strategy.propose else len(points)
         parts = (num_parts(recipe, strategy.rungs), least_bytes(recipe)) if strategy.rungs else (1,)
         select = compile_sweep(recipe, points.part(0, together), trials, limit, *parts)
         report = None
-        if cell.report_seeds:
+        if cell.report_seeds and (random or probes_at("end", cell.probes)):
             chosen_points = points_of(cell, job.steps, [[cell.points[0]] * len(cell.select_by)] * cell.report_seeds)
             report = compile_sweep(recipe, chosen_points, _trials(cell, "report"), limit)
             report = measuring_ends(report, chosen_points)
-    return Ready(points, together, select, report)
+    return Ready(points, together, select, report, copies)
 
 
 def _trials(cell: Cell, phase: str) -> list[str]:
@@ -76,12 +86,14 @@ def _trials(cell: Cell, phase: str) -> list[str]:
 def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults, str]:
     """Train each study's points on its selection seeds, and what it chooses on its report seed.
 
+    Where nothing is random, a study's seeds are one trial, and what a report seed would train was trained before.
     Returns (rows, results, message).
     """
     cell, problem = job.cell, job.problem
     assert isinstance(problem, Problem)
     began = time.perf_counter()
     points, select, compiled = _select(job, ready, limit)
+    select = select.repeat(ready.copies)
     selected = time.perf_counter()
     settings = settings_of(cell, points)
     rates = np.array([point["learning_rate"] for point in points])
@@ -89,9 +101,12 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
     best = chosen[0].over_all
     plain = compiled.recipe.optimizer.evaluation_params is None
     rows = curve_rows(job, "select", select, settings, plain)
-    if ready.report is not None:
+    if cell.report_seeds:
         winners = _winners(cell, settings, chosen)
-        report, _ = sweep_in_memory(ready.report, points_of(cell, job.steps, winners), limit)
+        if ready.report is None:
+            report = select.take(*_selected_trials(cell, chosen))
+        else:
+            report, _ = sweep_in_memory(ready.report, points_of(cell, job.steps, winners), limit)
         rows = pa.concat_tables([rows, curve_rows(job, "report", report, winners, plain)])
     ended = time.perf_counter()
     optimum = problem.optimum()
@@ -127,15 +142,21 @@ def train_job(job: Job, ready: Ready, limit: int) -> tuple[pa.Table, CellResults
 
 
 def _winners(cell: Cell, settings: Settings, chosen: Sequence[Choice]) -> Settings:
-    """Return what each report seed trains: the settings that its study chose, by each criterion.
+    """Return what each report seed trains, by each criterion: the settings of `_selected_trials`."""
+    trials = zip(*_selected_trials(cell, chosen), strict=True)
+    return [[settings[seed][point] for seed, point in zip(*of_seed, strict=True)] for of_seed in trials]
 
-    A single study serves all seeds with what is chosen over all of its own.
+
+def _selected_trials(cell: Cell, chosen: Sequence[Choice]) -> tuple[Indices, Indices]:
+    """Return the selection seed and the point whose settings each report seed trains, by each criterion.
+
+    Those are its study's choice; a single study serves all seeds with what is chosen over all of its own.
     """
     if cell.select_studies == 1:
-        return [[settings[0][choice.over_all] for choice in chosen]] * cell.report_seeds
-    return [
-        [settings[study * cell.seeds][choice.of_studies[study]] for choice in chosen] for study in range(cell.studies)
-    ]
+        points = np.array([[choice.over_all for choice in chosen]] * cell.report_seeds)
+        return np.zeros_like(points), points
+    points = np.array([choice.of_studies for choice in chosen]).T
+    return np.broadcast_to(np.arange(cell.studies)[:, None] * cell.seeds, points.shape), points
 
 
 def _select(job: Job, ready: Ready, limit: int) -> tuple[Sequence[dict[str, Any]], Curves, Compiled]:
@@ -157,7 +178,7 @@ def _select_proposed(
 
     def measure(proposed: Sequence[dict[str, Any]]) -> Sequence[float]:
         nonlocal compiled
-        settings = settings_of(cell, proposed)
+        settings = settings_of(cell, proposed)[:: ready.copies]
         measured, compiled = sweep_in_memory(compiled, points_of(cell, job.steps, settings), limit)
         points.extend(proposed)
         curves.append(measured)

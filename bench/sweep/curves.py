@@ -1,5 +1,7 @@
 """What a sweep measured: gathered record by record, and put together as arrays [seed, point, record]."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,6 +33,24 @@ class Curves:
         """Count the updates of all trials, those of frozen ones too."""
         steps_made = np.where(self.stopped_at < 0, self.step[-1], self.stopped_at)
         return int(steps_made.sum()) * len(self.diverged_at)
+
+    def take(self, seed: Int[np.ndarray, "new_seed new_point"], point: Int[np.ndarray, "new_seed new_point"]) -> Curves:
+        """Gather trials by the positions of their seeds and points."""
+        return Curves(
+            step=self.step,
+            metrics={name: values[seed, point] for name, values in self.metrics.items()},
+            batch_loss=self.batch_loss[seed, point],
+            step_loss=self.step_loss[seed, point],
+            gradient_evaluations=self.gradient_evaluations[seed, point],
+            diverged_at=self.diverged_at[seed, point],
+            stopped_at=self.stopped_at[point].max(axis=0),
+        )
+
+    def repeat(self, copies: int) -> Curves:
+        """Put so many copies of each seed's trials one after another."""
+        num_seeds, num_points = self.diverged_at.shape
+        seeds = np.repeat(np.arange(num_seeds), copies)
+        return self if copies == 1 else self.take(*np.ix_(seeds, np.arange(num_points)))
 
 
 class Pieces(NamedTuple):
