@@ -1,23 +1,18 @@
 """The finished cells of a run by task, a problem at one batch size: what has a panel of its own in most figures."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from optbench.analyse.objective import objective
-from optbench.analyse.outcomes import tuned
+from optbench.analyse.outcomes import Slice, tuned
 from optbench.analyse.series import has_curve, metric_of
 from optbench.analyse.statistics import median
 from optbench.analyse.step_times import step_seconds
 from optbench.figures.captions import NOT_TIMED
-from optbench.figures.figure import Options, look_with, nothing_to_draw
+from optbench.figures.figure import Options, nothing_to_draw
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
-
-if TYPE_CHECKING:
-    from optbench.present.charts.style import Look
 
 #: (problem, batch size)
 Task = tuple[str, Any]
@@ -56,12 +51,12 @@ def shown_cells(tasks: Tasks, options: Options) -> Tasks:
     """Choose the cells that get a panel each: all, or of many the best of each task."""
     if sum(map(len, tasks.values())) <= MOST_PANELS:
         return tasks
-    return {task: _best_first(parts, options)[:1] for task, parts in tasks.items()}
+    return {task: best_first(parts, options.view)[:1] for task, parts in tasks.items()}
 
 
-def _best_first(parts: Sequence[Part], options: Options) -> list[Part]:
+def best_first(parts: Sequence[Part], view: Slice) -> list[Part]:
     """Order the cells of a task by the median final objective of their tuned optimizers."""
-    return sorted(parts, key=lambda part: median(objective(tuned(part, options.view), part.results)[:, 0]))
+    return sorted(parts, key=lambda part: median(objective(tuned(part, view), part.results)[:, 0]))
 
 
 def cell_of(part: Part) -> tuple[Any, ...]:
@@ -79,6 +74,11 @@ def metrics_of(tasks: Tasks, options: Options) -> dict[Task, str]:
     return {task: metric_of(parts[0], options.metric) for task, parts in tasks.items()}
 
 
+def optimizers_of(tasks: Tasks) -> list[str]:
+    """Return the optimizers of the cells of tasks, each once."""
+    return list(dict.fromkeys(part.record.optimizer for parts in tasks.values() for part in parts))
+
+
 def task_titles(task: Task) -> tuple[str, str]:
     """Return the title and subtitle of a task's panel."""
     return task[0], f"batch size {task[1]}"
@@ -87,12 +87,3 @@ def task_titles(task: Task) -> tuple[str, str]:
 def cell_titles(part: Part, task: Task) -> tuple[str, str]:
     """Return the title and subtitle of a cell's panel."""
     return f"{part.record.optimizer} on {task[0]}", f"batch size {task[1]}"
-
-
-def look_of(tasks: Tasks, options: Options) -> "Look":
-    """Colour all optimizers, or of many those with the most first places, then the best mean ranks."""
-    ranks: dict[str, list[int]] = {}
-    for parts in tasks.values():
-        for rank, part in enumerate(_best_first(parts, options)):
-            ranks.setdefault(part.record.optimizer, []).append(rank)
-    return look_with(sorted(ranks, key=lambda name: (-ranks[name].count(0), float(np.mean(ranks[name])))), options)

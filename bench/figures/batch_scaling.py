@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optbench.figures._tasks import finished_tasks, look_of
+from optbench.figures._colours import look_of
 from optbench.figures.captions import coloured_words, make_caption, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
@@ -41,7 +41,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
         sized = row | {"size": sizes[row["problem"], row["batch_size"]]}
         problems.setdefault(row["problem"], []).append(sized)
     panels = [_panel(problem, group) for problem, group in problems.items()]
-    return lines(panels, look_of(finished_tasks(run), options))
+    return lines(panels, look_of(run, options))
 
 
 def _panel(problem: str, rows: Sequence[Mapping[str, Any]]) -> "LinePanel":

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optbench.analyse.series import metric_of
-from optbench.figures._tasks import Task, finished_tasks, look_of, task_titles
+from optbench.figures._colours import look_of
+from optbench.figures._tasks import Task, finished_tasks, task_titles
 from optbench.figures.axes import is_logarithmic, metric_title
 from optbench.figures.captions import coloured_words, make_caption, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
@@ -35,7 +36,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     ]
     if all(len(line.x) < 2 for panel in panels for line in panel.lines):
         raise nothing_to_draw(run, "only one configuration was tried, so there is no budget to draw")
-    return lines(panels, look_of(tasks, options))
+    return lines(panels, look_of(run, options))
 
 
 def _panel(task: Task, rows: Sequence[Mapping[str, Any]], metric: str, options: Options) -> "LinePanel":

@@ -9,11 +9,12 @@ import numpy as np
 from optbench.analyse.points import tuned_end
 from optbench.analyse.series import metric_of
 from optbench.analyse.trials import direction, is_higher_better
+from optbench.figures._colours import look_of
 from optbench.figures._dots import with_intervals
-from optbench.figures._tasks import Task, measured_tasks, metrics_of, task_titles
+from optbench.figures._tasks import Task, measured_tasks, metrics_of, optimizers_of, task_titles
 from optbench.figures.axes import is_logarithmic, is_wide, metric_title
 from optbench.figures.captions import LEFT_EDGE, make_caption, metric_words, slice_words, tuned_words
-from optbench.figures.figure import Figure, Options, look_with
+from optbench.figures.figure import Figure, Options
 from optbench.store.parts import Part
 from optbench.store.run import StoredRun
 
@@ -32,7 +33,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     tasks = measured_tasks(run, options)
     metrics = metrics_of(tasks, options)
     panels = [_panel(task, parts, metrics[task], options) for task, parts in tasks.items()]
-    return dots(panels, look_with([], options))
+    return dots(panels, look_of(run, options, optimizers_of(tasks)))
 
 
 def _panel(task: Task, parts: Sequence[Part], metric: str, options: Options) -> "DotPanel":

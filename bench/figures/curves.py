@@ -5,7 +5,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from optbench.analyse.series import MOST_RECORDS, Curve, X, tuned_curve
-from optbench.figures._tasks import Task, cell_of, look_of, measured_tasks, metrics_of, seconds_of, task_titles
+from optbench.figures._colours import look_of
+from optbench.figures._tasks import Task, cell_of, measured_tasks, metrics_of, optimizers_of, seconds_of, task_titles
 from optbench.figures.axes import X_TITLES, highest_shown, is_logarithmic, metric_title, worse_edge
 from optbench.figures.captions import (
     LOWER_EDGE,
@@ -33,7 +34,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     tasks = measured_tasks(run, options)
     metrics, seconds = metrics_of(tasks, options), seconds_of(run)
     panels = [_panel(task, parts, metrics[task], options, seconds) for task, parts in tasks.items()]
-    return lines(panels, look_of(tasks, options))
+    return lines(panels, look_of(run, options, optimizers_of(tasks)))
 
 
 def _panel(

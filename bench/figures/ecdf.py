@@ -8,7 +8,8 @@ from jaxtyping import Float
 from optbench.analyse.series import X
 from optbench.analyse.targets import LEVELS, most_work, work_met
 from optbench.analyse.work import words_of, work_of
-from optbench.figures._tasks import finished_tasks, look_of, seconds_of
+from optbench.figures._colours import look_of
+from optbench.figures._tasks import finished_tasks, seconds_of
 from optbench.figures.axes import X_TITLES
 from optbench.figures.captions import coloured_words, make_caption, seed_words, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
@@ -27,7 +28,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     from optbench.present.charts.line_panel import Line, LinePanel
     from optbench.present.charts.lines import lines
 
-    tasks = finished_tasks(run)
+    finished_tasks(run)
     work = work_of(run.parts, options.by, seconds_of(run))
     met, total = work_met(run.parts, options.by, work)
     if not total:
@@ -39,7 +40,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
         corners = _corners(own, first, last)
         curves.append(Line(name, corners, [float(np.sum(own <= corner) / total) for corner in corners]))
     axes = X_TITLES[work.unit], "share met"
-    return lines([LinePanel(f"{total} targets", "", *axes, curves, log_x=True, step=True)], look_of(tasks, options))
+    return lines([LinePanel(f"{total} targets", "", *axes, curves, log_x=True, step=True)], look_of(run, options))
 
 
 def _corners(met: Float[np.ndarray, " case"], first: float, last: float) -> list[float]:

@@ -38,7 +38,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
             panels.setdefault(titles, []).append(Dot(row["optimizer"], row[column], note=text))
     if not panels:
         raise nothing_to_draw(run, f"no finished cell {NOT_TIMED}")
-    return draw_times(panels, X_TITLES[x], options)
+    return draw_times(panels, X_TITLES[x], run, options)
 
 
 def caption(run: StoredRun, options: Options) -> str:

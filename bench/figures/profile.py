@@ -7,7 +7,8 @@ import numpy as np
 from optbench.analyse.series import X
 from optbench.analyse.targets import ratios, work_to_target
 from optbench.analyse.work import words_of, work_of
-from optbench.figures._tasks import finished_tasks, look_of, seconds_of
+from optbench.figures._colours import look_of
+from optbench.figures._tasks import finished_tasks, seconds_of
 from optbench.figures.axes import X_TITLES
 from optbench.figures.captions import coloured_words, make_caption, seed_words, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
@@ -30,7 +31,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     from optbench.present.charts.line_panel import Line, LinePanel
     from optbench.present.charts.lines import lines
 
-    tasks = finished_tasks(run)
+    finished_tasks(run)
     work = work_of(run.parts, options.by, seconds_of(run))
     names, times = work_to_target(run.parts, options.by, work)
     if not len(times):
@@ -41,7 +42,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
         profiles.append(Line(name, corners, [float(np.mean(factors <= corner)) for corner in corners]))
     title = f"targets of {len(times)} problem{'s' if len(times) > 1 else ''}"
     axes = f"times the fewest {X_TITLES[work.unit]}", "share solved"
-    return lines([LinePanel(title, "", *axes, profiles, log_x=True, step=True)], look_of(tasks, options))
+    return lines([LinePanel(title, "", *axes, profiles, log_x=True, step=True)], look_of(run, options))
 
 
 def caption(run: StoredRun, options: Options) -> str:

@@ -6,10 +6,11 @@ from optbench.analyse.ranks import problem_ranks, rank_test
 from optbench.analyse.series import X
 from optbench.analyse.significance import LEVEL
 from optbench.analyse.work import words_of, work_of
+from optbench.figures._colours import look_of
 from optbench.figures._dots import with_intervals
 from optbench.figures._tasks import finished_tasks, seconds_of
 from optbench.figures.captions import make_caption, seed_words, slice_words
-from optbench.figures.figure import Figure, Options, look_with, nothing_to_draw
+from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
 from optbench.tables.ranks import ranks
 
@@ -33,7 +34,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     first, num = means[0].value, rows[0]["num_problems"]
     shaded = (first, first + test.critical) if test and test.p <= LEVEL else None
     title = f"ranks over {num} problem{'s' if num > 1 else ''}"
-    return dots([DotPanel(title, "", "mean rank", with_intervals(means), shaded=shaded)], look_with([], options))
+    return dots([DotPanel(title, "", "mean rank", with_intervals(means), shaded=shaded)], look_of(run, options))
 
 
 def caption(run: StoredRun, options: Options) -> str:

@@ -5,7 +5,8 @@ from math import inf, isfinite, isinf, nan
 from typing import TYPE_CHECKING, NamedTuple
 
 from optbench.analyse.points import initial_value, points
-from optbench.figures._tasks import Task, Tasks, look_of, measured_tasks, metrics_of, task_titles
+from optbench.figures._colours import look_of
+from optbench.figures._tasks import Task, Tasks, measured_tasks, metrics_of, optimizers_of, task_titles
 from optbench.figures.axes import highest_shown, is_logarithmic, metric_title, worse_edge
 from optbench.figures.captions import coloured_words, make_caption, metric_words, slice_words
 from optbench.figures.figure import SCALES, Figure, Options, look_with, nothing_to_draw
@@ -33,14 +34,14 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     from optbench.present.charts.lines import lines
 
     tasks = measured_tasks(run, options)
-    optimizers = {part.record.optimizer for parts in tasks.values() for part in parts}
+    optimizers = optimizers_of(tasks)
     by_size = len(optimizers) == 1 and len(tasks) > len({problem for problem, _ in tasks})
     groups = _responses(tasks, metrics_of(tasks, options), by_size)
     panels = [panel for titles, responses in groups.items() if (panel := _panel(titles, responses, options))]
     if not panels:
         raise nothing_to_draw(run, "only one learning rate was tried, so there is no sensitivity to draw")
     sizes = list(dict.fromkeys(f"batch size {size}" for _, size in tasks))
-    return lines(panels, look_with(sizes, options) if by_size else look_of(tasks, options))
+    return lines(panels, look_with(sizes, options) if by_size else look_of(run, options, optimizers))
 
 
 def _responses(tasks: Tasks, metrics: Mapping[Task, str], by_size: bool) -> dict[tuple[str, str], list[Response]]:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from optbench.figures._colours import look_of
 from optbench.figures._dots import with_intervals
 from optbench.figures._tasks import Task, task_titles
 from optbench.figures.axes import is_wide
 from optbench.figures.captions import NOT_TIMED, make_caption
-from optbench.figures.figure import Figure, Options, look_with, nothing_to_draw
+from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
 from optbench.tables.throughput import throughput, timing_notes
 
@@ -29,7 +30,10 @@ def draw(run: StoredRun, options: Options) -> "Spec":
         tasks.setdefault((row["problem"], row["batch_size"]), []).append(row)
     if not tasks:
         raise nothing_to_draw(run, f"no cell {NOT_TIMED}")
-    return dots([_panel(task, rows, options) for task, rows in tasks.items()], look_with([], options))
+    return dots(
+        [_panel(task, rows, options) for task, rows in tasks.items()],
+        look_of(run, options, [row["optimizer"] for rows in tasks.values() for row in rows]),
+    )
 
 
 def _panel(task: Task, rows: Sequence[Mapping[str, Any]], options: Options) -> "DotPanel":

@@ -32,7 +32,7 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     if not panels:
         raise nothing_to_draw(run, NO_TARGET)
     times = {titles: with_intervals(dots, " s") for titles, dots in panels.items()}
-    return draw_times(times, "seconds to target", options)
+    return draw_times(times, "seconds to target", run, options)
 
 
 def caption(run: StoredRun, options: Options) -> str:

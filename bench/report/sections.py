@@ -84,9 +84,7 @@ def timed_on(run: StoredRun) -> dict[str, StoredRun]:
             for cell in run.manifest["cells"]
             if machines.get((cell["problem"], cell["optimizer"], cell["batch_size"])) == name
         ]
-        keys = {cell["key"] for cell in cells}
-        parts = tuple(part for part in run.parts if part.path.stem in keys)
-        runs[name] = replace(run, manifest={**run.manifest, "cells": cells}, parts=parts, torn=(), missing=0)
+        runs[name] = replace(run.of_cells(cells), torn=(), missing=0)
     return runs
 
 

@@ -27,6 +27,13 @@ class StoredRun:
     torn: tuple[TornPart, ...]
     #: Cells without a part.
     missing: int
+    #: The run that this one is some cells of.
+    cut_of: "StoredRun | None" = None
+
+    @property
+    def whole(self) -> "StoredRun":
+        """Return the run with all its cells, whichever of them this one has."""
+        return self.cut_of or self
 
     @cached_property
     def timings(self) -> tuple[Timing, ...]:
@@ -65,7 +72,7 @@ class StoredRun:
         parts = tuple(part for part in self.parts if part.path.stem in keys)
         torn = tuple(part for part in self.torn if part.path.stem in keys)
         missing = len(keys) - len(parts) - len(torn)
-        return StoredRun(self.folder, self.manifest | {"cells": list(cells)}, parts, torn, missing)
+        return StoredRun(self.folder, self.manifest | {"cells": list(cells)}, parts, torn, missing, self.whole)
 
 
 def _labels(text: str, labels: Sequence[str], noun: str) -> list[str]:

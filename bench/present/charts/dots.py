@@ -10,7 +10,7 @@ import altair as alt
 from optbench.present.charts import style
 from optbench.present.charts.line_panel import ends, inset
 from optbench.present.charts.panels import Data, arrange, layered, paired
-from optbench.present.charts.style import COLOURS, Look, Spec
+from optbench.present.charts.style import Look, Spec
 
 #: Width of the names, in sizes of the font.
 NAMES = 12.5
@@ -71,7 +71,8 @@ def _panel(
     axis = style.value_axis(panel.x_title, panel.log, domain, width)
     x: dict[str, Any] = {"scale": style.scale(panel.log, domain), "axis": axis}
     y = alt.Y("label:N", sort=list(names.values()), axis=_names_axis(look) if has_names else None)
-    base = data.chart([_row(dot, names[dot.name], panel.log, domain) for dot in panel.dots])
+    rows = [_row(dot, names[dot.name], panel.log, domain) | {"colour": look.colour(dot.name)} for dot in panel.dots]
+    base = data.chart(rows)
     # Bars lie below their intervals, dots above.
     intervals = _intervals(base, x, y)
     marks = [_bars(base, x, y, domain), intervals] if panel.bars else [intervals, _dots(base, x, y, look)]
@@ -84,30 +85,36 @@ def _names_axis(look: Look) -> alt.Axis:
     return alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
 
 
+def _colour() -> alt.Color:
+    """Return the colour that each row holds itself: a legend would repeat the names of the rows."""
+    return alt.Color("colour:N", scale=None)
+
+
 def _tips() -> list[alt.Tooltip]:
     return [alt.Tooltip("optimizer:N"), alt.Tooltip("said:N")]
 
 
 def _intervals(base: alt.Chart, x: Any, y: alt.Y) -> alt.Chart:
-    rule = base.transform_filter("datum.low != null").mark_rule(color=COLOURS[0], strokeWidth=1)
-    return rule.encode(x=alt.X("low:Q", **x), x2=alt.X2("high"), y=y)
+    rule = base.transform_filter("datum.low != null").mark_rule(strokeWidth=1)
+    return rule.encode(x=alt.X("low:Q", **x), x2=alt.X2("high"), y=y, color=_colour())
 
 
 def _dots(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
     points = base.transform_filter("!datum.missed").mark_point(filled=True, opacity=1, size=2.6 * look.font)
-    return points.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[0]), tooltip=_tips())
+    return points.encode(x=alt.X("value:Q", **x), y=y, color=_colour(), tooltip=_tips())
 
 
 def _misses(base: alt.Chart, x: Any, y: alt.Y, look: Look) -> alt.Chart:
     crosses = base.transform_filter("datum.missed").mark_point(
         shape=style.CROSS, filled=False, strokeWidth=1.2, size=2.2 * look.font, opacity=1
     )
-    return crosses.encode(x=alt.X("value:Q", **x), y=y, color=alt.ColorValue(COLOURS[1]), tooltip=_tips())
+    return crosses.encode(x=alt.X("value:Q", **x), y=y, color=_colour(), tooltip=_tips())
 
 
 def _bars(base: alt.Chart, x: Any, y: alt.Y, domain: Sequence[float]) -> alt.Chart:
-    bars = base.transform_filter("!datum.missed").mark_bar(color=COLOURS[5], height={"band": 0.6})
-    return bars.encode(x=alt.X("value:Q", **x), x2=alt.X2Datum(domain[0]), y=y, tooltip=_tips())
+    bars = base.transform_filter("!datum.missed").mark_bar(opacity=0.6, height={"band": 0.6})
+    ends = {"x": alt.X("value:Q", **x), "x2": alt.X2Datum(domain[0])}
+    return bars.encode(**ends, y=y, color=_colour(), tooltip=_tips())
 
 
 def _shade(panel: DotPanel, data: Data, x: Any) -> list[alt.Chart]:

@@ -98,11 +98,14 @@ def _line(panel: LinePanel, data: Data, axes: Any, domain: Sequence[float], look
 
 
 def _width(look: Look) -> alt.StrokeWidthValue:
-    """Return the widths: thin for grey lines, thick for the line under the pointer."""
-    grey: Any = {"test": f"datum.shown === {json.dumps(look.others)}" if look.others else "false", "value": 0.5}
+    """Return the widths: thin for grey lines, thick for a user's own and the line under the pointer."""
+    usual = 1.8 if look.width > style.PAGE else 1.1
+    own = [style.clean(name) for name, one in zip(look.names, look.styles, strict=True) if one.thick]
     over: Any = {"test": {"param": "hover", "empty": False}, "value": 3}
-    conditions = [over, grey] if look.interactive else [grey]
-    return alt.StrokeWidthValue(1.8 if look.width > style.PAGE else 1.1, condition=conditions)
+    thick: Any = {"test": f"indexof({json.dumps(own)}, datum.shown) >= 0", "value": 1.7 * usual}
+    grey: Any = {"test": f"datum.shown === {json.dumps(look.others)}" if look.others else "false", "value": 0.5}
+    conditions = [*([over] if look.interactive else []), *([thick] if own else []), grey]
+    return alt.StrokeWidthValue(usual, condition=conditions)
 
 
 def _opacity(full: float, faded: float) -> alt.OpacityValue:

@@ -10,8 +10,9 @@ import altair as alt
 
 #: A Vega-Lite specification, or a part of one.
 Spec = dict[str, Any]
-#: Okabe, Ito, Color universal design, 2008, without its yellow, which is too pale for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#56B4E9", "#E69F00", "#7A5C00")
+#: Okabe, Ito, Color universal design, 2008, with purple and brown for its yellow and black: each can be seen on white
+#: and on a dark page. The strongest is the last, which is the first of a user's own optimizers.
+COLOURS = ("#0072B2", "#009E73", "#9030D0", "#E69F00", "#56B4E9", "#CC79A7", "#905030", "#D55E00")
 #: A second channel: dashes and shapes distinguish the same names without any colour.
 DASHES = ((1, 0), (4, 1.5), (1, 1), (6, 1.5, 1, 1.5), (2.5, 1), (8, 2), (4, 1, 1, 1, 1, 1), (1, 2))
 #: Four-pointed: unlike a cross, it is filled.
@@ -24,6 +25,20 @@ CROSS = "M-1,-1L1,1M-1,1L1,-1"
 PAGE = 400
 
 
+class Style(NamedTuple):
+    """How one name is drawn: three channels that each tell it from others, and whether its line is a thick one."""
+
+    colour: str
+    dash: tuple[float, ...]
+    shape: str
+    thick: bool = False
+
+
+STYLES = tuple(map(Style, COLOURS, DASHES, SHAPES))
+#: A user's own optimizer.
+OWN = Style(COLOURS[-1], DASHES[0], SHAPES[-1], True)
+
+
 class Look(NamedTuple):
     """The width of a figure in points, and the coloured names; all others are one grey."""
 
@@ -32,6 +47,19 @@ class Look(NamedTuple):
     names: tuple[str, ...] = ()
     #: The legend's name of the grey ones, if there are any.
     others: str = ""
+    #: Those of the names; none for `STYLES` in their order.
+    chosen: tuple[Style, ...] = ()
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """Return the style of each name."""
+        return self.chosen or STYLES[: len(self.names)]
+
+    def colour(self, name: str) -> str:
+        """Return a name's colour: grey for others, and the first colour where no name has one."""
+        if not self.names:
+            return COLOURS[0]
+        return dict(zip(self.names, self.styles, strict=True))[name].colour if name in self.names else GREY
 
     @property
     def font(self) -> float:
@@ -83,19 +111,19 @@ def wrapped(text: str, most: int) -> list[str]:
 @cache
 def colour_scale(look: Look) -> alt.Scale:
     """Return the scale that gives each coloured name its colour, and grey to the others."""
-    return alt.Scale(domain=_domain(look), range=[*COLOURS[: len(look.names)], *_grey(look, GREY)])
+    return alt.Scale(domain=_domain(look), range=[*(one.colour for one in look.styles), *_grey(look, GREY)])
 
 
 @cache
 def dash_scale(look: Look) -> alt.Scale:
     """Return the scale that gives each coloured name its dashes."""
-    return alt.Scale(domain=_domain(look), range=[*map(list, DASHES[: len(look.names)]), *_grey(look, [1, 0])])
+    return alt.Scale(domain=_domain(look), range=[*(list(one.dash) for one in look.styles), *_grey(look, [1, 0])])
 
 
 @cache
 def shape_scale(look: Look) -> alt.Scale:
     """Return the scale that gives each coloured name its shape."""
-    return alt.Scale(domain=_domain(look), range=[*SHAPES[: len(look.names)], *_grey(look, "circle")])
+    return alt.Scale(domain=_domain(look), range=[*(one.shape for one in look.styles), *_grey(look, "circle")])
 
 
 def _domain(look: Look) -> list[str]:
