@@ -31,7 +31,7 @@ FILES = {
 JAX = ("jax", "jaxlib", "flax", "optax")
 #: The folders of optbench by floor: each may import what stands on lower ones, and itself.
 FLOORS = (
-    ("errors", "problems", "optimizers"),
+    ("errors", "glossary", "problems", "optimizers"),
     ("store", "request", "present", "search", "sweep"),
     ("analyse", "planning", "timing"),
     ("tables",),
@@ -251,6 +251,7 @@ def loaded_by(code: str, *arguments: str, folder: Path) -> tuple[int, list[str]]
     "line",
     [
         *("--help", "--version", "run --help", "tune --help", "plot --help", "list suites", "list runs"),
+        *("explain", "explain at_edge"),
         *("table", "table handmade trials --format json", "table handmade time-to-target --seeds 1"),
     ],
 )

@@ -34,6 +34,10 @@ COMMANDS = {
     "table": ("optbench.cli.table:table", "Print a table of a run."),
     "plot": ("optbench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
     "compare": ("optbench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
+    "explain": (
+        "optbench.cli.explain:explain",
+        "Say what a word or a column means, with unit and formula; list all words.",
+    ),
     "report": ("optbench.cli.report:report", "Write one offline page of a run, or of several."),
     "history": (
         "optbench.cli.history:history_app",
