@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import friedmanchisquare
 
+from optbench.analyse import significance
 from optbench.analyse.significance import (
     critical_difference,
     false_discovery,
@@ -107,6 +108,11 @@ class TestSeedsNeeded:
         assert seeds_needed(np.array([1.0, 2, 3])) == 6
         assert seeds_needed(np.array([1.0, 2, 3]), level=0.05 / 6) == 8
 
+    @pytest.mark.parametrize(("most", "expected"), [(11, 11), (10, INF)])
+    def test_up_to_the_most_that_anybody_runs(self, monkeypatch, most, expected):
+        monkeypatch.setattr(significance, "MOST_SEEDS", most)
+        assert seeds_needed(np.array([-1.0] + [2.0] * 9)) == expected
+
     def test_beyond_all_reason(self):
         tiny = np.random.default_rng(0).standard_normal(100)
         assert seeds_needed(tiny - np.median(tiny)) == INF
@@ -144,6 +150,24 @@ class TestVerdict:
         judged = verdict([-2.0, -2, -2, -2, 0, 0, 2, 2, 2, 2], margin=1)
         assert (judged.low, judged.high, judged.verdict) == (-2, 2, "undecided")
         assert judged.seeds_needed == 40
+
+    @pytest.mark.parametrize(("most", "expected"), [(40, 40), (39, INF)])
+    def test_counts_no_more_than_anybody_runs(self, monkeypatch, most, expected):
+        monkeypatch.setattr(significance, "MOST_SEEDS", most)
+        assert verdict([-2.0, -2, -2, -2, 0, 0, 2, 2, 2, 2], margin=1).seeds_needed == expected
+
+    def test_takes_one_more_seed_at_least(self):
+        """An interval of 0 to 1.2 around 0 would fit within +-1 at four tenths of the seeds, by its width alone."""
+        judged = verdict([0.0] * 7 + [1.2] * 4, margin=1)
+        assert (judged.difference, judged.low, judged.high, judged.verdict) == (0, 0, 1.2, "undecided")
+        assert judged.seeds_needed == 12
+
+    @pytest.mark.parametrize("margin", [2.0, 0.5], ids=["on-the-margin", "beyond-it"])
+    def test_no_number_of_seeds_makes_equal_what_is_not(self, margin):
+        """Only telling them from zero is left, as in the example of Noether's formula."""
+        judged = verdict([-3.0, 1, 2, 2.5, 4], margin=margin)
+        assert (judged.difference, judged.low, judged.high) == (2, -3, 4)
+        assert judged.seeds_needed == seeds_needed(np.array([-3.0, 1, 2, 2.5, 4])) == 66
 
     def test_is_corrected_for_the_number_of_comparisons(self):
         """Of one clear difference in two the p-value doubles, and seven seeds would do; of two it stays."""

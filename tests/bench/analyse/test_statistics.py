@@ -17,6 +17,8 @@ from optbench.analyse.measures import (
 )
 from optbench.analyse.statistics import (
     RESAMPLES,
+    TAILS,
+    interval_words,
     iqm,
     iqm_interval,
     median,
@@ -298,9 +300,56 @@ def test_many_medians_as_each_alone():
     assert median_intervals(values)[1].tolist() == [0, -np.inf, np.inf]
 
 
-@pytest.mark.parametrize("num", [1, 2, 7, 10])
+def medians_of_resamples(values):
+    """Draw as many resamples as a bootstrap, and sort their medians."""
+    random, num = np.random.default_rng(0), len(values)
+    return np.sort(np.median(values[random.integers(num, size=(RESAMPLES, num))], axis=1))
+
+
+@pytest.mark.parametrize("num", [1, 2, 5, 6, 7, 10])
 def test_ends_are_those_of_all_resamples(num):
     values = np.sort(np.random.default_rng(num).lognormal(size=num))
-    drawn = np.sort(np.median(values[np.random.default_rng(0).integers(num, size=(RESAMPLES, num))], axis=1))
-    tail = int(0.8 * 0.025 * RESAMPLES + 1e-9)
+    drawn, tail = medians_of_resamples(values), int(0.8 * 0.025 * RESAMPLES + 1e-9)
     assert median_interval(values)[1:] == pytest.approx((drawn[tail], drawn[-1 - tail]))
+
+
+@pytest.mark.parametrize("cut", [-1, 0, 1])
+@pytest.mark.parametrize("num", [6, 9])
+def test_an_end_is_the_resample_right_after_those_that_are_cut_off(num, cut):
+    """Where the resamples of one median are cut off to the last one, or but for one, or with one of the next."""
+    values = np.sort(np.random.default_rng(num).lognormal(size=num))
+    drawn = medians_of_resamples(values)
+    for side in (drawn, drawn[::-1]):
+        tail = int(np.argmax(side != side[0])) + cut
+        ends = median_interval(values, 1 - 2 * (tail + 0.5) / (TAILS * RESAMPLES))[1:]
+        assert ends == pytest.approx((drawn[tail], drawn[-1 - tail]))
+
+
+@pytest.mark.parametrize(
+    ("num", "words"),
+    [
+        *((1, "95 % bootstrap intervals"), (2, "the range of 2 seeds"), (5, "the range of 5 seeds")),
+        *((6, "95 % bootstrap intervals"), (10, "95 % bootstrap intervals")),
+    ],
+)
+def test_an_interval_of_few_values_is_called_their_range(num, words):
+    assert interval_words(num) == words
+
+
+def test_one_seed_fewer_is_drawn_of_a_problem():
+    """Two of the scores 0, 3 and 3 have the mean 0 in a ninth of cases, 1.5 in four ninths and 3 in four ninths.
+
+    All three would have a mean of 1 where 1.5 is, a single one the mean 0.
+    """
+    assert iqm_interval([np.array([0.0, 3, 3])], confidence=0.6) == (2, 1.5, 3)
+    # Of a single seed there is none to leave out.
+    assert iqm_interval([np.array([5.0])]) == (5, 5, 5)
+
+
+@pytest.mark.parametrize("by_first", [True, False], ids=["first", "second"])
+def test_one_seed_fewer_is_drawn_of_each_side(by_first):
+    """Of three seeds one decides: it is drawn not at all in 4 of 9 cases, once in 4, twice in 1; of three never in 8 of
+    27, once in 12 and twice in 6."""
+    sides = ([0.0, 2, 2], [1.0, 1]) if by_first else ([1.0, 1], [0.0, 0, 2])
+    middle, *ends = probability_of_improvement(*([np.array(side)] for side in sides), confidence=0.6)
+    assert (middle, ends) == (pytest.approx(1 / 3), [0, 0.5])

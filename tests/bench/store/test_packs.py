@@ -17,6 +17,8 @@ from optbench.store.scan import _stamps, packing, scan
 from optbench.store.schema import trial_rows
 
 KEYS = [*"abcdef", "torn", "failed"]
+#: Columns, in the order of a part.
+SOME = ("phase", "seed")
 
 
 def trial(phase, seed, loss, **others):
@@ -101,6 +103,33 @@ def test_trials_of_packs_end_as_those_of_parts(folder):
     assert in_pack(parts) == [key for key in KEYS if key != "torn"]
     assert "train_angle" in ends(parts)
     assert ends(parts) == ends(alone(folder).values())
+
+
+def test_report_seeds_of_packs_are_read_without_opening_a_part(folder, monkeypatch):
+    parts = [part for part in scan(folder, KEYS).values() if isinstance(part, Part) and part.outcome == "finished"]
+    expected = [packs.report_batch(part._replace(pack=None), lambda name: True) for part in parts]
+    monkeypatch.setattr(packs, "open_part", lambda part: pytest.fail(f"{part.path} was opened"))
+    batches = [packs.report_batch(part, lambda name: True) for part in parts]
+    assert [batch.to_pylist() for batch in batches] == [batch.to_pylist() for batch in expected]
+    assert [batch["seed"].to_pylist() for batch in batches] == [[0, 1]] * 6
+    (only,) = {tuple(packs.report_batch(part, SOME.__contains__).schema.names) for part in parts}
+    assert only == SOME
+
+
+@pytest.mark.parametrize(("num", "is_read"), [(1, True), (2, True), (3, False)])
+def test_report_seeds_are_one_batch_where_they_are_few(tmp_path, record, monkeypatch, num, is_read):
+    monkeypatch.setattr(packs, "BATCH_TRIALS", 2)
+    rows = [trial("report", seed, 1.0 + seed) for seed in range(num)]
+    write_part(tmp_path, "key", trial_rows(rows), record(report_seeds=num))
+    batch = packs.report_batch(read_part(part_path(tmp_path, "key")), SOME.__contains__)
+    assert (batch and batch["seed"].to_pylist()) == ([*range(num)] if is_read else None)
+
+
+@pytest.mark.parametrize("phases", [["select"] * 2, ["report"], []], ids=["of-no-report", "fewer", "none"])
+def test_report_seeds_that_are_not_there_are_no_batch(tmp_path, record, phases):
+    rows = [trial(phase, seed, 1.0) for seed, phase in enumerate(phases)]
+    write_part(tmp_path, "key", trial_rows(rows), record(report_seeds=2))
+    assert packs.report_batch(read_part(part_path(tmp_path, "key")), lambda name: True) is None
 
 
 def test_fewer_are_not_packed(folder):

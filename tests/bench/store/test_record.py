@@ -82,6 +82,22 @@ def test_a_failed_cell_has_names_and_a_message_and_no_results(record, tmp_path):
         _ = part.results
 
 
+def test_trials_are_counted_by_what_was_asked(record):
+    """Two studies of 3 points on 4 seeds choose by two criteria, and 5 report seeds train what each chose."""
+    asked = {"num_points": 3, "seeds": 4, "report_seeds": 5, "studies": 2, "select_studies": 2}
+    whole = record(**asked, criteria=["train_loss", "steps_to_target"])
+    assert (whole.select_trials, whole.report_trials) == (24, 10)
+    failed = record(**asked, outcome="failed", message="boom")
+    assert (failed.select_trials, failed.report_trials) == (24, 0)
+
+
+@pytest.mark.parametrize(
+    ("at_edge", "edges"), [([], []), (["b1", "momentum"], ["b1", "momentum"]), (True, ["not named"]), (False, [])]
+)
+def test_an_edge_is_named_or_said_to_be_there(record, at_edge, edges):
+    assert record(at_edge=at_edge).results.edges == edges
+
+
 @pytest.mark.parametrize("lacking", ["problem", "seeds", "outcome", "best_point", "optimum", "memory_bytes"])
 def test_a_footer_without_a_field_is_refused(record, lacking):
     footer = record().to_json()
