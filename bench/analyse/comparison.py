@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from optbench.store.parts import Part
 #: A problem at one batch size.
 Task = tuple[str, Any]
 
+#: The table of a comparison. Its rows also hold the ratio of the costs, with its interval, which the forest plot shows.
 COLUMNS = (
     *("problem", "batch_size", "optimizer", "reference", "metric", "value", "value_low", "value_high"),
     *("reference_value", "reference_value_low", "reference_value_high"),
@@ -141,6 +142,18 @@ def _resolved(costs: Costs) -> Float[np.ndarray, " seed"]:
     return np.where((costs.cost >= 0) & (costs.cost < resolution), resolution, costs.cost)
 
 
+def _ratios(a: Costs, b: Costs) -> Float[np.ndarray, " seed"]:
+    """Return the ratio of both costs of each seed: below 1 where the difference is below zero, and 1 where it is zero.
+
+    Of a negative reference it is one plus the difference as a share of its size; below a difference of that share, 0.
+    """
+    reference, difference = _resolved(b), _differences(a, b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.maximum(1 + difference / np.abs(reference), 0.0)
+    beyond = np.isinf(difference) | np.isinf(reference) | (reference == 0)
+    return np.where(difference == 0, 1.0, np.where(beyond, np.where(difference > 0, inf, 0.0), ratios))
+
+
 def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judged: Judgement) -> dict[str, Any]:
     names = {"problem": task[0], "batch_size": task[1], "optimizer": first.label, "reference": second.label}
     row: dict[str, Any] = names | {"metric": pair[0].metric}
@@ -150,6 +163,7 @@ def _row(first: Side, second: Side, task: Task, pair: tuple[Costs, Costs], judge
     # More accuracy is less cost.
     higher_is_better = is_higher_better(pair[0].metric, first.parts[task].results)
     row |= _interval("difference", (-ends[0], -ends[2], -ends[1]) if higher_is_better else ends)
+    row |= _interval("ratio", median_interval(_ratios(*pair)))
     row |= {"p_value": judged.p_value, "verdict": judged.verdict}
     return row | {"seeds_needed": judged.seeds_needed, "num_seeds": 1 if judged.p_value is None else len(pair[0].seeds)}
 

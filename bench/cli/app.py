@@ -32,7 +32,7 @@ COMMANDS = {
     "throughput": ("optbench.cli.throughput:throughput", "Time what a step of each optimizer costs."),
     "list": ("optbench.cli.list:list_app", "List problems, optimizers, suites or runs."),
     "table": ("optbench.cli.table:table", "Print a table of a run."),
-    "plot": ("optbench.cli.plot:plot", "Draw a figure of a run as SVG or PNG, with its caption."),
+    "plot": ("optbench.cli.plot:plot", "Draw a figure of a run as SVG, PDF or PNG, with its caption."),
     "compare": ("optbench.cli.compare:compare", "Say which optimizer is better, where, and how sure that is."),
     "explain": (
         "optbench.cli.explain:explain",

@@ -2,16 +2,17 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from optbench.cli.options import Count, ResultsFolder, Text, View
+from optbench.cli.plot import points
 from optbench.present.table import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from optbench.compare.compare import ComparisonTables
     from optbench.request import Suite
@@ -28,6 +29,8 @@ def compare(
     fail_if_worse: Annotated[bool, Parameter(negative=())] = False,
     format: Format = "plain",
     json: Annotated[bool, Parameter(negative=())] = False,
+    output: Path | None = None,
+    width: Text = "85mm",
     results: ResultsFolder = "results",
 ) -> int:
     """Say whether the first optimizer is better than each of the others, on which problems, and how sure that is.
@@ -53,6 +56,11 @@ def compare(
         How to render the tables.
     json
         Short for --format json.
+    output
+        Also draw a forest plot into this file (.svg, .pdf or .png): a row for each problem, the ratio to the reference
+        with its interval, and a mark for the verdict.
+    width
+        Width of that figure, in mm, cm, in, pt or px; a paper's column is about 85mm.
     """
     from optbench.analyse.comparison import Rules
     from optbench.analyse.outcomes import Slice
@@ -61,9 +69,13 @@ def compare(
 
     if not margin >= 0:
         raise refused("margin", margin, ">= 0")
+    size = points(width)
     rules = Rules(metric, Slice(**view.words()), budget, margin)
     compared = compare_optimizers(optimizers, rules, results=results, runner=partial(_run, results), anyway=anyway)
     print(_shown(compared, "json" if json else format))
+    if output is not None:
+        # Beside the tables, so that what reads these reads nothing else.
+        print(_draw(compared, margin, output, size), file=sys.stdout if _is_text(json, format) else sys.stderr)
     return 1 if fail_if_worse and compared.worse else 0
 
 
@@ -76,6 +88,16 @@ def _run(results: str, suite: "Suite", timed: bool, folders: "Sequence[Path]") -
         stored = run(suite, results=results, throughput=timed, reuse=folders, **hear).stored
     print(f"kept in {stored.folder}", file=sys.stderr)
     return stored
+
+
+def _is_text(json: bool, format: str) -> bool:
+    return not json and format in ("plain", "github")
+
+
+def _draw(compared: "ComparisonTables", margin: float, output: Path, width: float) -> str:
+    from optbench.figures.forest import plot_forest
+
+    return "\n" + plot_forest(compared.per_problem.rows, margin, output, width)
 
 
 def _shown(compared: "ComparisonTables", format: str) -> str:

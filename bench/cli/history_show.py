@@ -75,7 +75,7 @@ def plot(
     Parameters
     ----------
     output
-        File to write: figure.svg or figure.png (300 dots per inch).
+        File to write: figure.svg, figure.pdf or figure.png (300 dots per inch).
     optimizer
         Look at this optimizer alone; repeat for several.
     which

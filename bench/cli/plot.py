@@ -31,14 +31,14 @@ def plot(
     width: Text = "85mm",
     results: ResultsFolder = "results",
 ) -> None:
-    """Draw a figure of a run as SVG or PNG, and print its caption.
+    """Draw a figure of a run as SVG, PDF or PNG, and print its caption.
 
     Parameters
     ----------
     run
         Name, path, or latest, which is meant where it is left out: optbench plot KIND.
     output
-        File to write: figure.svg or figure.png (300 dots per inch).
+        File to write: figure.svg, figure.pdf or figure.png (300 dots per inch).
     metric
         Metric of a figure that shows one of choice, as curves does, named as in the table `curves`; where not given,
         the gap to the optimum if that is known, or train_loss.
@@ -78,7 +78,7 @@ def figure_file(output: Path | None, optimizers: list[str] | None) -> Path:
 
     if output is not None:
         return output
-    file = next((name for name in optimizers or () if name.endswith((".svg", ".png"))), None)
+    file = next((name for name in optimizers or () if name.endswith((".svg", ".pdf", ".png"))), None)
     hint = f", and -o, which was given {file}, names optimizers" if file else ""
     raise RequestError(f"a figure needs a file{hint}; accepted: --output {file or 'FIGURE.svg'}")
 

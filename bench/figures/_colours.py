@@ -32,8 +32,7 @@ def look_of(run: StoredRun, options: Options, names: Iterable[str] | None = None
 def own_optimizers(run: StoredRun) -> set[str]:
     """Return the labels of a run's optimizers that are a user's own: ./file.py:make, or what that is shown as."""
     given = {label for entry in run.manifest["suite"]["optimizers"] if (label := _own_label(entry["spec"]))}
-    names = {cell["optimizer"] for cell in run.manifest["cells"]}
-    return {name for name in names if ":" in name.partition("[")[0] or name.partition("[")[0] in given}
+    return {name for name in _in_order(run) if ":" in name.partition("[")[0] or name.partition("[")[0] in given}
 
 
 def _own_label(spec: str) -> str:
@@ -71,7 +70,9 @@ def _styles(run: StoredRun, coloured: Iterable[str]) -> "dict[str, Style]":
 
 
 def _in_order(run: StoredRun) -> list[str]:
-    return list(dict.fromkeys(cell["optimizer"] for cell in run.manifest["cells"]))
+    """List the optimizers as they were asked for; last those that parts alone name."""
+    names = [cell["optimizer"] for cell in run.manifest["cells"]] + [part.record.optimizer for part in run.parts]
+    return list(dict.fromkeys(names))
 
 
 def _finished(run: StoredRun) -> list[str]:

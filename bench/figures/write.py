@@ -16,7 +16,7 @@ from optbench.store.run import StoredRun
 if TYPE_CHECKING:
     from optbench.present.charts.style import Spec
 
-SUFFIXES = (".svg", ".png")
+SUFFIXES = (".svg", ".pdf", ".png")
 EXTRA = ("altair", "vl_convert")
 
 
@@ -55,15 +55,19 @@ def write_figure(draw: Callable[[float], "Spec"], path: Path, width: float) -> N
     be written, and what `draw` raises.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg or .png")
+        raise RequestError(f"output: {str(path)!r} is not accepted; accepted: names that end in .svg, .pdf or .png")
     if not all(importlib.util.find_spec(name) for name in EXTRA):
         raise RequestError("figures need altair and vl-convert-python: pip install 'optbench[report]'")
     write_file(path, rendered(draw, path.suffix.lower(), width))
 
 
 def rendered(draw: Callable[[float], "Spec"], suffix: str, width: float) -> bytes:
-    """Return a figure as the bytes of an SVG or PNG file. Raises what `draw` raises."""
-    from optbench.present.charts.files import fitted, to_png, to_svg
+    """Return a figure as the bytes of a file that ends in a suffix. Raises what `draw` raises."""
+    from optbench.present.charts.files import fitted, to_pdf, to_png, to_svg
 
-    spec = fitted(draw, width)
-    return to_png(spec, width) if suffix == ".png" else to_svg(spec, width).encode()
+    write: dict[str, Callable[[Spec, float], bytes]] = {
+        ".svg": lambda spec, points: to_svg(spec, points).encode(),
+        ".pdf": to_pdf,
+        ".png": to_png,
+    }
+    return write[suffix](fitted(draw, width), width)

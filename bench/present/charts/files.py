@@ -1,4 +1,4 @@
-"""Figures as files: SVG whose text is text, and PNG; without a browser."""
+"""Figures as files: SVG and PDF whose text is text, and PNG; without a browser."""
 
 import re
 from collections.abc import Callable
@@ -21,10 +21,7 @@ def fitted(make: Callable[[float], Spec], width: float) -> Spec:
 
 def to_svg(figure: Spec, width: float) -> str:
     """Return a figure as SVG of a width in points; its text stays text in an editor."""
-    svg = _svg(figure)
-    actual_size = _size(svg)
-    size = [f"{value * width / actual_size[0] / 72 * MILLIMETRES:.2f}mm" for value in actual_size]
-    return re.sub(r'width="[\d.]+" height="[\d.]+"', f'width="{size[0]}" height="{size[1]}"', svg, count=1)
+    return _resized(figure, width, lambda points: f"{points / 72 * MILLIMETRES:.2f}mm")
 
 
 def to_png(figure: Spec, width: float) -> bytes:
@@ -33,6 +30,22 @@ def to_png(figure: Spec, width: float) -> bytes:
 
     actual_width = _size(_svg(figure))[0]
     return vl_convert.vegalite_to_png(figure, ppi=DOTS * width / actual_width, allowed_base_urls=[])
+
+
+def to_pdf(figure: Spec, width: float) -> bytes:
+    """Return a figure as PDF of a width in points, with its fonts in it."""
+    import vl_convert
+
+    # What it reads as a pixel becomes a point.
+    return vl_convert.svg_to_pdf(_resized(figure, width, lambda points: f"{points:.3f}"))
+
+
+def _resized(figure: Spec, width: float, length: Callable[[float], str]) -> str:
+    """Return a figure as SVG of a width in points, with its size written as `length` writes one."""
+    svg = _svg(figure)
+    actual_size = _size(svg)
+    size = [length(value * width / actual_size[0]) for value in actual_size]
+    return re.sub(r'width="[\d.]+" height="[\d.]+"', f'width="{size[0]}" height="{size[1]}"', svg, count=1)
 
 
 def _svg(figure: Spec) -> str:

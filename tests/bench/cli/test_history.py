@@ -104,7 +104,7 @@ MISTAKES = {
         ["plot", "--output", "x.svg", "-p", "nosuch"],
         "nothing in results/history fits problem nosuch",
     ),
-    "plot-suffix": (["plot", "--output", "x.pdf"], "names that end in .svg or .png"),
+    "plot-suffix": (["plot", "--output", "x.eps"], "names that end in .svg, .pdf or .png"),
     "window": (["check", "--window", "0"], "window: 0 is not accepted"),
     "newest": (["check", "--newest", "0"], "newest: 0 is not accepted"),
     "newest-all": (["check", "--newest", "9"], "no more than 6 entries of suite smoke"),

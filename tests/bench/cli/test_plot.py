@@ -1,6 +1,7 @@
 """`optbench plot`: figures as files, and every mistake as one line."""
 
 import json
+import re
 from dataclasses import replace
 from math import nan
 from xml.etree import ElementTree
@@ -52,6 +53,15 @@ def test_a_png_has_300_dots_per_inch(optbench, run, tmp_path):
     assert png[:4] == b"\x89PNG" and abs(int.from_bytes(png[16:20]) - 60 / 25.4 * 300) < 2
 
 
+def test_a_pdf_has_the_width_that_was_asked_for(optbench, run, tmp_path):
+    assert optbench("plot", run, figures.names()[0], "--output", "figure.pdf", "--width", "60mm").code == 0
+    pdf = (tmp_path / "figure.pdf").read_bytes()
+    box = re.search(rb"/MediaBox *\[([^\]]*)\]", pdf)
+    assert pdf[:5] == b"%PDF-" and box
+    left, _, right, _ = map(float, box[1].split())
+    assert right - left == pytest.approx(60 / 25.4 * 72, abs=0.1)
+
+
 def test_the_latest_run_and_slices(optbench, run, tmp_path):
     words = "-p bowl --optimizer sgd --x seconds --at-step 10 --seeds 1 --metric train_loss --no-log --width 120mm"
     said = optbench("plot", "curves", "--output", "out/figure.svg", *words.split())
@@ -97,7 +107,10 @@ class TestMistakes:
         [
             ("handmade curve --output f.svg", "unknown figure 'curve'; did you mean 'curves'?"),
             ("handmad curves --output f.svg", "no run 'handmad' under results; there are: handmade"),
-            ("handmade curves --output f.pdf", "'f.pdf' is not accepted; accepted: names that end in .svg or .png"),
+            (
+                "handmade curves --output f.eps",
+                "'f.eps' is not accepted; accepted: names that end in .svg, .pdf or .png",
+            ),
             ("handmade curves --output f.svg --width 1mm", "width: '1mm' is not accepted; accepted: 50mm to 1000mm"),
             ("handmade curves --output f.svg --width wide", "width: 'wide' is not accepted"),
             ("handmade curves --output f.svg --x step", "steps"),
