@@ -97,7 +97,7 @@ def _is_text(json: bool, format: str) -> bool:
 def _draw(compared: "ComparisonTables", margin: float, output: Path, width: float) -> str:
     from optbench.figures.forest import plot_forest
 
-    return "\n" + plot_forest(compared.per_problem.rows, margin, output, width)
+    return "\n" + plot_forest(compared.rows, margin, output, width)
 
 
 def _shown(compared: "ComparisonTables", format: str) -> str:

@@ -31,6 +31,8 @@ class ComparisonTables(NamedTuple):
     overall: Table
     sentences: tuple[str, ...]
     worse: bool
+    #: Those of the first table, with the ratios that a forest plot shows.
+    rows: Sequence[Mapping[str, Any]] = ()
 
 
 def compare_optimizers(
@@ -231,5 +233,6 @@ def _tables(
             "speedup_on problems where both reach it; tie: equal or undecided",
         ),
     )
+    sentences = tuple(comparison.sentence for comparison in comparisons)
     worse = any(row["verdict"] == "worse" for row in rows)
-    return ComparisonTables(per_problem, overall, tuple(comparison.sentence for comparison in comparisons), worse)
+    return ComparisonTables(per_problem, overall, sentences, worse, rows)
