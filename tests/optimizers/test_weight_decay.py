@@ -151,6 +151,17 @@ def test_wrapped_decay_of_one_step_by_hand():
     np.testing.assert_allclose(optax.apply_updates(params, updates), [1.6], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw", "dog"])
+def test_what_is_built_without_a_decay_has_none(name):
+    """Beside the update, by its own decay, and where it holds the parameters without decay."""
+    params, gradient = jnp.array([2.0, -1.0]), jnp.array([3.0, 0.5])
+    steps = []
+    for given in ({}, {"weight_decay": 0.0}, {"weight_decay": 0.5}):
+        transformation = decoupled(ENTRIES[name])(0.1, **given)
+        steps.append(transformation.update(gradient, transformation.init(params), params)[0].tolist())
+    assert steps[0] == steps[1] != steps[2]
+
+
 @pytest.mark.parametrize("name", ["schedule_free_adamw", "schedule_free_sgd"])
 def test_schedule_free_decays_z_at_y(name):
     # First step: z = y = x = 2 and no gradient, so z <- 2 - 0.1 * 0.5 * 2, and x, its average, equals z.

@@ -1,6 +1,7 @@
 """What is measured of parameters beside the loss: against closed forms, plain loops, and for every probe there is."""
 
 import re
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -288,6 +289,24 @@ class TestSeedDistance:
         lost = curves.diverged_at[:, 0] >= 0
         assert 0 < lost.sum() < 6
         assert (np.isnan(curves.metrics["far"][:, 0, -1]) == lost).all()
+
+
+def test_the_time_that_the_end_takes_to_compile_is_part_of_the_sweep_s():
+    """Both are parts of the time that it took to make the program; the second of a jitted one is not nothing."""
+    with devices.settings("float64", jax.devices()[0]):
+        recipe = Recipe(
+            prepare(bowl(), "float64", jax.devices()[0], probes=["seed_distance"]), catalogue()["sgd"], "full", 1, 1
+        )
+        points = Points({"learning_rate": RATES}, np.zeros(2, int), np.ones((1, 1)))
+        compiled = compile_sweep(recipe, points, TRIALS, 2**40)
+        began = time.perf_counter()
+        measuring = measuring_ends(compiled, points)
+        took = time.perf_counter() - began
+    seconds = measuring.ends.trace_seconds, measuring.ends.compile_seconds
+    assert min(seconds) > 0 and sum(seconds) <= took
+    assert measuring.trace_seconds == compiled.trace_seconds + seconds[0]
+    assert measuring.compile_seconds == compiled.compile_seconds + seconds[1]
+    assert 0 < compiled.trace_seconds < began and 0 < compiled.compile_seconds < began
 
 
 #: Each kind of problem: data in batches, a stream, deterministic, with noise in its loss, with metrics of its own.

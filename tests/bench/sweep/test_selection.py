@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from optbench.problems.problem import Problem
-from optbench.sweep.criteria import choices, criteria_of
+from optbench.sweep.criteria import choices, criteria_of, point_scores
 from optbench.sweep.curves import Curves
-from optbench.sweep.selection import at_edge, choose, diverged, scores, worse_than_start
+from optbench.sweep.selection import at_edge, choose, diverged, median_loss, scores, worse_than_start
 
 INF, NAN = np.inf, np.nan
 MIDDLE = 5.0
@@ -141,8 +141,53 @@ def test_a_dropped_point_does_not_win(final, winner):
 
 
 def test_a_dropped_point_has_not_diverged_for_that():
-    curves = ends([[NAN, NAN, NAN]], at=[[-1, 1, -1]], stopped=[2, 2, -1])
-    assert diverged(curves).tolist() == [[False, True, True]]
+    curves = ends([[NAN, NAN, NAN, NAN]], at=[[-1, 1, 0, -1]], stopped=[2, 2, 2, -1])
+    assert diverged(curves).tolist() == [[False, True, True, True]]
+
+
+def test_scores_for_a_search_are_of_all_seeds_and_leave_nothing_out():
+    curves = ends([[1.0, 2.0, NAN], [4.0, 3.0, NAN]], stopped=[-1, -1, 2])
+    assert point_scores(curves, "train_loss", problem()).tolist() == [4, 3, INF]
+    target = problem(targets={"train_loss": 3.5})
+    assert point_scores(curves, "steps_to_target", target).tolist() == [INF, 10, INF]
+
+
+@pytest.mark.parametrize(
+    ("losses", "median"),
+    [
+        ([[1.0], [4.0], [2.0]], 2.0),
+        ([[1.0], [4.0], [2.0], [8.0]], 3.0),
+        ([[1.0], [INF], [INF]], INF),
+        ([[1.0], [2.0], [INF], [INF]], INF),
+        ([[1.0], [2.0], [2.5], [INF]], 2.25),
+        ([[INF], [INF]], INF),
+        ([[7.0]], 7.0),
+    ],
+    ids=str,
+)
+def test_the_median_counts_infinity(losses, median):
+    assert median_loss(np.array(losses)).tolist() == [median]
+
+
+def test_far_is_by_the_spread_of_the_starts_too():
+    """Starts of 10 and 13 differ by 3, and nothing was gained: far is 30 above the start."""
+    curves = ends([[39.0], [44.0]])
+    loss = np.array([[[10.0, 10.0, 39.0]], [[13.0, 13.0, 44.0]]])
+    curves.metrics["train_loss"][:] = loss
+    assert diverged(curves).tolist() == [[False], [True]]
+
+
+def test_what_ends_far_above_its_start_and_falls_has_not_diverged():
+    curves = ends([[90.0, 90.0]])
+    curves.metrics["train_loss"][..., 1] = [90.0, 89.0]
+    assert diverged(curves).tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize("losses", [[[1.0, 1.0 + 1e-7]], [[1.0 + 1e-7, 1.0]]], ids=["first", "second"])
+def test_what_a_start_of_a_thousandth_tells_apart_is_not_equal(losses):
+    """Float32 tells 1 and 1 + 1e-7 apart where the losses began at a thousandth, and not where they began at 10."""
+    assert best(ends(losses, first=0.001), rates=[2, 1])[1] == int(np.argmin(losses))
+    assert best(ends(losses), rates=[2, 1])[1] == 1
 
 
 def grid(**axes):
