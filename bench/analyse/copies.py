@@ -52,5 +52,5 @@ def copy_notes(groups: Sequence[Sequence[Part]]) -> list[str]:
     for names, repeated in problems_of.items():
         problems = list(dict.fromkeys(repeated))
         more = f" and {len(problems) - MOST_NAMED} more problems" if len(problems) > MOST_NAMED else ""
-        notes.append(f"{names}: the same numbers, bit by bit, on {', '.join(problems[:MOST_NAMED])}{more}")
+        notes.append(f"{names}: bitwise identical results on {', '.join(problems[:MOST_NAMED])}{more}")
     return notes

@@ -20,14 +20,12 @@ from optbench.tables.table_kind import TableKind, of_parts, select_notes
 COLUMNS = ("problem", "optimizer", "batch_size", "learning_rate", "steps_to_target", "examples_to_target")
 FITTED = ("fewest_steps", "fewest_examples", "critical_batch_size")
 NOTES = [
-    "problems that were run at several batch sizes, at each with the settings that reach the (first) target in the "
-    "fewest steps: until the mean loss over the selection seeds stays below it, between records by interpolation; "
-    "settings with a seed that diverged don't count",
-    "fitted: steps = fewest_steps + fewest_examples / batch size (McCandlish et al., 2018); at the critical batch "
-    "size, the ratio of the two, both are twice their fewest; two batch sizes are fitted exactly; intervals by "
-    "resampling the seeds and choosing the settings again",
-    "region: perfect where doubling the batch saves at least 80 % of a half of the steps by that fit, none where at "
-    "most 20 %, diminishing between; -: fewer than two batch sizes reached the target",
+    "at each batch size the settings that reach the first target in the fewest steps: where the mean loss over the "
+    "selection seeds crosses it, interpolated between records; settings of which a seed diverged are left out",
+    "fit: steps = fewest_steps + fewest_examples / batch size (McCandlish et al., 2018), exact for two batch sizes; "
+    "intervals resample the seeds and choose the settings again",
+    "region: perfect where doubling the batch size nearly halves the steps, none where it saves next to nothing, "
+    "diminishing between; -: fewer than two batch sizes reached the target",
 ]
 NO_SIZES = "no problem with a target was run at several batch sizes: optbench run ... --batch-size 32,128"
 #: Resamples of the seeds, and the fastest settings among which each chooses: slower ones come first in none.
@@ -55,7 +53,7 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
         met[row["problem"]] = met.get(row["problem"], False) or np.isfinite(row["steps_to_target"])
     if not met:
         return [NO_SIZES]
-    return NOTES + [f"nobody reached the target on {problem}" for problem, reached in met.items() if not reached]
+    return NOTES + [f"no optimizer reached the target on {problem}" for problem, reached in met.items() if not reached]
 
 
 def _rows(group: Sequence[Part], view: Slice) -> list[dict[str, Any]]:

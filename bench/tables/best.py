@@ -59,8 +59,14 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
         {name for name, own in sizes.items() if len(own) > 1},
         {name for name, _ in equal_budgets(run.parts)},
     )
-    lines = ["one row for each batch size, since they saw different numbers of examples"] if several - equal else []
-    return lines + (["the best over batch sizes, which all saw as many examples"] if several & equal else [])
+    lines = (
+        ["each batch size has its own row, because they saw different numbers of examples"] if several - equal else []
+    )
+    return lines + (
+        ["one row an optimizer, at its best batch size: all of them saw the same number of examples"]
+        if several & equal
+        else []
+    )
 
 
 def _settings(row: Mapping[str, Any], names: Sequence[str], specs: Sequence[str]) -> str:

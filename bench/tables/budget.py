@@ -16,13 +16,10 @@ from optbench.store.status import Outcome
 from optbench.tables.table_kind import TableKind, of_parts, select_notes
 
 NOTES = [
-    "best_of_k: expected lowest of k configurations drawn at random from those that were tried, each by its median "
-    "over the selection seeds; the gap where the optimum is known, else the train loss; with 95 % bootstrap intervals "
-    "over the configurations; -: fewer than k were tried",
-    "these are values on the seeds that chose: the more configurations, the luckier the best of them, so that the "
-    "right end is lower than the same settings come to on fresh seeds (table convergence)",
-    "one that diverged counts as the start: the worst there is, since who tries it keeps what they had",
-    "overtakes: what is ahead of this optimizer at one configuration, and from how many on this one is ahead",
+    "best_of_k: final loss (gap where the optimum is known) to expect of the best of k random points, with 95 % "
+    "bootstrap intervals over points; -: fewer than k were tried; a point that diverged counts with the initial loss",
+    "on the selection seeds, where large k look better than they are; table convergence has results on fresh seeds",
+    "overtakes: optimizers that are ahead with one random point, and from how many points on this one is ahead of them",
 ]
 ENDS = ("", "_low", "_high")
 #: The k of the printed table, beside the largest; files have every k up to a hundred too.

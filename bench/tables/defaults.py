@@ -31,13 +31,10 @@ COLUMNS = (
     "kept",
 )
 NOTES = [
-    "default_learning_rate: the optimizer's own, of its paper or of well-known code; nearest: the point whose learning "
-    "rate is nearest to it, with the least weight decay, no schedule and all else nearest to its default (-: no rate "
-    "within half a step of the grid, or no default is known); tuned: the run's best point; both on the selection "
-    "seeds, which flatters what was chosen on them",
-    "the gap where the optimum is known, else the train loss; ratio: nearest over tuned (-: the tuned one is below "
-    "zero); kept: how much of the tuned one's way from the start the nearest goes, in the logarithm; rows of all "
-    "problems hold medians over them",
+    "nearest: final loss untuned, at the learning rate nearest to the optimizer's default; tuned: final loss with the "
+    "chosen settings; gaps where the optimum is known; both on the selection seeds, which flatter the tuned ones",
+    "ratio: nearest / tuned; kept: share of the tuned progress that the untuned settings make, in the logarithm; rows "
+    "of all: medians over problems; -: no default is known, or no learning rate near it was tried",
 ]
 
 

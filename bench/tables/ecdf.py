@@ -15,12 +15,13 @@ from optbench.store.run import StoredRun
 from optbench.tables.table_kind import REACHED, Rows, TableKind, of_timed, report_notes
 
 NOTES = [
-    f"share of all (problem, target, report seed) met by so much work, tuned optimizers; each batch size counts as a "
-    f"problem; {LEVELS} targets a problem, evenly in the logarithm from the train loss at its start to its own target, "
-    "or where it has none to the lowest end of any optimizer; by the gap where the optimum is known",
-    "what failed or was not run somewhere has met no target there; " + REACHED,
+    f"share of all (problem, target, report seed) that the tuned optimizer reaches with so much work; each batch size "
+    f"counts as a problem, with {LEVELS} targets between its initial loss and its own target (without one: the lowest "
+    "final loss of any optimizer)",
+    "an optimizer that failed or was not run on a problem reaches none of its targets",
+    REACHED,
 ]
-NO_LEVEL = "no problem has a target or a trial that didn't diverge"
+NO_LEVEL = "nothing to show: no problem has a target, and every trial diverged"
 
 
 def ecdf(parts: Sequence[Part], view: Slice, seconds: Seconds | None = None) -> Rows:
@@ -55,7 +56,7 @@ def _grid(most: float, met: Mapping[str, Float[np.ndarray, " case"]]) -> list[fl
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Return the meaning of the shares, or why there are none."""
     unit = work_of(run.parts, view).unit
-    return [*NOTES, f"by {words_of(unit)}"] if any(True for _ in rows) else [NO_LEVEL]
+    return [*NOTES, f"work is counted in {words_of(unit)}"] if any(True for _ in rows) else [NO_LEVEL]
 
 
 TABLE = TableKind(

@@ -16,8 +16,9 @@ from optbench.store.status import Outcome
 from optbench.tables.table_kind import NO_TARGET, REACHED, Rows, TableKind, report_notes
 
 NOTES = [
-    "expected running time: all work of all report seeds over the seeds that met the target, what repeating the tuned "
-    "optimizer until it does would take; a seed that missed it spent its whole budget; inf: no seed met it; " + REACHED,
+    "expected running time: what repeating the tuned optimizer on fresh seeds until one reaches the target takes on "
+    "average; inf: no seed reached it",
+    REACHED,
 ]
 
 
@@ -60,7 +61,7 @@ def unsolved(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         key = (row["problem"], row["target"])
         best[key] = max(best.get(key, 0), row["num_solved"])
-    missed = [f"nobody reached {target} on {problem}" for (problem, target), num in best.items() if not num]
+    missed = [f"no optimizer reached {target} on {problem}" for (problem, target), num in best.items() if not num]
     return missed if best else [NO_TARGET]
 
 

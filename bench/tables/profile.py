@@ -16,9 +16,10 @@ from optbench.tables.table_kind import NO_TARGET, REACHED, Rows, TableKind, of_t
 
 FACTORS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
 NOTES = [
-    "share of problems (each batch size counts) whose first target the tuned optimizer meets, by its median over the "
-    "report seeds, within so many times the least work of any; solved: at all; score: the area up to 4 times, as a "
-    "share; what failed or was not run somewhere has not met the target there",
+    "within_k: share of problems (each batch size counts) whose first target the tuned optimizer reaches, in the "
+    "median over report seeds, with at most k times the work of the best one there; solved: with any work; score: "
+    "area under that curve up to k = 4, at most 1",
+    "an optimizer that failed or was not run on a problem doesn't reach its target",
     REACHED,
 ]
 
@@ -49,8 +50,8 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     work = work_of(run.parts, view, step_seconds(run.timings) if view.by == "seconds" else None)
     times = median_work(run.parts, view, work)
     missed = [task for task, own in times.items() if np.isinf(min(own.values()))]
-    unsolved = [f"nobody reached the target on {problem} at batch size {size}" for problem, size in missed]
-    return [*NOTES, f"by {words_of(work.unit)}", *unsolved] if times else [NO_TARGET]
+    unsolved = [f"no optimizer reached the target on {problem} at batch size {size}" for problem, size in missed]
+    return [*NOTES, f"work is counted in {words_of(work.unit)}", *unsolved] if times else [NO_TARGET]
 
 
 TABLE = TableKind(

@@ -54,29 +54,29 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     unit = work_of(run.parts, view, seconds).unit
     num = len({part.record.problem for part in run.parts})
     lines = [
-        "ranked by median train loss over the report seeds; ties share their ranks (where the optimum is known, all "
-        "that reach it up to rounding tie); what diverged or failed comes last",
-        "each problem and batch size is ranked by itself, and those of a problem are averaged and ranked again",
+        "on each problem optimizers are ranked by median train loss over the report seeds; equal ones share a rank "
+        "(so do all that reach a known optimum), and diverged or failed ones come last",
+        "batch sizes of a problem are ranked one by one, averaged, and ranked again",
     ]
     if unit != "steps":
         lines.append(
-            f"at equal {words_of(unit)}, the smallest budget of any optimizer on a problem: at the last record by then"
+            f"compared at equal {words_of(unit)}: on each problem as many as the optimizer that had the fewest"
         )
     lines += families_note({part.record.problem for part in run.parts}) + unequal_notes(run.parts)
-    lines += [f"{note}; there they take one place" for note in copy_notes(copies(run.parts, view))]
+    lines += [f"{note}; they share one rank there" for note in copy_notes(copies(run.parts, view))]
     if len(unranked := {part.record.optimizer for part in run.parts} - {*names}) and ranked.size:
-        lines.append(f"not ranked, since one before has their numbers on all problems: {', '.join(sorted(unranked))}")
+        lines.append(f"not ranked, because another one has identical results everywhere: {', '.join(sorted(unranked))}")
     if len(ranked) < num:
         lines.append(
-            f"{num - len(ranked)} of {num} problems are left out: not all {len(names)} optimizers were run there, or "
-            "all of them failed (--optimizer ranks some of them on what they share)"
+            f"{num - len(ranked)} of {num} problems are left out, because not all {len(names)} optimizers were run "
+            "there or all failed; --optimizer A --optimizer B ranks some of them on the problems they share"
         )
     test = rank_test(ranked) if ranked.size else None
     if test is None:
-        return [*lines, "not tested: that takes at least three optimizers on two problems that all were run on"]
+        return [*lines, "no significance test: it needs at least three optimizers on two problems that all of them ran"]
     differ = test.p <= LEVEL
-    alike = "differ" if differ else "can't be told apart"
-    lines.append(f"Friedman's test over {len(ranked)} problems: p = {test.p:.2g}, so as a whole the ranks {alike}")
+    outcome = "some of them differ" if differ else "the optimizers can't be told apart"
+    lines.append(f"Friedman's test over {len(ranked)} problems: p = {test.p:.2g}, so {outcome}")
     return [*lines, _pairs(test.critical)] if differ else lines
 
 
@@ -86,8 +86,8 @@ def families_note(problems: Set[str]) -> list[str]:
     if len(families) == len(problems):
         return []
     return [
-        f"{len(problems)} problems of {len(families)} {'family' if len(families) == 1 else 'families'}: each is "
-        "counted, and tested, as if it were one of its own"
+        f"{len(problems)} problems of {len(families)} {'family' if len(families) == 1 else 'families'}: problems of "
+        "one family are alike, yet each counts as an independent one"
     ]
 
 
@@ -104,15 +104,18 @@ def unequal_notes(parts: Sequence[Part]) -> list[str]:
     names_of: dict[int, list[str]] = {}
     for name, num in unequal[0].items():
         names_of.setdefault(num, []).append(name)
-    texts = [f"{num} of {', '.join(names)}" for num, names in sorted(names_of.items(), reverse=True)]
+    texts = [f"{', '.join(names)}: {num}" for num, names in sorted(names_of.items(), reverse=True)]
     where = f"on {len(unequal)} of {len(tried)} problems" if len(unequal) < len(tried) else "on every problem"
-    return [f"not alike: points tried {where}, as {'; '.join(texts)}: who tries more points finds better ones"]
+    return [
+        f"unequal tuning {where}, in points tried ({'; '.join(texts)}): more points find better settings, so these "
+        "ranks favour who tried more"
+    ]
 
 
 def _pairs(critical: float) -> str:
     return (
-        f"behind_the_best: its mean rank is more than Nemenyi's critical difference of {critical:.2f} (5 %) behind the "
-        "first; the others can't be told from the first"
+        f"behind_the_best: more than {critical:.2f} ranks behind the first (Nemenyi's critical difference at 5 %); the "
+        "others can't be told apart from the first"
     )
 
 

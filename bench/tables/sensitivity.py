@@ -27,14 +27,13 @@ COLUMNS = (
     "kept_on_other_problems",
 )
 NOTES = [
-    "of the selection trials; at each learning rate the best of the other settings counts, by its median over seeds",
-    "octaves: factors of two around the best learning rate where the loss (the gap, where the optimum is known) is at "
-    "most 10 % above the best, and where it keeps 90 % of the best's way from the start; ways are measured in the "
-    "logarithm, down to where rounding begins, along straight lines between the learning rates that were tried; a "
-    "range ends where the grid does (at_edge: the best lies there), and before what diverged",
-    "kept elsewhere: the share that this learning rate goes of the way that the best one there goes, where it lies "
-    "within the grid there; the median over the other batch sizes of this problem, and over the other problems",
-    "-: nothing tried came below the start, only one learning rate was tried, or there is no other to look at",
+    "final losses (gaps where the optimum is known) over the selection seeds, at each learning rate with the best "
+    "other hyperparameters",
+    "octaves: width in factors of two of the learning rates around the best one whose loss is at most 10 % above the "
+    "best, or that make 90 % of its progress in the logarithm; interpolated; no wider than the grid (see at_edge)",
+    "kept: progress that this learning rate makes at other batch sizes, or on other problems, as a share of the best "
+    "learning rate's there; medians",
+    "-: no trial ended below its initial loss, only one learning rate was tried, or there is nothing to compare with",
 ]
 
 

@@ -14,16 +14,12 @@ Row = dict[str, Any]
 #: (columns, rows)
 Rows = tuple[list[str], Iterable[Row]]
 
-#: How all tables of steps to a target count them.
-STEPS_COUNTED = (
-    "steps are counted at records, on full batches at every step, unless some optimizer there is evaluated at other "
-    "parameters than its gradients (schedule-free): then all at records"
-)
+#: When a target counts as reached, for all tables that count to one.
 REACHED = (
-    "a target is reached where the running median of the loss (over 5 % of the records, at least 5) stays within it to "
-    "the end, and never by a trial that diverged; " + STEPS_COUNTED
+    "a target is reached once the running median of the loss meets it to the end of training; a diverged trial reaches "
+    "none (optbench explain reached)"
 )
-NO_TARGET = "no problem has a target; --target 0.1 sets one, in train loss"
+NO_TARGET = "no problem here has a target; --target 0.1 sets one for the train loss"
 
 
 def cell_notes(run: StoredRun) -> list[str]:
@@ -42,14 +38,14 @@ def select_notes(run: StoredRun) -> list[str]:
     finished = [(part.record, part.results) for part in run.parts if part.outcome == Outcome.FINISHED]
     stopped = sum(results.trial_steps < record.select_trials * results.steps for record, results in finished)
     count = f"{stopped} of {len(run.manifest['cells'])}"
-    note = f"in {count} cells a search stopped some selection trials early: they count with what they had then"
+    note = f"in {count} cells the search stopped some trials early: they count with the loss they had by then"
     return cell_notes(run) + ([note] if stopped else [])
 
 
 def report_notes(run: StoredRun) -> list[str]:
     """Return `cell_notes`, and a note if selection seeds stand in for report seeds."""
     without = any(part.outcome == Outcome.FINISHED and not part.record.report_seeds for part in run.parts)
-    note = "for want of report seeds, the selection seeds of the best point stand in for them"
+    note = "no report seeds: these results are of the seeds that settings were chosen by, and look better than they are"
     return cell_notes(run) + ([note] if without else [])
 
 

@@ -77,11 +77,10 @@ def timing_notes(timings: Sequence[Timing]) -> list[str]:
         return lines
     repeats = sorted({len(times.step_seconds) for _, times in finished})
     lines += [
-        f"one unbatched trial each, many steps a call; medians of {' or '.join(map(str, repeats))} calls, in turns "
-        f"with the others of a problem and batch size, with exact 95 % intervals; on {_machines(finished)}",
-        "sgd_ratio: over plain sgd's step; update_share: what a step takes beyond one loss and gradient (below zero "
-        "where it takes less than keeping that gradient), with the further ones of sam, sophia and lbfgs; flops are "
-        "counted from the program as written",
+        f"each row times one training alone, many steps a call: medians of {' or '.join(map(str, repeats))} calls with "
+        f"exact 95 % intervals, the optimizers of a problem in turns; on {_machines(finished)}",
+        "sgd_ratio: step time over that of plain SGD; update_share: share of the step beyond one loss and gradient; "
+        "flops: counted from the program as written",
     ]
     restarted = [
         f"{timing.optimizer} on {timing.problem} ({times.restart_steps})"
@@ -90,11 +89,11 @@ def timing_notes(timings: Sequence[Timing]) -> list[str]:
     ]
     if restarted:
         lines.append(
-            f"timed over the steps to the target, over and over, since later steps take other numbers of gradients: "
-            f"{', '.join(restarted)}"
+            "timed over the steps up to the target, again and again, because later steps compute other numbers of "
+            f"gradients: {', '.join(restarted)}"
         )
     if any(times.compile_seconds is None for _, times in finished):
-        lines.append("compile_seconds -: the program came out of the compilation cache")
+        lines.append("compile_seconds -: the program was in the compilation cache")
     return lines + _limit_notes(finished)
 
 
@@ -117,8 +116,8 @@ def _limit_notes(finished: Sequence[tuple[Timing, StepTimes]]) -> list[str]:
         limits = of_dtype[0][1]
         product, copy = limits.product_flops_per_second / 1e9, limits.copy_bytes_per_second / 1e9
         notes.append(
-            f"percent_of_limit: the larger share of what was measured in the same run, a {dtype} product at "
-            f"{product:.3g} GFLOP/s and a copy at {copy:.3g} GB/s; {_nearest(of_dtype)}"
+            f"percent_of_limit: share of this machine's nearer limit, {dtype} matrix product at {product:.3g} GFLOP/s "
+            f"or memory copy at {copy:.3g} GB/s; {_nearest(of_dtype)}"
         )
     return notes
 
@@ -131,7 +130,7 @@ def _nearest(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
         nearest[cell] = max((share, limit) for limit, share in limit_shares(times).items())[1]
     rare, common = sorted(sorted(LIMITS), key=list(nearest.values()).count)
     if rare not in nearest.values():
-        return f"of the {common} in every row"
+        return f"that is the {common} in every row"
     rare_names: dict[tuple[Any, ...], None] = {}
     for cell, limit in nearest.items():
         prefixes = [cell[:length] for length in (1, 2, 3)]
@@ -140,9 +139,9 @@ def _nearest(finished: Sequence[tuple[Timing, StepTimes]]) -> str:
         rare_names |= dict.fromkeys(alone[:1] if limit == rare else [])
     if len(rare_names) > MOST_NAMED:
         count = sum(limit == rare for limit in nearest.values())
-        return f"of the {rare} in {count} of {len(nearest)} rows, of the {common} in the others"
+        return f"that is the {rare} in {count} of {len(nearest)} rows, the {common} in the others"
     names = ", ".join(" / ".join(map(str, name)) for name in rare_names)
-    return f"of the {rare} for {names}, of the {common} for all others"
+    return f"that is the {rare} for {names}, the {common} for all others"
 
 
 def _under(prefix: tuple[Any, ...], cells: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -16,10 +16,9 @@ from optbench.tables.convergence import convergence
 from optbench.tables.table_kind import Rows, TableKind
 
 NOTES = [
-    "time_to_target is the median of steps_to_target times step_seconds, infinite (null in JSON) where most miss it;"
-    " steps are timed at the settings that won where the cell was trained before",
-    "ratio: over the fastest optimizer on that problem; score: the area under the performance profile from 1 to 4, "
-    "which is the mean over problems of (4 - r) / 3, between 0 and 1, with r the ratio at the fastest batch size",
+    "time_to_target: median steps_to_target x step_seconds; inf (null in JSON): most seeds don't reach the target",
+    "ratio: over the fastest optimizer on the problem; score: mean over problems of (4 - ratio) / 3, where more than 4 "
+    "and not reached count 0: 1 is the fastest everywhere",
 ]
 
 

@@ -152,7 +152,7 @@ class TestSlices:
             "hill",
         )
         assert said.out.startswith("handmade: expected running time to each target, at step 10, to train_loss <= 0.25")
-        assert "\nnobody reached train_loss <= 0.25 on hill\n" in said.out
+        assert "\nno optimizer reached train_loss <= 0.25 on hill\n" in said.out
 
 
 @pytest.mark.parametrize("kind", OF_CURVES)

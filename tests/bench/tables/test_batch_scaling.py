@@ -78,7 +78,7 @@ def test_fewer_than_two_sizes_fit_nothing(handmade, steps):
     _, rows = batch_scaling([cell(handmade, size, at) for size, at in zip((4, 8), steps, strict=True)], Slice())
     assert [row["steps_to_target"] for row in rows] == list(steps)
     assert all(row["region"] is None and "fewest_steps" not in row for row in rows)
-    assert (notes(None, rows, Slice())[-1] == "nobody reached the target on bowl") == (steps == (INF, INF))
+    assert (notes(None, rows, Slice())[-1] == "no optimizer reached the target on bowl") == (steps == (INF, INF))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_batch_sizes_that_saw_different_numbers_of_examples_have_a_row_each(hand
     parts = sizes(handmade)
     assert rows_of(parts) == [("a", 8, 2), ("b", 8, 3), ("a", "full", 1)]
     assert notes(SimpleNamespace(parts=parts), (), Slice()) == [
-        "one row for each batch size, since they saw different numbers of examples"
+        "each batch size has its own row, because they saw different numbers of examples"
     ]
 
 
@@ -39,7 +39,7 @@ def test_of_batch_sizes_that_saw_as_many_examples_the_best_has_a_row(handmade):
     ]
     assert rows_of(parts) == [("a", 82, 1), ("b", 8, 3)]
     assert notes(SimpleNamespace(parts=parts), (), Slice()) == [
-        "the best over batch sizes, which all saw as many examples"
+        "one row an optimizer, at its best batch size: all of them saw the same number of examples"
     ]
     assert notes(SimpleNamespace(parts=parts[:1]), (), Slice()) == []
 

@@ -80,7 +80,7 @@ class TestEcdf:
         nowhere = handmade("sgd", [[8.0, 4.0, NAN]] * 2, targets={}, **lost)
         assert self.of(nowhere) == {}
         assert notes(SimpleNamespace(parts=[]), [], Slice()) == [
-            "no problem has a target or a trial that didn't diverge"
+            "nothing to show: no problem has a target, and every trial diverged"
         ]
 
     def test_nothing(self, failed):

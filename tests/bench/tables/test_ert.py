@@ -42,12 +42,12 @@ class TestErt:
     def test_nobody_reached_it(self, cell, failed):
         rows = self.of(cell("sgd", INF), cell("adam", INF, INF), failed("lion"))
         assert [row["ert_steps"] for row in rows] == [INF, INF]
-        assert unsolved(rows) == ["nobody reached train_loss <= 1 on bowl"]
+        assert unsolved(rows) == ["no optimizer reached train_loss <= 1 on bowl"]
 
     def test_no_target(self, cell, failed):
         for rows in (self.of(cell("sgd", 10, targets={})), self.of(failed("sgd")), self.of()):
             assert rows == []
-            assert unsolved(rows) == ["no problem has a target; --target 0.1 sets one, in train loss"]
+            assert unsolved(rows) == ["no problem here has a target; --target 0.1 sets one for the train loss"]
 
     def test_slices(self, cell):
         part = cell("sgd", 10, 20, INF)

@@ -42,7 +42,10 @@ class TestProfile:
     def test_what_nobody_reached_counts_and_is_named(self, parts, cell):
         parts = [*parts, cell("a", INF, problem="r"), cell("b", INF, problem="r")]
         assert self.of(parts)["b"]["within_2"] == self.of(parts)["b"]["solved"] == pytest.approx(2 / 3)
-        assert notes(SimpleNamespace(parts=parts), [], Slice())[-1] == "nobody reached the target on r at batch size 4"
+        assert (
+            notes(SimpleNamespace(parts=parts), [], Slice())[-1]
+            == "no optimizer reached the target on r at batch size 4"
+        )
 
     def test_what_was_not_run_or_failed_somewhere_is_not_solved_there(self, parts, cell, failed):
         found = self.of([*parts, cell("c", 10, problem="p"), failed("d")])
@@ -68,5 +71,5 @@ class TestProfile:
         for parts in ([cell("a", 10, targets={})], [failed("b")], []):
             assert profile(parts, Slice())[1] == []
             assert notes(SimpleNamespace(parts=parts), [], Slice()) == [
-                "no problem has a target; --target 0.1 sets one, in train loss"
+                "no problem here has a target; --target 0.1 sets one for the train loss"
             ]

@@ -84,7 +84,7 @@ class TestRanks:
         both = cells("p", a=[2, 1], b=[2, 1], c=[4, 3]) + cells("q", a=[2, 1], b=[4, 3], c=[3, 2])
         names, ranked = problem_ranks(both, Slice())
         assert (names, ranked.tolist()) == (["a", "b", "c"], [[1, 1, 2], [1, 3, 2]])
-        assert "a, b: the same numbers, bit by bit, on p; there they take one place" in told(both)
+        assert "a, b: bitwise identical results on p; they share one rank there" in told(both)
         assert "not ranked" not in told(both)
 
     def test_one_program_on_all_problems_is_ranked_once(self, handmade):
@@ -95,7 +95,7 @@ class TestRanks:
         ]
         names, ranked = problem_ranks(cells, Slice())
         assert (names, ranked.tolist()) == (["a", "c"], [[1, 2], [1, 2]])
-        assert "not ranked, since one before has their numbers on all problems: b" in told(cells)
+        assert "not ranked, because another one has identical results everywhere: b" in told(cells)
 
     def test_what_never_left_the_start_is_a_tie_and_no_program(self, handmade):
         cells = [handmade(name, [[8.0, end, end]]) for name, end in {"a": 8.0, "b": 8.0, "c": 3.0}.items()]
@@ -106,9 +106,9 @@ class TestRanks:
         few, many = parts({"f[x=1]": {"a": 1}, "f[x=2]": {"a": 1}}), parts({"f[x=1]": {"b": 2}}, num_points=3)
         same = parts({"f[x=2]": {"b": 2}})
         notes = told(few + many + same)
-        assert "2 problems of 1 family: each is counted" in notes
-        assert "not alike: points tried on 1 of 2 problems, as 3 of b; 1 of a: who tries more" in notes
-        assert "not alike" not in told(few + same)
+        assert "2 problems of 1 family: problems of one family are alike" in notes
+        assert "unequal tuning on 1 of 2 problems, in points tried (b: 3; a: 1): more points" in notes
+        assert "unequal tuning" not in told(few + same)
 
     def test_are_by_the_median_over_seeds(self, handmade):
         steady = handmade("steady", [[8.0, 7.0, 2.0]] * 3)
@@ -147,7 +147,7 @@ class TestLeftOut:
     def test_everything(self, parts):
         for found in ([], parts({"p": {"a": None, "b": None}})):
             assert ranks(found, Slice()) == ([*COLUMNS], [])
-            assert "not tested" in told(found)
+            assert "no significance test" in told(found)
 
 
 class TestTests:
@@ -159,7 +159,7 @@ class TestTests:
         """Friedman's statistic is 12 * 4 / 12 * (1 + 0 + 1) = 8, p = exp(-4); Nemenyi's 2.343 sqrt(12 / 24) = 1.66."""
         found = parts(self.same_order(4))
         assert [row["behind_the_best"] for row in ranks(found, Slice())[1]] == [False, False, True]
-        for said in ("over 4 problems: p = 0.018", "the ranks differ", "critical difference of 1.66"):
+        for said in ("over 4 problems: p = 0.018", "so some of them differ", "more than 1.66 ranks behind the first"):
             assert said in told(found)
 
     def test_two_problems_tell_nothing(self, parts):
@@ -182,4 +182,4 @@ class TestTests:
     def test_too_few(self, parts, ends):
         found = parts(ends)
         assert not any(row["behind_the_best"] for row in ranks(found, Slice())[1])
-        assert "not tested" in told(found)
+        assert "no significance test" in told(found)

@@ -93,7 +93,7 @@ def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
     """Of two points one ran to step 20, and one was stopped at step 10."""
     for optimizer, trial_steps in (("sgd", 30), ("adam", 40)):
         handmade(optimizer, [[3.0, 2.0, 1.0]], tried=TRIED, trial_steps=trial_steps)
-    said = "in 1 of 2 cells a search stopped some selection trials early: they count with what they had then"
+    said = "in 1 of 2 cells the search stopped some trials early: they count with the loss they had by then"
     assert said in optbench.load("handmade", tmp_path / "results").table(kind).notes
 
 
@@ -101,7 +101,7 @@ def test_trials_that_a_search_stopped_are_told(handmade, tmp_path, kind):
 @pytest.mark.parametrize("report", [[[3.0, 2.0, 1.0]], []], ids=["fresh-seeds", "selection-seeds"])
 def test_which_seeds_speak_is_told(handmade, tmp_path, kind, report):
     handmade("sgd", report, tried=TRIED)
-    said = "for want of report seeds, the selection seeds of the best point stand in for them"
+    said = "no report seeds: these results are of the seeds that settings were chosen by, and look better than they are"
     assert (said in optbench.load("handmade", tmp_path / "results").table(kind).notes) == (report == [])
 
 

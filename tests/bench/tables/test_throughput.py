@@ -111,7 +111,7 @@ class TestNotes:
         said = "\n".join(timing_notes([timing(), timing("sgd", 2.0)]))
         assert "medians of 6 or 7 calls" in said
         assert "on cpu, abacus" in said
-        assert "a float32 product at 1e-06 GFLOP/s and a copy at 2e-07 GB/s" in said
+        assert "float32 matrix product at 1e-06 GFLOP/s or memory copy at 2e-07 GB/s" in said
 
     @pytest.mark.parametrize(("compiled", "noted"), [(None, True), (0.25, False)], ids=["cached", "compiled"])
     def test_what_was_not_compiled(self, compiled, noted):
@@ -119,26 +119,26 @@ class TestNotes:
         assert any("compilation cache" in note for note in said) is noted
 
     def test_one_limit_for_all(self):
-        assert limit_note(timing(), timing("sgd")) == "of the copy in every row"
-        assert limit_note(timing(**BUSY)) == "of the product in every row"
+        assert limit_note(timing(), timing("sgd")) == "that is the copy in every row"
+        assert limit_note(timing(**BUSY)) == "that is the product in every row"
 
     def test_the_rarer_limit_names_its_rows(self):
         some = [timing("muon", **BUSY), timing("sgd"), timing("adam"), timing("muon", problem="hill")]
-        assert limit_note(*some) == "of the product for bowl / 4 / muon, of the copy for all others"
+        assert limit_note(*some) == "that is the product for bowl / 4 / muon, the copy for all others"
 
     def test_the_rarer_limit_names_whole_problems(self):
         some = [timing(name, problem="net", **BUSY) for name in ("sgd", "adam")]
         some += [timing(name) for name in ("sgd", "adam", "lion")]
-        assert limit_note(*some) == "of the product for net, of the copy for all others"
+        assert limit_note(*some) == "that is the product for net, the copy for all others"
 
     def test_many_rows_of_the_rarer_limit_are_counted(self):
         some = [timing(name, problem=f"p{i}", **(BUSY if name == "a" else {})) for i in range(7) for name in "abc"]
-        assert limit_note(*some) == "of the product in 7 of 21 rows, of the copy in the others"
+        assert limit_note(*some) == "that is the product in 7 of 21 rows, the copy in the others"
 
     def test_as_many_of_either(self):
         """In an order that doesn't hang on how Python hashes texts."""
         assert limit_note(timing("muon", **BUSY), timing("sgd")) == (
-            "of the copy for bowl / 4 / sgd, of the product for all others"
+            "that is the copy for bowl / 4 / sgd, the product for all others"
         )
 
     def test_several_machines_are_told_apart_by_their_problems(self):
