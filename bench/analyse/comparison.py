@@ -210,7 +210,7 @@ def scores(a: Costs, b: Costs) -> tuple[Float[np.ndarray, " seed"], Float[np.nda
 def _left_out(first: Side, second: Side, pairs: Mapping[Task, tuple[Costs, Costs]]) -> list[str]:
     skipped = [task for task in dict.fromkeys((*first.parts, *second.parts)) if task not in pairs]
     tasks = ", ".join(f"{problem} at {batch_size}" for problem, batch_size in skipped)
-    return [f"left out, since not both sides have it: {tasks}"] if skipped else []
+    return [f"left out, because only one of the two ran it: {tasks}"] if skipped else []
 
 
 def _too_few(rows: Sequence[tuple[Costs, Costs]], random: Sequence[bool], num_pairs: int) -> list[str]:

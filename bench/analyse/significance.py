@@ -106,15 +106,15 @@ def too_few_seeds(num_seeds: int, num: int, things: str = "comparison") -> str:
     """
     over = f"{num} {things}{'' if num == 1 else 's'}"
     if num_seeds < fewest_seeds():
-        decide = "1 seed decides" if num_seeds == 1 else f"{num_seeds} seeds decide"
-        return f"{decide} nothing over {over} at 5 %, whatever they show; {fewest_seeds()} or more may"
+        seeds = "1 seed is" if num_seeds == 1 else f"{num_seeds} seeds are"
+        return f"{seeds} too few for any verdict on {over}: a test at 5 % needs at least {fewest_seeds()}"
     few, differing = max(1.0, FEW_DIFFER * num), ceil(num * 2 / 2**num_seeds / LEVEL)
     if differing <= few:
         return ""
     enough = fewest_seeds(LEVEL * few / num)
     return (
-        f"{num_seeds} seeds decide nothing over {over} unless {differing} of them differ clearly; with {enough} seeds "
-        f"it takes {ceil(num * 2 / 2**enough / LEVEL)}"
+        f"{num_seeds} seeds are few for {over}: none is called better or worse unless {differing} of them differ "
+        f"clearly (with {enough} seeds, {ceil(num * 2 / 2**enough / LEVEL)})"
     )
 
 

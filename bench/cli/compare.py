@@ -101,9 +101,10 @@ def _draw(compared: "ComparisonTables", margin: float, output: Path, width: floa
 
 
 def _shown(compared: "ComparisonTables", format: str) -> str:
+    from optbench.cli.explain import with_hint
     from optbench.present.table import format_table
 
-    tables = [format_table(table, format) for table in (compared.per_problem, compared.overall)]
+    tables = [format_table(table, format) for table in (compared.per_problem, with_hint(compared.overall))]
     if format == "json":
         return f'{{"problems": {tables[0]},\n"overall": {tables[1]}}}'
     sentences = "\n".join(compared.sentences)

@@ -1,10 +1,14 @@
 """`optbench explain`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 if TYPE_CHECKING:
     from optbench.glossary.entry import Entry
+    from optbench.present.table import Table
+
+HINT = "optbench explain COLUMN says what a column means and how it is computed"
 
 
 def explain(*words: str, format: Literal["plain", "github"] = "plain") -> None:
@@ -24,6 +28,11 @@ def explain(*words: str, format: Literal["plain", "github"] = "plain") -> None:
         return
     written = entry_text if format == "plain" else entry_markdown
     print("\n\n".join(written(entry) for entry in _entries(words)))
+
+
+def with_hint(table: "Table") -> "Table":
+    """Return a table whose last note says how to look a column up."""
+    return replace(table, notes=(*table.notes, HINT))
 
 
 def _entries(words: Sequence[str]) -> "list[Entry]":

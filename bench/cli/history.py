@@ -66,11 +66,12 @@ def list_(*, history: str = PLACE, format: Format = "plain") -> None:
     format
         How to render the table.
     """
+    from optbench.cli.explain import with_hint
     from optbench.history.entries import read_history
     from optbench.history.tables import list_entries
     from optbench.present.table import format_table
 
-    print(format_table(list_entries(read_history(history)), format))
+    print(format_table(with_hint(list_entries(read_history(history))), format))
 
 
 def check_least(name: str, value: float | None, least: float) -> None:
@@ -136,6 +137,7 @@ def compare(
     format
         How to render the table.
     """
+    from optbench.cli.explain import with_hint
     from optbench.history import tables
     from optbench.history.entries import read_history
     from optbench.history.refs import find_entries
@@ -146,7 +148,7 @@ def compare(
     old, new = (find_entries(entries, ref) for ref in (before, now))
     worse = ("failed", "worse")
     only = worse if only_worse else (*worse, "better", "missing", "new") if only_changed else None
-    print(format_table(tables.compare(entries, old, new, margins, only), format))
+    print(format_table(with_hint(tables.compare(entries, old, new, margins, only)), format))
 
 
 @history_app.command

@@ -52,12 +52,13 @@ def show(
     format
         How to render the tables.
     """
+    from optbench.cli.explain import with_hint
     from optbench.history import tables
     from optbench.history.entries import read_history
     from optbench.present.table import format_table
 
-    views = tables.show(read_history(which.history), which.chosen(optimizer), which.last)
-    print("\n\n".join(format_table(table, format) for table in views))
+    *others, last = tables.show(read_history(which.history), which.chosen(optimizer), which.last)
+    print("\n\n".join(format_table(table, format) for table in (*others, with_hint(last))))
 
 
 def plot(

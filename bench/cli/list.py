@@ -102,8 +102,8 @@ def optimizers(name: str | None = None, *, json: Json = False) -> None:
     columns = ("optimizer", *ends, "hyperparameters", "needs", "decay", "source")
     notes = (
         "choose with -o NAME, -o 'adam*', -o 'adamw[b1=0.8,0.9]'",
-        "low and high: what --learning-rate default:N and --weight-decay default:N span; default_learning_rate: the "
-        "paper's or that of well-known code",
+        "low and high: the ranges of --learning-rate default:N and --weight-decay default:N; default_learning_rate: of "
+        "the paper or of well-known code",
     )
     table = Table("optimizers", columns, tuple(rows), notes)
     _print(table, json)

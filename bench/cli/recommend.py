@@ -115,12 +115,12 @@ def _verdict(recommendation: "Recommendation") -> str:
     p = "" if judgement.p_value is None else f", p {judgement.p_value:.2g}"
     interval = f"{judgement.difference:+.3g} [{judgement.low:+.3g}, {judgement.high:+.3g}]{p}"
     words = {
-        "better": "a real difference between these two settings",
-        "worse": "a real difference between these two settings",
+        "better": "significant",
+        "worse": "significant",
         "equal": "equal within 5 %",
-        "undecided": "which may be chance",
+        "undecided": "not significant, it may be chance",
     }
-    return f"seed by seed the first differs by {interval}: {words[judgement.verdict]}"
+    return f"difference of the first from it, seed by seed: {interval}: {words[judgement.verdict]}"
 
 
 def _json(recommendation: "Recommendation") -> str:

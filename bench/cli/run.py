@@ -142,6 +142,7 @@ def plan(
     json
         Print JSON.
     """
+    from optbench.cli.explain import with_hint
     from optbench.cli.progress import prints_aside, say
     from optbench.present.table import format_table
     from optbench.runner import estimate
@@ -154,4 +155,4 @@ def plan(
             **options.where(),
             **options.overrides(),
         )
-    print(format_table(table, "json" if json else "plain"))
+    print(format_table(with_hint(table), "json" if json else "plain"))

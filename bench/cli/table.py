@@ -38,6 +38,7 @@ def table(
     sort
         Column to sort by; -COLUMN for descending.
     """
+    from optbench.cli.explain import with_hint
     from optbench.present.table import write_table
     from optbench.request import RequestError
     from optbench.results import load
@@ -48,4 +49,4 @@ def table(
         result = loaded.table(kind, **view.words(), by=by, **only.words(), columns=names, sort=sort)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    write_table(result, format, sys.stdout)
+    write_table(with_hint(result), format, sys.stdout)

@@ -104,13 +104,14 @@ def _best_table(tuned: "Tuned") -> "Table":
 
 
 def _print_rest(tuned: "Tuned", output: Path | None) -> None:
+    from optbench.cli.explain import with_hint
     from optbench.present.table import format_table
 
-    print("\n" + format_table(tuned.run.budget()))
+    print("\n" + format_table(with_hint(tuned.run.budget())))
     share = 100 * tuned.trial_steps / max(tuned.full_trial_steps, 1)
     print(
-        f"\n{sum(tuned.trials.values())} trials, {tuned.trial_steps} trial steps ({share:.0f} % of running all to the "
-        f"end), {tuned.select_seconds:.1f} s; kept in {tuned.run.folder}"
+        f"\n{sum(tuned.trials.values())} trials with {tuned.trial_steps} training steps ({share:.0f} % of training all "
+        f"to the end) in {tuned.select_seconds:.1f} s; results in {tuned.run.folder}"
     )
     if output is not None and len(tuned.run.failed) < len(tuned.run.parts):
         print(f"wrote {output}; next: optbench run {shlex.quote(str(output))}")

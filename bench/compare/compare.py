@@ -21,7 +21,7 @@ from optbench.store.record import CellRecord
 from optbench.store.status import Outcome
 from optbench.store.timings import Timing
 
-TIME_NOTES = ["seconds of a step are the median of its timing, whose own noise is not in the intervals"]
+TIME_NOTES = ["the intervals hold the variation over seeds, not the timing noise of a step"]
 
 
 class ComparisonTables(NamedTuple):
@@ -77,10 +77,10 @@ def compare_operands(operands: Sequence[Operand], rules: Rules, *, anyway: bool 
         differs, remarks = differences(pair, sides, rules)
         if differs and not anyway:
             names = " and ".join(side.label for side in sides)
-            raise RequestError(f"{names} can't be compared: {'; '.join(differs)}; --anyway does it all the same")
+            raise RequestError(f"{names} can't be compared: {'; '.join(differs)}; --anyway compares them all the same")
         both_sides.append(sides)
         spaces += other_spaces(sides)
-        notes += [*(f"not alike: {text}" for text in differs), *remarks]
+        notes += [*(f"compared all the same, but {text}" for text in differs), *remarks]
     try:
         comparisons = compare_pairs(both_sides, rules)
     except ValueError as error:
@@ -169,7 +169,7 @@ def _task_differences(task: Task, sides: tuple[Side, Side], rules: Rules, same_s
         and costs
         and not np.allclose(costs[0].initial_losses, costs[1].initial_losses, rtol=1e-3, equal_nan=True)
     ):
-        texts.append("the same seeds start from other losses, so the problem or its data was another")
+        texts.append("the same seeds start from different losses, so the problem or its data is not the same")
     if all(task in side.timings for side in sides):
         texts.append(_unlike("machine", [side.timings[task][1] for side in sides]))
     return texts
@@ -201,21 +201,19 @@ def _tables(
 ) -> ComparisonTables:
     """Return the two tables of all pairs."""
     rows = [row for comparison in comparisons for row in comparison.rows]
-    source = "over fresh report seeds, of the tuned optimizers"
+    source = "over fresh report seeds with tuned settings"
     if rules.budget is not None:
-        source = f"over the selection seeds, of the expected best of {rules.budget} configurations"
+        source = f"over the selection seeds of the expected best of {rules.budget} points"
     runs = ", ".join(dict.fromkeys(names))
     per_problem = Table(
         "; ".join([f"optimizer against reference ({runs})", *spaces]),
         COLUMNS,
         rows,
         (
-            f"value: medians {source}, with {_intervals(rows)}; difference: the median over seeds of optimizer "
-            "minus reference, on the same seed",
-            f"equal: that interval lies within {100 * rules.margin:g} % of the reference; better or worse: it excludes "
-            "zero, and Wilcoxon's signed-rank test has p of at most 0.05, corrected over all rows (Benjamini and "
-            "Hochberg), so that of the rows called better or worse at most 5 % are false; undecided: neither; "
-            "seeds_needed: about so many would decide it",
+            f"medians {source}, with {_intervals(rows)}; difference: optimizer - reference, on the same seed",
+            "better, worse: that interval excludes zero, and Wilcoxon's signed-rank test has p <= 0.05, corrected over "
+            f"all rows (at most 5 % of these verdicts are false); equal: the interval lies within "
+            f"{100 * rules.margin:g} % of the reference; undecided: neither, too few seeds to tell",
             *equality_notes(rows, rules),
             *(TIME_NOTES if rules.metric == "time_to_target" else []),
             *notes,
@@ -226,11 +224,10 @@ def _tables(
         SUMMARY,
         [comparison.summary for comparison in comparisons],
         (
-            "improvement: the probability that the optimizer is better on a problem and seeds drawn at random; score: "
-            "interquartile mean over problems and seeds of the way left to go, 0 at the optimum (or the best of both) "
-            "and 1 at the start, losses in the logarithm; intervals resample the seeds of each problem",
-            "speedup: geometric mean of the reference's gradient evaluations to target over the optimizer's, on the "
-            "speedup_on problems where both reach it; tie: equal or undecided",
+            "improvement: probability of beating the reference on a random problem and seed; score: 0 at the optimum "
+            "(or the better of the two), 1 at the start, in the logarithm of the loss",
+            "speedup: how many times fewer gradient evaluations to the target, on the speedup_on problems where both "
+            "reach it; tie: equal or undecided",
         ),
     )
     sentences = tuple(comparison.sentence for comparison in comparisons)

@@ -12,10 +12,10 @@ def edge_notes(both_sides: Sequence[tuple[Side, Side]]) -> list[str]:
     shared = [(one, task) for sides in both_sides for one in sides for task in sides[0].parts if task in sides[1].parts]
     for one, task in shared:
         if edges := one.parts[task].results.edges:
-            tasks = tasks_of.setdefault(f"{one.label} (edge: {', '.join(edges)})", [])
+            tasks = tasks_of.setdefault(f"{one.label} ({', '.join(edges)})", [])
             tasks += [f"{task[0]} at {task[1]}"] * (f"{task[0]} at {task[1]}" not in tasks)
     texts = [f"{text} on {tasks[0]}{and_more(tasks)}" for text, tasks in tasks_of.items()]
-    return [f"chosen at an end of their grid, where a wider one may do better: {'; '.join(texts)}"] if texts else []
+    return [f"best at the edge of the grid, where a wider one may do better: {'; '.join(texts)}"] if texts else []
 
 
 def and_more(tasks: Sequence[str]) -> str:
@@ -28,14 +28,12 @@ def equality_notes(rows: Sequence[Mapping[str, Any]], rules: Rules) -> list[str]
     metrics, share = {row["metric"] for row in rows}, f"{100 * rules.margin:g} %"
     notes = []
     if "test_accuracy" in metrics:
-        notes.append(f"{share} of the reference's error rate, which is one less its accuracy")
+        notes.append(f"accuracies are equal within {share} of the error rate, 1 - accuracy")
     if metrics & {"gap", "train_loss", "test_loss"}:
-        notes.append(
-            "losses (gaps where the optimum is known) below a thousandth of the target, or below rounding of the "
-            "initial loss, are equal: neither tells optimizers apart"
-        )
+        notes.append("losses below a thousandth of the target, or below rounding, count as equal")
     if any(row["p_value"] is None for row in rows):
         notes.append(
-            "no p_value: nothing random reaches that problem, so that all seeds are one trial, and the margin decides"
+            "no p_value: nothing on that problem is random, so all seeds are the same trial and the margin alone "
+            "decides"
         )
     return notes

@@ -82,7 +82,7 @@ def _quality(
         values = (_median(before), _median(now))
         starts = [row["start"] for row in (before[-1], now[-1]) if row["start"] is not None]
         if len(starts) == 2 and abs(starts[1] - starts[0]) > SAME_START * abs(starts[0]):
-            why = "the same seeds start from other losses: the problem or its data was another"
+            why = "the same seeds start from different losses: the problem or its data has changed"
             yield _row(series, *values, "not compared", why)
         elif not len(logs[series]):
             yield _row(series, *values, "not compared", "no seed in common")
@@ -115,7 +115,8 @@ def _timed(
         known = noise.get((machine, *series), noise.get((machine, series[-1])))
         repeats = int(known.freedom) if known else 0
         limit = known.threshold(len(earlier), len(here), len(judged)) if known and repeats >= FEWEST_REPEATS else inf
-        yield _judged(series, values, interval, margin, limit, f"noise unknown: {repeats} of {FEWEST_REPEATS} repeats")
+        unknown = f"noise unknown: {repeats} of the {FEWEST_REPEATS} repeated entries it takes"
+        yield _judged(series, values, interval, margin, limit, unknown)
 
 
 def _within(rows: Sequence[Row]) -> float:
@@ -173,9 +174,9 @@ def _judged(
     if abs(ratio) <= margin:
         verdict = "same"
     elif not away > margin:
-        why = "its interval holds the margin"
+        why = "the interval reaches into the margin"
     elif abs(ratio) <= limit:
-        why = "within the noise" if isfinite(limit) else unknown
+        why = "within the noise of repeated entries" if isfinite(limit) else unknown
     else:
         verdict = called
     shown = {"ratio": exp(ratio), "ratio_low": _exp(low), "ratio_high": _exp(high)}

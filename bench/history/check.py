@@ -39,7 +39,7 @@ def check(history: History, baseline: str | None, window: int, margins: Margins,
     before = _window(past if baseline is None else _baseline(history, now, baseline), now[-1], window)
     if not before:
         what = f"{now[-1].id} is the first entry" if newest == 1 else f"there are no more than {len(alike)} entries"
-        raise StoreError(f"{history.place}: {what} of suite {suite}: there is nothing before to hold against")
+        raise StoreError(f"{history.place}: {what} of suite {suite}: there is nothing before it to compare with")
     return Checked(tuple(now), tuple(before), changes(history, before, now, margins), _shifts(history, alike))
 
 

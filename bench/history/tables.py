@@ -12,8 +12,8 @@ from optbench.history.trends import Trend, fitting_trends
 from optbench.present.table import Table
 
 TREND_NOTE = (
-    "lower is better; ratio: the latest over the median of those before it; trend: the last 30 entries, in the "
-    "logarithm; changed: where the level changed, the first entry after it and the ratio of the levels"
+    "lower is better; ratio: the latest value over the median of those before; trend: the last 30 values; changed: the "
+    "first entry at a new level, and the new level over the old"
 )
 
 
@@ -46,7 +46,7 @@ def list_entries(history: History) -> Table:
 
 def torn_notes(history: History) -> tuple[str, ...]:
     """Name the parts that are no whole ones."""
-    return tuple(f"{path} is torn and left out" for path in history.torn)
+    return tuple(f"{path} is damaged and left out" for path in history.torn)
 
 
 def name_commit(commit: str | None) -> str | None:
@@ -130,10 +130,9 @@ def count_verdicts(rows: Sequence[Row]) -> str:
 def notes_of(rows: Sequence[Row]) -> tuple[str, ...]:
     """Say how rows were judged."""
     notes = (
-        "ratio: now over before, lower is better; of quality the geometric mean over seeds, paired, with Student's "
-        "intervals that hold together at 95 % over all rows that changed; of seconds the medians, with those of a run",
-        "noise: what repeated entries of one version come to by chance on this machine, at 99 % over all rows; "
-        "unknown before one version has four entries, or several have two; worse or better: the whole interval is "
-        "beyond the margin, and the ratio beyond the noise",
+        "ratio: now over before, above 1 is worse; of losses and steps paired by seed, with 95 % intervals over all "
+        "changed rows together; of seconds that of the medians",
+        "worse, better: the whole interval lies beyond the margin, and the ratio beyond the noise, which is how far "
+        "repeated entries of unchanged code lie apart on this machine (known from four entries of one version)",
     )
     return notes if rows else ()

@@ -13,8 +13,8 @@ COLUMNS = ("problem", "optimizer", "batch_size", "measure", "before", "now", "ra
 GROUPS = {
     "failed": "Failed",
     "worse": "Worse",
-    "missing": "Missing: measured before, and not now",
-    "undecided": "Undecided: beyond the margin, but in doubt",
+    "missing": "Missing: measured before, but not now",
+    "undecided": "Undecided: beyond the margin, but it may be chance",
     "better": "Better",
     "new": "New",
     "not compared": "Not compared",
@@ -26,9 +26,9 @@ MOST_SHOWN = 30
 def sentence(checked: Checked) -> str:
     """Say in one line what a check found."""
     worse = len(checked.worse)
-    outcome = f"{worse or 'none'} of {len(checked.rows)} rows got worse"
+    outcome = f"{worse or 'none'} of {len(checked.rows)} measured values got worse"
     entry, more = checked.now[-1], len(checked.now) - 1
-    several = f", with {more} before" if more else ""
+    several = f" and {more} before it" if more else ""
     return f"{name_entry(entry)} ({entry.id}{several}): {outcome}; {count_verdicts(checked.rows)}"
 
 
@@ -80,6 +80,6 @@ def _against(history: History, checked: Checked) -> str:
     entry = checked.now[-1]
     here = sum(other.machine == entry.machine for other in checked.baseline)
     entries = "entry" if len(checked.baseline) == 1 else "entries"
-    text = f"held against {len(checked.baseline)} {entries}, {name_entry(checked.baseline[0])}"
+    text = f"compared with {len(checked.baseline)} {entries}, {name_entry(checked.baseline[0])}"
     text += f" to {name_entry(checked.baseline[-1])}" if len(checked.baseline) > 1 else ""
     return f"{text}; {here} on this machine ({entry.machine}: {entry.device})"

@@ -59,12 +59,12 @@ def plan(
     kind = chosen[0].device_kind
     several = f", {len(chosen)} of them (memory_bytes on each)," if len(chosen) > 1 else ""
     notes = (
-        f"estimated on {kind}{several} from one cell per problem and batch size, a few steps each; other "
-        "optimizers may take from half to several times as long; compiling goes on beside running, with the "
-        "cache as it is now; timing single trials at the end of a run takes about a second a cell more",
+        f"estimated on {kind}{several} by training one optimizer per problem and batch size for a few steps; others "
+        "may take from half to several times as long",
+        "compilation goes on beside training; timing steps at the end of a run adds about a second a cell",
     )
     if any(row["at_once"] == 1 for row in rows):
-        notes += ("at_once 1: trials run one after another inside the program, measured to be faster there",)
+        notes += ("at_once 1: trials train one after another, which was measured to be faster there",)
     warning = seeds_warning(asked, jobs)
     return Table(f"plan of {folder.name}", COLUMNS, (*rows, total), (*notes, *([warning] if warning else [])))
 

@@ -22,8 +22,8 @@ def ranges_note(asked: Suite, jobs: Sequence[Job]) -> str:
     ]
     low, high = PLUGIN_LEARNING_RATES
     return (
-        f"{', '.join(names)}: tuned over learning rates of {low:g} to {high:g}, for want of a range of its own; "
-        "--like NAME takes another optimizer's, as compare does"
+        f"{', '.join(names)}: tuned over learning rates of {low:g} to {high:g}, because no range is given; "
+        "--like NAME takes that of another optimizer, as compare does"
         if names
         else ""
     )

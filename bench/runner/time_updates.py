@@ -186,8 +186,8 @@ def _notes(dtype: str, device: devices.Device, left_out: Sequence[str]) -> list[
     notes = [
         f"measured in the same run: a copy of {copy.size / 2**20:.0f} MiB at {copy.rate / 1e9:.3g} GB/s, a {dtype} "
         f"product of {product.size} rows at {product.rate / 1e9:.3g} GFLOP/s",
-        "bytes_read_written counts parameters, gradient and state read once, parameters and state written once; what "
-        "fits into a cache may pass 100 % of the copy",
+        "bytes_read_written: parameters, gradient and state read once, parameters and state written once; what fits "
+        "into a cache may exceed 100 % of the copy",
     ]
     if left_out:
         notes.append(f"left out, since their updates evaluate the problem's loss: {', '.join(left_out)}")

@@ -67,6 +67,6 @@ def _budget_notes(trials: Mapping[tuple[str, str, Any], int], budget: int, cell:
     more = sum(count > number * studies for count in trials.values())
     of_studies = f", in each of {studies} studies" if studies > 1 else ""
     notes = [f"budget: {budget} points x {seeds} seeds = {number} trials for each optimizer{of_studies}"]
-    notes += [f"{fewer} of {len(trials)} got fewer: no whole grid fits the budget better"] if fewer else []
-    notes += [f"{more} of {len(trials)} got more than that: their grids were widened"] if more else []
+    notes += [f"{fewer} of {len(trials)} got fewer trials: the next larger grid exceeds the budget"] if fewer else []
+    notes += [f"{more} of {len(trials)} got more trials: their grids were widened"] if more else []
     return notes

@@ -59,18 +59,16 @@ def widen_until_inside(
         parts = finished_parts(run)
         now = {identity(job.cell): Grid(job.cell.points, parts.get(job.key)) for job in jobs}
         worse = _worse(now, {name: grid for name, grid in narrower.items() if name not in stops})
-        stops |= {
-            name: f"{_label(name)}: {reason}, so its grid is not widened further" for name, reason in worse.items()
-        }
+        stops |= {name: f"{_label(name)}: {reason}, so the narrower one is kept" for name, reason in worse.items()}
         wider = _wider_grids({name: grid for name, grid in now.items() if name not in stops})
         if not worse and (not wider or rounds == MAX_ROUNDS):
             break
         grids |= {name: narrower[name].points for name in worse}
         if wider and rounds < MAX_ROUNDS:
-            say(f"widening {len(wider)} of {len(jobs)} grids: their winners lie at an edge")
+            say(f"widening {len(wider)} of {len(jobs)} grids, whose best settings lie at an edge")
             narrower |= {name: now[name] for name in wider}
             grids, rounds = grids | wider, rounds + 1
-    notes = [*stops.values(), *(f"{_label(name)}: the winner still lies at an edge" for name in wider)]
+    notes = [*stops.values(), *(f"{_label(name)}: the best settings still lie at an edge" for name in wider)]
     for note in notes:
         say(note)
     return Rounds(run, jobs, list(all_jobs.values()), tuple(notes))
@@ -84,12 +82,12 @@ def _worse(
     for name, before in narrower.items():
         part = grids[name].part
         if part is None:
-            reasons[name] = "its wider grid failed"
+            reasons[name] = "training a wider grid failed"
             continue
         wide, narrow = (_costs(each) for each in (part, before.part) if each)
         if median(wide.cost) > median_interval(narrow.cost)[2]:
-            values = " in place of ".join(f"{median(costs.values()):.4g}" for costs in (wide, narrow))
-            reasons[name] = f"the settings of a wider grid came to {wide.metric} {values}"
+            values = " instead of ".join(f"{median(costs.values()):.4g}" for costs in (wide, narrow))
+            reasons[name] = f"the best settings of a wider grid gave {wide.metric} {values} on fresh seeds"
     return reasons
 
 

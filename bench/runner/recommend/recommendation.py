@@ -223,7 +223,9 @@ def _batch_sizes(tried: Sequence[Tried], criterion: str) -> Table:
             }
         )
     columns = ("batch_size", "steps", "learning_rate", criterion, "step_seconds", "training_seconds")
-    notes = ("each at its best settings, on the seeds that chose them; all see as many examples",)
+    notes = (
+        "each with its best settings, on the seeds that these were chosen by; all see the same number of examples",
+    )
     return Table("batch sizes", columns, tuple(rows), notes)
 
 
@@ -267,14 +269,14 @@ def _next_steps(
         steps.append(f"not tried, for lack of time: {', '.join(untried)}; --minutes gives more")
     if difference is not None and difference.verdict == "undecided":
         needed = difference.seeds_needed
-        seeds = f", of which about {needed:.0f} would decide" if needed and np.isfinite(needed) else ""
+        seeds = f" (about {needed:.0f} would decide)" if needed and np.isfinite(needed) else ""
         steps.append(
-            f"the two can't be told apart on {num_seeds} fresh seeds{seeds}: take either, or give more minutes"
+            f"the two can't be told apart on {num_seeds} fresh seeds{seeds}: take either, or give more --minutes"
         )
     source = next((each for each in of_best if each.job.cell.batch_size == best.job.cell.batch_size), None)
     if source is not None and source.part.results.edges:
         names = ", ".join(source.part.results.edges)
-        steps.append(f"{names} lies at an end of what was tried: values beyond may do better")
+        steps.append(f"the best {names} is the smallest or largest that was tried: values beyond may do better")
     sizes = sorted({each.job.cell.batch_size for each in of_best if isinstance(each.job.cell.batch_size, int)})
     if len(sizes) > 1 and best.job.cell.batch_size in (sizes[0], sizes[-1]):
         extreme, further = ("smallest", "smaller") if best.job.cell.batch_size == sizes[0] else ("largest", "larger")

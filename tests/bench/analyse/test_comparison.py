@@ -208,12 +208,12 @@ class TestSummary:
 
     def test_names_what_is_left_out(self, side):
         compared = compare(side("a", bowl=[1] * 10, hill=[1]), side("b", bowl=[1] * 10, dale=[1]), Rules())
-        assert compared.notes == ["left out, since not both sides have it: hill at 4, dale at 4"]
+        assert compared.notes == ["left out, because only one of the two ran it: hill at 4, dale at 4"]
         assert compared.sentence == "a against b on 1 problem: equal within 5 % on 1"
 
     def test_says_where_seeds_are_too_few_for_any_verdict(self, side):
         compared = compare(side("a", bowl=range(5)), side("b", bowl=range(1, 6)), Rules())
-        assert compared.notes == ["5 seeds decide nothing over 1 problem at 5 %, whatever they show; 6 or more may"]
+        assert compared.notes == ["5 seeds are too few for any verdict on 1 problem: a test at 5 % needs at least 6"]
 
     @pytest.mark.parametrize(
         ("rules", "said"),

@@ -197,15 +197,21 @@ class TestVerdict:
 @pytest.mark.parametrize(
     ("num_seeds", "num", "expected"),
     [
-        (5, 1, "5 seeds decide nothing over 1 comparison at 5 %, whatever they show; 6 or more may"),
-        (1, 2, "1 seed decides nothing over 2 comparisons at 5 %, whatever they show; 6 or more may"),
+        (5, 1, "5 seeds are too few for any verdict on 1 comparison: a test at 5 % needs at least 6"),
+        (1, 2, "1 seed is too few for any verdict on 2 comparisons: a test at 5 % needs at least 6"),
         (6, 1, ""),
         # 2 / 2^7 over 0.05 is 0.3125: that share of 43 is 13.4; of 2 / 2^9 it is 3.4.
         (
             *(7, 43),
-            "7 seeds decide nothing over 43 comparisons unless 14 of them differ clearly; with 9 seeds it takes 4",
+            "7 seeds are few for 43 comparisons: none is called better or worse unless 14 of them differ clearly "
+            "(with 9 seeds, 4)",
         ),
-        (6, 6, "6 seeds decide nothing over 6 comparisons unless 4 of them differ clearly; with 8 seeds it takes 1"),
+        (
+            6,
+            6,
+            "6 seeds are few for 6 comparisons: none is called better or worse unless 4 of them differ clearly (with "
+            "8 seeds, 1)",
+        ),
         (8, 6, ""),
         (9, 1000, ""),
         (10, 43, ""),

@@ -61,8 +61,8 @@ def test_compare_puts_entries_side_by_side(several):
 def test_check_fails_with_a_list_of_what_got_worse(several):
     said = several("history", "check")
     assert said.code == 1 and said.err == ""
-    assert "2 of 3 rows got worse" in said.out.splitlines()[0]
-    assert "Worse (2)" in said.out and "held against 5 entries" in said.out
+    assert "2 of 3 measured values got worse" in said.out.splitlines()[0]
+    assert "Worse (2)" in said.out and "compared with 5 entries" in said.out
     assert several("history", "check", "--quality", "0.5", "--speed", "0.5").code == 0
     assert several("history", "check", "--baseline", "v5").code == 2
 
@@ -70,7 +70,7 @@ def test_check_fails_with_a_list_of_what_got_worse(several):
 def test_check_writes_a_comment(several):
     said = several("history", "check", "--markdown")
     assert said.code == 1 and said.out.startswith("### optbench: 2026-01-01 v5")
-    assert "| mlp " in said.out and "noise:" in said.out and "Some CPU" in said.out
+    assert "| mlp " in said.out and "beyond the noise" in said.out and "Some CPU" in said.out
 
 
 def test_plot_draws(several):
@@ -93,7 +93,7 @@ def test_a_torn_part_is_named(several):
     torn = sorted(Path("results/history").iterdir())[0]
     torn.write_text("torn")
     for words in (["list"], ["show"], ["check"]):
-        assert f"{torn.name} is torn and left out" in several("history", *words).out
+        assert f"{torn.name} is damaged and left out" in several("history", *words).out
 
 
 MISTAKES = {

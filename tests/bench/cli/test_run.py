@@ -34,7 +34,7 @@ def test_run_prints_the_table_and_what_to_type_next(optbench, words, tmp_path):
 def test_progress_is_a_line_per_cell(optbench, words):
     said = optbench("run", *words, "-o", "sgd", "-o", "adam", "--learning-rate", "0.1")
     warning, first, second, last = said.err.splitlines()
-    assert warning == "report_seeds: 1 seed decides nothing over 1 problem at 5 %, whatever they show; 6 or more may"
+    assert warning == "report_seeds: 1 seed is too few for any verdict on 1 problem: a test at 5 % needs at least 6"
     assert first.startswith("[1/2] ") and first.endswith("quadratic[condition=2.0,dim=3] / sgd")
     assert second.startswith("[2/2] ") and second.endswith("quadratic[condition=2.0,dim=3] / adam")
     assert "trials/s" in first and "left" in first
@@ -151,8 +151,9 @@ def test_manifest_says_what_was_run_on_what(optbench, words, tmp_path):
 def test_plan_prints_counts(optbench, words, tmp_path):
     said = optbench("plan", *words[:-1], "-o", "sgd", "-o", "adam", "--learning-rate", "0.1,0.5")
     assert said.code == 0
-    *_, estimated, warning = said.out.splitlines()
-    assert estimated.startswith("estimated on cpu") and warning.startswith("report_seeds: 1 seed decides nothing")
+    *_, estimated, _, warning, hint = said.out.splitlines()
+    assert hint.startswith("optbench explain COLUMN")
+    assert estimated.startswith("estimated on cpu") and warning.startswith("report_seeds: 1 seed is too few")
     assert not (tmp_path / "results").exists()
 
 

@@ -61,7 +61,7 @@ class TestSteps:
     def test_table_for_people(self, optbench, tmp_path):
         said = optbench("throughput", *BOWL, "-o", "sgd", *BRIEF, "--name", "mine", "--results", "elsewhere")
         assert said.out.startswith("mine: what a step costs\n")
-        assert "one unbatched trial each, many steps a call; medians of 6 calls" in said.out
+        assert "each row times one training alone, many steps a call: medians of 6 calls" in said.out
         assert len(list((tmp_path / "elsewhere" / "mine" / "timings").glob("*.json"))) == 1
         # It is a run, of which tables can be printed.
         again = optbench("table", "mine", "throughput", "--results", "elsewhere")
@@ -207,7 +207,7 @@ class TestTable:
         assert row["percent_of_limit"] == 40
         plain = optbench("table", "handmade", "throughput").out
         assert plain.startswith("handmade: what a step costs\n")
-        assert "compile_seconds -: the program came out of the compilation cache" in plain
+        assert "compile_seconds -: the program was in the compilation cache" in plain
 
     def test_time_to_target(self, optbench):
         said = optbench("table", "handmade", "time-to-target", "--format", "json")

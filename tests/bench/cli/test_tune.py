@@ -17,7 +17,7 @@ def test_tune_prints_the_best_and_what_to_type_next(optbench, tmp_path):
     assert lines[0].startswith("tune-") and lines[0].endswith(": the best settings of each optimizer")
     assert "budget: 4 points x 2 seeds = 8 trials for each optimizer" in lines
     # Of each four points two took 1 step, one 4, and one 8.
-    assert lines[-2].startswith("16 trials, 56 trial steps (44 % of running all to the end), ")
+    assert lines[-2].startswith("16 trials with 56 training steps (44 % of training all to the end) in ")
     assert lines[-1] == "wrote best.toml; next: optbench run best.toml"
     assert said.err.splitlines()[-1].startswith("2 cells computed, 0 kept from before, ")
     # The next command is one, and what it is given are two points.
@@ -38,8 +38,8 @@ def test_a_widened_grid_says_so(optbench):
     words = ["--trials", "6", "--auto-extend", "--learning-rate", "0.01,0.03,0.09"]
     said = optbench("tune", *BRIEF, "-o", "sgd", *words)
     assert said.code == 0
-    assert "widening 1 of 1 grids: their winners lie at an edge" in said.err
-    assert "1 of 1 got more than that: their grids were widened" in said.out
+    assert "widening 1 of 1 grids, whose best settings lie at an edge" in said.err
+    assert "1 of 1 got more trials: their grids were widened" in said.out
     assert "3 cells computed" in said.err
 
 

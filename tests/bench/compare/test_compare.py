@@ -168,7 +168,7 @@ UNLIKE = {
     "steps": ({"footer": {"steps": 50}}, "steps 20 against 50"),
     "target": ({"footer": {"targets": {"train_loss": 2.0}}}, "targets .*1.0.* against .*2.0"),
     "optimum": ({"footer": {"optimum": 0.5}}, "optimum None against 0.5"),
-    "start": ({"footer": {"trial": {"train_loss": [9.0, 8.0, 1.0]}}}, "the same seeds start from other losses"),
+    "start": ({"footer": {"trial": {"train_loss": [9.0, 8.0, 1.0]}}}, "the same seeds start from different losses"),
     "phase": ({"footer": {"report_seeds": 0}}, "report seeds against selection seeds"),
 }
 
@@ -188,7 +188,7 @@ def test_compares_anyway_and_says_what_differs(store, compare, case):
     store("here", sgd=[1, 2])
     store("there", sgd=[1, 2], **given)
     notes = "\n".join(compare("here:sgd", "there:sgd", anyway=True).per_problem.notes)
-    assert "not alike: " in notes and said.partition(" ")[0] in notes
+    assert "compared all the same, but " in notes and said.partition(" ")[0] in notes
 
 
 def test_remarks_on_what_may_matter(store, compare):

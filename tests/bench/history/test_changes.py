@@ -45,7 +45,7 @@ def test_the_interval_is_students_on_paired_logarithms(keep, quality):
 
 def test_seeds_that_scatter_decide_nothing(keep, quality):
     history = keep([quality(costs(spread=0.5))], [quality(costs(1.2, spread=0.5, stream=1))])
-    assert verdicts(history)["train_loss"] == ("undecided", "its interval holds the margin")
+    assert verdicts(history)["train_loss"] == ("undecided", "the interval reaches into the margin")
 
 
 def test_a_deterministic_problem_needs_no_seeds(keep, quality):
@@ -78,7 +78,7 @@ def test_losses_below_zero_are_compared_by_their_size(keep, quality):
 def test_another_start_is_another_problem(keep, quality):
     history = keep([quality(costs())], [quality(costs(2), start=2.5)])
     verdict, why = verdicts(history)["train_loss"]
-    assert verdict == "not compared" and "start from other losses" in why
+    assert verdict == "not compared" and "start from different losses" in why
 
 
 def test_entries_before_are_taken_together_by_seed(keep, quality):
@@ -101,13 +101,13 @@ def test_slower_beyond_margin_and_noise_is_worse(keep, seconds):
 
 def test_slower_within_the_noise_is_undecided(keep, seconds):
     history = keep(*noisy(seconds, [1.0, 1.1, 0.9, 1.05, 0.95]), [seconds(1.12, key="new")])
-    assert verdicts(history)["step_seconds"] == ("undecided", "within the noise")
+    assert verdicts(history)["step_seconds"] == ("undecided", "within the noise of repeated entries")
 
 
 def test_without_repeats_the_noise_is_unknown(keep, seconds):
     history = keep([seconds(1.0, key="a")], [seconds(1.3, key="b")])
     verdict, why = verdicts(history)["step_seconds"]
-    assert (verdict, why) == ("undecided", "noise unknown: 0 of 3 repeats")
+    assert (verdict, why) == ("undecided", "noise unknown: 0 of the 3 repeated entries it takes")
 
 
 def test_a_series_without_repeats_has_the_noise_of_the_others(keep, seconds):
@@ -118,7 +118,7 @@ def test_a_series_without_repeats_has_the_noise_of_the_others(keep, seconds):
 
 def test_a_wide_interval_of_a_run_decides_nothing(keep, seconds):
     history = keep(*noisy(seconds, [1.0, 1.01, 0.99, 1.0]), [seconds(1.1, key="new", width=0.2)])
-    assert verdicts(history)["step_seconds"] == ("undecided", "its interval holds the margin")
+    assert verdicts(history)["step_seconds"] == ("undecided", "the interval reaches into the margin")
 
 
 @pytest.mark.parametrize("measure", ["step_seconds", "compile_seconds", "peak_bytes"])

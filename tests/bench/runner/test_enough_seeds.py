@@ -18,9 +18,14 @@ def warning(report_seeds, problems, optimizers=("sgd", "adam")):
 @pytest.mark.parametrize(
     ("report_seeds", "problems", "expected"),
     [
-        (5, 1, "report_seeds: 5 seeds decide nothing over 1 problem at 5 %, whatever they show; 6 or more may"),
+        (5, 1, "report_seeds: 5 seeds are too few for any verdict on 1 problem: a test at 5 % needs at least 6"),
         (6, 1, ""),
-        (7, 43, "report_seeds: 7 seeds decide nothing over 43 problems unless 14 of them differ clearly; with 9 seeds"),
+        (
+            7,
+            43,
+            "report_seeds: 7 seeds are few for 43 problems: none is called better or worse unless 14 of them differ "
+            "clearly (with 9 seeds",
+        ),
         (10, 43, ""),
         (0, 43, ""),
     ],
@@ -44,5 +49,5 @@ def test_a_run_says_so(tiny):
     said = []
     tiny(optimizers=["sgd", "adam"], report_seeds=2, say=said.append)
     assert [text for text in said if text.startswith("report_seeds")] == [
-        "report_seeds: 2 seeds decide nothing over 1 problem at 5 %, whatever they show; 6 or more may"
+        "report_seeds: 2 seeds are too few for any verdict on 1 problem: a test at 5 % needs at least 6"
     ]

@@ -22,7 +22,7 @@ def rates(job):
 def test_the_range_is_said(plugin):
     text = plugin(CODE)
     assert ranges_note(*planned(text, "sgd")).startswith(
-        f"{text}: tuned over learning rates of 0.0001 to 1, for want of"
+        f"{text}: tuned over learning rates of 0.0001 to 1, because no range"
     )
 
 

@@ -92,7 +92,7 @@ def test_given_learning_rates_stay(tuned):
     assert rates(tuned(learning_rate="0.1,0.2,0.3")) == [0.1, 0.2, 0.3]
     assert rates(tuned(optimizers=["sgd[learning_rate=0.1,0.2]"])) == [0.1, 0.2]
     fewer = tuned(learning_rate="0.1,0.2,0.3").notes
-    assert fewer[1:] == ("1 of 1 got fewer: no whole grid fits the budget better",)
+    assert fewer[1:] == ("1 of 1 got fewer trials: the next larger grid exceeds the budget",)
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])
@@ -102,10 +102,10 @@ def test_a_grid_is_widened_until_its_winner_lies_inside(tuned, search):
     done = tuned(6, search=search, auto_extend=True, learning_rate="0.01,0.03,0.09", say=said.append)
     assert rates(done) == pytest.approx([0.01, 0.03, 0.09, 0.27, 0.81, 2.43, 7.29])
     assert done.run.parts[0].results.at_edge == ()
-    assert said == ["widening 1 of 1 grids: their winners lie at an edge"] * 2
+    assert said == ["widening 1 of 1 grids, whose best settings lie at an edge"] * 2
     # 3, 5 and 7 points on 2 seeds.
     assert done.trials == {(BOWL, "sgd", "full"): 30}
-    assert done.notes[1:] == ("1 of 1 got more than that: their grids were widened",)
+    assert done.notes[1:] == ("1 of 1 got more trials: their grids were widened",)
     assert done.full_trial_steps == 30 * 8
 
 
@@ -122,7 +122,7 @@ def test_an_edge_that_moves_on_is_left_in_the_end(tuned, monkeypatch):
     monkeypatch.setattr("optbench.runner.widening.MAX_ROUNDS", 1)
     said = []
     done = tuned(6, auto_extend=True, learning_rate="1e-8,1e-7,1e-6", say=said.append)
-    assert said[-1] == done.notes[-1] == f"{BOWL} / sgd: the winner still lies at an edge"
+    assert said[-1] == done.notes[-1] == f"{BOWL} / sgd: the best settings still lie at an edge"
     assert len(rates(done)) == 5
 
 
@@ -151,7 +151,7 @@ def test_a_grid_is_not_widened_to_where_reports_get_worse(tuned, tmp_path):
     done = tuned(3, auto_extend=True, say=said.append, **asked)
     assert rates(done) == [0.01, 0.03, 0.09]
     assert done.run.parts[0].results.at_edge == ("learning_rate",)
-    assert said[-1] == done.notes[-1] and "the settings of a wider grid came to train_loss" in said[-1]
+    assert said[-1] == done.notes[-1] and "the best settings of a wider grid gave train_loss" in said[-1]
     # The wider grid was trained too.
     assert done.full_trial_steps == (3 + 5) * 8
 
