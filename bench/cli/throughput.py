@@ -43,6 +43,7 @@ def throughput(
     json
         Short for --format json.
     """
+    from optbench.cli.explain import with_hint
     from optbench.present.table import format_table
     from optbench.request import RequestError, parse_counts, parse_seconds
 
@@ -65,6 +66,6 @@ def throughput(
         where_kept = {"results": options.results, "name": options.name}
         with prints_aside():
             table = time_cells.throughput(suite, **where_kept, **effort, **shared, **options.overrides())
-    print(format_table(table, "json" if json else format))
+    print(format_table(with_hint(table), "json" if json else format))
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0

@@ -80,7 +80,7 @@ def timing_notes(timings: Sequence[Timing]) -> list[str]:
         f"each row times one training alone, many steps a call: medians of {' or '.join(map(str, repeats))} calls with "
         f"exact 95 % intervals, the optimizers of a problem in turns; on {_machines(finished)}",
         "sgd_ratio: step time over that of plain SGD; update_share: share of the step beyond one loss and gradient; "
-        "flops: counted from the program as written (more: optbench explain COLUMN)",
+        "flops: counted from the program as written",
     ]
     restarted = [
         f"{timing.optimizer} on {timing.problem} ({times.restart_steps})"
