@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from optbench.problems.own_model import supervised
     from optbench.results import Run, load
     from optbench.runner.compare import compare_optimizers
+    from optbench.runner.paths import plot_path
     from optbench.runner.recommend.recommend import recommend
     from optbench.runner.run import run
     from optbench.runner.time_cells import throughput
@@ -18,6 +19,7 @@ __all__ = [
     "Tuned",
     "compare_optimizers",
     "load",
+    "plot_path",
     "recommend",
     "run",
     "supervised",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "compare_optimizers": "optbench.runner.compare",
+    "plot_path": "optbench.runner.paths",
     "recommend": "optbench.runner.recommend.recommend",
     "run": "optbench.runner.run",
     "load": "optbench.results",

@@ -2,22 +2,24 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from optbench import figures
-from optbench.cli.options import ResultsFolder, Text, View, alternatives
+from optbench.cli.options import Count, ResultsFolder, Text, View, alternatives
 
 #: Points in one of each unit; a pixel of a page is a point of a paper.
 UNITS = {"mm": 72 / 25.4, "cm": 720 / 25.4, "in": 72.0, "pt": 1.0, "px": 1.0}
 #: Narrower, nothing would be legible; wider is a poster.
 NARROWEST, WIDEST = 140, 3000
+#: The figure that is of no run: it trains what it shows.
+PATH = "path"
 
 
 def plot(
     run: str | None = None,
-    kind: Annotated[str | None, Parameter(help=f"{alternatives(figures.names())}.")] = None,
+    kind: Annotated[str | None, Parameter(help=f"{alternatives((*figures.names(), PATH))}.")] = None,
     *,
     output: Path | None = None,
     metric: Text = None,
@@ -28,6 +30,8 @@ def plot(
     view: View = View(),  # noqa: B008 (frozen)
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None,
     optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None,
+    steps: Count = None,
+    learning_rate: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     width: Text = "85mm",
     results: ResultsFolder = "results",
 ) -> None:
@@ -51,6 +55,12 @@ def plot(
         Look at this problem alone: its label, its family, or a pattern; repeat for several.
     optimizer
         Look at this optimizer alone; repeat for several.
+    steps
+        Updates of each optimizer in the figure path, which is of no run: optbench plot path -p
+        "test_function[name=beale]" trains some optimizers, or those of -o, and draws their way over the level lines
+        of a problem of two parameters. 200 where not given.
+    learning_rate
+        Learning rates of path, as of run; each optimizer is drawn at the best of them. 1e-5:1:16 where not given.
     width
         Width of the figure, in mm, cm, in, pt or px; a paper's column is about 85mm.
     """
@@ -61,8 +71,15 @@ def plot(
     from optbench.store.run import load_stored
 
     if run is None:
-        raise RequestError(f"plot needs a figure; accepted: {', '.join(figures.names())}")
+        raise RequestError(f"plot needs a figure; accepted: {', '.join((*figures.names(), PATH))}")
     output = figure_file(output, optimizer)
+    if PATH in (run, kind):
+        _check_path(run, {"metric": metric, "x": x, "log": log, **view.words()})
+        print(_draw_path(problem or [], optimizer, steps, learning_rate, output, points(width)))
+        return
+    for name, value in (("steps", steps), ("learning_rate", learning_rate)):
+        if value is not None:
+            raise RequestError(f"{name}: not accepted for {kind or run}; accepted for {PATH}")
     options = Options(metric, x, log, Slice(**view.words()), width=points(width))
     name, figure = ("latest", run) if kind is None else (run, kind)
     try:
@@ -70,6 +87,36 @@ def plot(
         print(draw(cells, figure, output, options))
     except ValueError as error:
         raise RequestError(str(error)) from error
+
+
+def _check_path(run: str, options: dict[str, Any]) -> None:
+    """Raise RequestError for a run, or an option, that the figure path doesn't take."""
+    from optbench.errors import RequestError
+
+    if run != PATH:
+        raise RequestError(f"{PATH} is of no run: it trains what it shows; accepted: optbench plot {PATH} -p PROBLEM")
+    taken = next((name for name, value in options.items() if value is not None), None)
+    if taken:
+        raise RequestError(f"{taken}: not accepted for {PATH}; accepted: problem, optimizer, steps, learning rate")
+
+
+def _draw_path(
+    problems: list[str],
+    optimizers: list[str] | None,
+    steps: int | None,
+    rates: str | None,
+    output: Path,
+    width: float,
+) -> str:
+    from optbench.errors import RequestError
+    from optbench.runner.paths import plot_path
+
+    if len(problems) != 1:
+        raise RequestError(f'{PATH} needs one problem of two parameters, as in -p "test_function[name=beale]"')
+    asked = {"optimizers": optimizers, "steps": steps, "learning_rate": rates}
+    return plot_path(
+        problems[0], output, width=width, **{name: value for name, value in asked.items() if value is not None}
+    )
 
 
 def figure_file(output: Path | None, optimizers: list[str] | None) -> Path:

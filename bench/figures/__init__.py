@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from optbench.figures.figure import Figure
 
-HELPERS = ("axes", "captions", "figure", "forest", "write")
+HELPERS = ("axes", "captions", "figure", "forest", "paths", "write")
 #: The kinds that come first wherever kinds are listed; others follow by name, and need no line here.
 FIRST = (
     *("curves", "convergence", "grid", "sensitivity", "heatmap", "batch-scaling", "budget", "ranks", "profile"),
