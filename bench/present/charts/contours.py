@@ -56,7 +56,7 @@ def _segments(values: Float[np.ndarray, "y x"], level: float) -> Iterator[tuple[
     above = values > level
     corners = (slice(None, -1), slice(None, -1)), (slice(None, -1), slice(1, None))
     corners += (slice(1, None), slice(1, None)), (slice(1, None), slice(None, -1))
-    kinds = sum(above[corner].astype(int) << bit for bit, corner in enumerate(corners))
+    kinds = np.sum([above[corner].astype(int) << bit for bit, corner in enumerate(corners)], axis=0)
     finite = np.all([np.isfinite(values[corner]) for corner in corners], axis=0)
     for row, column in zip(*np.nonzero((kinds > 0) & (kinds < 15) & finite), strict=True):
         for first, last in _JOINS[int(kinds[row, column])]:

@@ -89,22 +89,19 @@ def _ways(panel: PathPanel, data: Data, x: alt.X, y: alt.Y, look: Look) -> list[
 def _marks(panel: PathPanel, data: Data, x: alt.X, y: alt.Y, look: Look) -> list[alt.Chart]:
     layers = []
     for name, shape in SHAPES.items():
-        rows = [{"mark": name, "x": style.plain(x), "y": style.plain(y)} for mark, x, y in panel.marks if mark == name]
-        if rows:
-            base = data.chart(rows)
-            fill = {"fill": "white"} if name == "start" else {"fill": INK}
-            layers.append(
-                base.mark_point(
-                    shape=shape, size=5 * look.font, stroke=INK, strokeWidth=1, opacity=1, clip=True, **fill
-                ).encode(x=x, y=y)
-            )
+        places = [at for mark, *at in panel.marks if mark == name]
+        if places:
+            rows = [{"mark": name, "x": style.plain(at[0]), "y": style.plain(at[1])} for at in places]
+            base = data.chart(rows).encode(x=x, y=y, text=alt.Text("mark:N"))
+            fill = "white" if name == "start" else INK
+            line: dict[str, Any] = {"stroke": INK, "strokeWidth": 1, "fill": fill, "opacity": 1}
             # Towards the middle, so that it is whole.
-            is_right = rows[0]["x"] > sum(panel.x) / 2
-            side = {"align": "right", "dx": -0.8 * look.font} if is_right else {"align": "left", "dx": 0.8 * look.font}
-            text: dict[str, Any] = {"baseline": "middle", "fontSize": look.font, **side}
-            halo = base.mark_text(**text, stroke="white", strokeWidth=2.5, opacity=0.85, clip=True)
+            side = -1 if places[0][0] > sum(panel.x) / 2 else 1
+            beside: dict[str, Any] = {"dx": 0.8 * side * look.font, "align": "left" if side > 0 else "right"}
+            text: dict[str, Any] = {"baseline": "middle", "fontSize": look.font, "clip": True, **beside}
             layers += [
-                halo.encode(x=x, y=y, text=alt.Text("mark:N")),
-                base.mark_text(**text, color=INK, clip=True).encode(x=x, y=y, text=alt.Text("mark:N")),
+                base.mark_point(shape=shape, size=5 * look.font, clip=True, **line),
+                base.mark_text(stroke="white", strokeWidth=2.5, opacity=0.85, **text),
+                base.mark_text(color=INK, **text),
             ]
     return layers

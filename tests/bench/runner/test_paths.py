@@ -64,8 +64,8 @@ def test_the_command_draws_a_users_own_beside_others(tmp_path, monkeypatch, caps
     caption, svg = capsys.readouterr().out, (tmp_path / "x.svg").read_text()
     assert "in 3 steps, at the learning rate in brackets" in caption
     assert all(text in svg for text in ("Mine (0.5)", "sgd (0.5)", "minimum", "start"))
-    # The strongest colour is his, whatever his is shown as.
-    assert svg.index("Mine (0.5)") < svg.index("sgd (0.5)") and OWN.colour in svg
+    # Whatever his is shown as, it is the first of the legend and has the strongest colour.
+    assert svg.rindex("Mine (0.5)") < svg.rindex("sgd (0.5)") and OWN.colour in svg
 
 
 @pytest.mark.parametrize(
