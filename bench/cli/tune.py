@@ -109,9 +109,10 @@ def _print_rest(tuned: "Tuned", output: Path | None) -> None:
 
     print("\n" + format_table(with_hint(tuned.run.budget())))
     share = 100 * tuned.trial_steps / max(tuned.full_trial_steps, 1)
+    stopped = f" ({share:.0f} % of training all to the end)" if tuned.trial_steps < tuned.full_trial_steps else ""
     print(
-        f"\n{sum(tuned.trials.values())} trials with {tuned.trial_steps} training steps ({share:.0f} % of training all "
-        f"to the end) in {tuned.select_seconds:.1f} s; results in {tuned.run.folder}"
+        f"\n{sum(tuned.trials.values())} trials with {tuned.trial_steps} training steps{stopped} in "
+        f"{tuned.select_seconds:.1f} s; results in {tuned.run.folder}"
     )
     if output is not None and len(tuned.run.failed) < len(tuned.run.parts):
         print(f"wrote {output}; next: optbench run {shlex.quote(str(output))}")

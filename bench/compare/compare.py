@@ -21,6 +21,8 @@ from optbench.store.record import CellRecord
 from optbench.store.status import Outcome
 from optbench.store.timings import Timing
 
+#: References that the title names.
+MOST_NAMED = 3
 TIME_NOTES = ["the intervals hold the variation over seeds, not the timing noise of a step"]
 
 
@@ -196,6 +198,15 @@ def _intervals(rows: Sequence[Mapping[str, Any]]) -> str:
     return interval_words(min((row["num_seeds"] for row in rows if row["num_seeds"] > 1), default=1))
 
 
+def _pairs_text(comparisons: Sequence[Comparison]) -> str:
+    """Return which optimizers are compared: "adamw against muon", or of many their number."""
+    summaries = [comparison.summary for comparison in comparisons]
+    first, others = (list(dict.fromkeys(row[name] for row in summaries)) for name in ("optimizer", "reference"))
+    if len(first) == 1 and len(others) <= MOST_NAMED:
+        return f"{first[0]} against {' and '.join(others)}"
+    return f"{len(summaries)} pairs of optimizers"
+
+
 def _tables(
     comparisons: Sequence[Comparison], names: Sequence[str], notes: Sequence[str], rules: Rules, spaces: Sequence[str]
 ) -> ComparisonTables:
@@ -206,13 +217,13 @@ def _tables(
         source = f"over the selection seeds of the expected best of {rules.budget} points"
     runs = ", ".join(dict.fromkeys(names))
     per_problem = Table(
-        "; ".join([f"optimizer against reference ({runs})", *spaces]),
+        "; ".join([f"{_pairs_text(comparisons)} (run{'s' * (len(set(names)) > 1)} {runs})", *spaces]),
         COLUMNS,
         rows,
         (
             f"medians {source}, with {_intervals(rows)}; difference: optimizer - reference, on the same seed",
-            "better, worse: that interval excludes zero, and Wilcoxon's signed-rank test has p <= 0.05, corrected over "
-            f"all rows (at most 5 % of these verdicts are false); equal: the interval lies within "
+            "better, worse: the interval of the difference excludes zero, and Wilcoxon's signed-rank test has p <= "
+            f"0.05, corrected over all rows (at most 5 % of these verdicts are false); equal: it lies within "
             f"{100 * rules.margin:g} % of the reference; undecided: neither, too few seeds to tell",
             *equality_notes(rows, rules),
             *(TIME_NOTES if rules.metric == "time_to_target" else []),

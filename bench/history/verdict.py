@@ -29,7 +29,7 @@ def sentence(checked: Checked) -> str:
     outcome = f"{worse or 'none'} of {len(checked.rows)} measured values got worse"
     entry, more = checked.now[-1], len(checked.now) - 1
     several = f" and {more} before it" if more else ""
-    return f"{name_entry(entry)} ({entry.id}{several}): {outcome}; {count_verdicts(checked.rows)}"
+    return f"{name_entry(entry)} ({entry.id}{several}): {outcome} ({count_verdicts(checked.rows)})"
 
 
 def verdict(history: History, checked: Checked, format: str) -> str:

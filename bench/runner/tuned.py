@@ -67,6 +67,8 @@ def _budget_notes(trials: Mapping[tuple[str, str, Any], int], budget: int, cell:
     more = sum(count > number * studies for count in trials.values())
     of_studies = f", in each of {studies} studies" if studies > 1 else ""
     notes = [f"budget: {budget} points x {seeds} seeds = {number} trials for each optimizer{of_studies}"]
-    notes += [f"{fewer} of {len(trials)} got fewer trials: the next larger grid exceeds the budget"] if fewer else []
-    notes += [f"{more} of {len(trials)} got more trials: their grids were widened"] if more else []
+    notes += (
+        [f"{fewer} of {len(trials)} cells got fewer trials: the next larger grid exceeds the budget"] if fewer else []
+    )
+    notes += [f"{more} of {len(trials)} cells got more trials: their grids were widened"] if more else []
     return notes

@@ -116,7 +116,7 @@ def overtaking(first: Float[np.ndarray, " k"], second: Float[np.ndarray, " k"]) 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Return the meaning of the columns."""
-    return NOTES
+    return NOTES if any(row["overtakes"] for row in rows) else NOTES[:-1]
 
 
 TABLE = TableKind(

@@ -14,7 +14,7 @@ def stored(handmade):
 def test_prints_both_tables_and_a_sentence(optbench, stored):
     said = optbench("compare", "adam", "sgd")
     assert (said.code, said.err) == (0, "")
-    assert "optimizer against reference (handmade)" in said.out and "over all problems" in said.out
+    assert "adam against sgd (run handmade)" in said.out and "over all problems" in said.out
     assert said.out.splitlines()[-1] == "adam against sgd on 1 problem: better on 1"
 
 

@@ -39,7 +39,7 @@ def test_a_widened_grid_says_so(optbench):
     said = optbench("tune", *BRIEF, "-o", "sgd", *words)
     assert said.code == 0
     assert "widening 1 of 1 grids, whose best settings lie at an edge" in said.err
-    assert "1 of 1 got more trials: their grids were widened" in said.out
+    assert "1 of 1 cells got more trials: their grids were widened" in said.out
     assert "3 cells computed" in said.err
 
 

@@ -92,7 +92,7 @@ def test_given_learning_rates_stay(tuned):
     assert rates(tuned(learning_rate="0.1,0.2,0.3")) == [0.1, 0.2, 0.3]
     assert rates(tuned(optimizers=["sgd[learning_rate=0.1,0.2]"])) == [0.1, 0.2]
     fewer = tuned(learning_rate="0.1,0.2,0.3").notes
-    assert fewer[1:] == ("1 of 1 got fewer trials: the next larger grid exceeds the budget",)
+    assert fewer[1:] == ("1 of 1 cells got fewer trials: the next larger grid exceeds the budget",)
 
 
 @pytest.mark.parametrize("search", ["grid", "halving"])
@@ -105,7 +105,7 @@ def test_a_grid_is_widened_until_its_winner_lies_inside(tuned, search):
     assert said == ["widening 1 of 1 grids, whose best settings lie at an edge"] * 2
     # 3, 5 and 7 points on 2 seeds.
     assert done.trials == {(BOWL, "sgd", "full"): 30}
-    assert done.notes[1:] == ("1 of 1 got more trials: their grids were widened",)
+    assert done.notes[1:] == ("1 of 1 cells got more trials: their grids were widened",)
     assert done.full_trial_steps == 30 * 8
 
 
