@@ -345,6 +345,22 @@ class TestPlugin:
         assert row["difference"] == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        (("sgd", "adam"), "sgd against adam (run here)"),
+        (("sgd", "adam", "lion"), "sgd against adam and lion (run here)"),
+        (("sgd", "adam", "lion", "muon", "sm3"), "4 pairs of optimizers (run here)"),
+        (("here:sgd", "there:adam"), "sgd against adam (runs here, there)"),
+    ],
+    ids=["one", "two", "many", "two-runs"],
+)
+def test_the_title_says_what_is_compared(store, compare, words, title):
+    store("there", adam=[2] * 6)
+    store("here", **{name: [number] * 6 for number, name in enumerate(("sgd", "adam", "lion", "muon", "sm3"), 1)})
+    assert compare(*words).per_problem.title == title
+
+
 def test_worse_anywhere_is_told(store, compare):
     store("run", a=[1] * 10, b=[2] * 10)
     assert compare("b", "a").worse and not compare("a", "b").worse
