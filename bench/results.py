@@ -55,6 +55,11 @@ class Run:
         return self.stored.torn
 
     @property
+    def whole(self) -> "Run":
+        """Return the run with all its cells, whichever of them this one has."""
+        return Run(self.stored.whole)
+
+    @property
     def failed(self) -> tuple[Part, ...]:
         """Return the parts of cells that ended in an error."""
         return self.stored.failed

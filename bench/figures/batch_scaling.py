@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Points along a fitted curve.
 FITTED = 30
+#: A fit of two numbers says nothing that its two points don't: of fewer sizes none is drawn.
+FEWEST_SIZES = 3
 
 
 def draw(run: StoredRun, options: Options) -> "Spec":
@@ -54,7 +56,7 @@ def _panel(problem: str, rows: Sequence[Mapping[str, Any]]) -> "LinePanel":
         missed = [row["size"] for row in own if isinf(row["steps_to_target"])]
         marks += [Mark(name, size, inf, "missed the target") for size in missed]
         medians.append(Line(name, [row["size"] for row in met], [row["steps_to_target"] for row in met]))
-        fits += [_fit(name, met)] if met and "fewest_steps" in met[0] else []
+        fits += [_fit(name, met)] if len(met) >= FEWEST_SIZES and "fewest_steps" in met[0] else []
     ticks = sorted({row["size"] for row in rows})
     axes = "batch size", "steps to target"
     return LinePanel(problem, "", *axes, fits, marks, medians, log_x=True, log_y=True, x_ticks=ticks)
@@ -73,9 +75,9 @@ def caption(run: StoredRun, options: Options) -> str:
     return make_caption(
         run,
         f"Steps to the (first) target{slice_words(options)} against batch size, at each with the settings that need "
-        "the fewest, by the mean over the selection seeds (points), and the fit steps = S + E / batch size (lines; "
-        "McCandlish et al., 2018). A cross on the upper edge marks a batch size at which the target was missed. "
-        "Where a batch is all the data, its size is their number.",
+        "the fewest, by the mean over the selection seeds (points), and of three sizes or more the fit "
+        "steps = S + E / batch size (lines; McCandlish et al., 2018). A cross on the upper edge marks a batch size at "
+        "which the target was missed. Where a batch is all the data, its size is their number.",
         coloured_words(run),
     )
 

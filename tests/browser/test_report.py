@@ -203,3 +203,26 @@ def test_a_page_of_two_runs(browser, page):
     path.write_text(report([run, run], path), encoding="utf-8")
     browser.open(path, READY)
     assert browser.faults() == []
+
+
+PICKED = "[...document.querySelectorAll('figure')].filter((one) => one.names?.length > 1 && one.view).map((one) => "
+PICKED += "one.view.signal('picked'))"
+
+
+def test_a_name_of_a_legend_is_highlighted_in_every_figure_until_it_is_pressed_again(opened):
+    names = texts(opened, "figure .legend button")
+    assert {"sgd", *HOSTILE} <= set(names)
+    opened.run("document.querySelector('.legend button[value=sgd]').click()")
+    picked = opened.run(PICKED)
+    assert len(picked) > 1 and set(picked) == {"sgd"}
+    pressed = "[...document.querySelectorAll('.legend [aria-pressed=true]')].map((one) => one.value)"
+    assert set(opened.run(pressed)) == {"sgd"}
+    opened.run("document.querySelector('.legend button[value=sgd]').click()")
+    assert set(opened.run(PICKED)) == {""} and opened.run(pressed) == []
+
+
+def test_a_legend_stays_in_view_below_the_filter_while_its_panels_pass(opened):
+    place = "document.querySelector('.legend').getBoundingClientRect().top"
+    high = "document.querySelector('.controls').offsetHeight"
+    opened.run("window.scrollTo({top: document.querySelector('.chart').offsetTop + 200, behavior: 'instant'})")
+    assert opened.run(place) == pytest.approx(opened.run(high), abs=1.5)

@@ -14,6 +14,12 @@ from optbench.present.charts.style import Look, Spec
 
 #: Width of the names, in sizes of the font.
 NAMES = 12.5
+#: Points from which on a figure is a page's, with panels as wide as its lines are long.
+WIDE = 600
+#: Points that a page of paper has for a figure, and that a panel needs beside its rows in sizes of the font.
+SHEET, AROUND = 700, 6.5
+#: Height of a row in sizes of the font: at the most, and where a figure would else be higher than a sheet.
+ROWS = (1.5, 1.15)
 #: Characters of a name that fit into that width.
 LETTERS = 23
 
@@ -47,25 +53,46 @@ class DotPanel:
 
 def dots(panels: Sequence[DotPanel], look: Look) -> Spec:
     """Return the figure of panels of dots, one below the other; on a page side by side."""
-    columns = 1 if look.width <= style.PAGE else max(1, min(len(panels), look.width // 330))
+    columns = (
+        1
+        if look.width <= style.PAGE
+        else max(1, min(len(panels), look.width // 235 if look.width < WIDE else look.width // 330))
+    )
+    step = _row_height(panels, columns, look)
     full = (look.width - 8 - 8 * (columns - 1)) / columns - NAMES * look.font
-    return arrange(panels, lambda panel, index, data: _beside(panel, full, data, look), columns, look)
+    return arrange(panels, lambda panel, index, data: _beside(panel, full, step, data, look), columns, look)
 
 
-def _beside(panel: DotPanel, full: float, data: Data, look: Look) -> Spec:
+def _row_height(panels: Sequence[DotPanel], columns: int, look: Look) -> float:
+    """Return the height of a row, in points: less than usual where a figure in a paper would be higher than a sheet."""
+    rows = [
+        max(len(panel.dots) for panel in panels[first : first + columns]) for first in range(0, len(panels), columns)
+    ]
+    room = (SHEET - AROUND * look.font * len(rows)) / max(sum(rows), 1)
+    return ROWS[0] * look.font if look.interactive else min(max(room, ROWS[1] * look.font), ROWS[0] * look.font)
+
+
+def _beside(panel: DotPanel, full: float, step: float, data: Data, look: Look) -> Spec:
     frame = alt.Chart(title=style.title(panel.title, panel.subtitle, full + NAMES * look.font, look))
     if panel.beside is None:
-        return _panel(panel, panel, full - look.font, frame, True, data, look)
+        return _panel(panel, panel, (full - look.font, step), frame, True, data, look)
     room = (full - 2.5 * look.font) / 2
     pair = zip((panel, panel.beside), (True, False), strict=True)
-    panels = [_panel(side, panel, room, alt.Chart(), has_names, data, look) for side, has_names in pair]
+    panels = [_panel(side, panel, (room, step), alt.Chart(), has_names, data, look) for side, has_names in pair]
     return paired(frame.properties(spacing=look.font), panels)
 
 
 def _panel(
-    panel: DotPanel, rows_of: DotPanel, width: float, frame: alt.Chart, has_names: bool, data: Data, look: Look
+    panel: DotPanel,
+    rows_of: DotPanel,
+    size: tuple[float, float],
+    frame: alt.Chart,
+    has_names: bool,
+    data: Data,
+    look: Look,
 ) -> Spec:
-    """Return one panel, its rows in the order of another's."""
+    """Return one panel of a width and a height of each row, its rows in the order of another's."""
+    width, step = size
     names = style.shorts([dot.name for dot in rows_of.dots], LETTERS)
     domain = _domain(panel)
     axis = style.value_axis(panel.x_title, panel.log, domain, width)
@@ -76,7 +103,7 @@ def _panel(
     # Bars lie below their intervals, dots above.
     intervals = _intervals(base, x, y)
     marks = [_bars(base, x, y, domain), intervals] if panel.bars else [intervals, _dots(base, x, y, look)]
-    frame = frame.properties(width=round(width, 1), height=alt.Step(1.5 * look.font))
+    frame = frame.properties(width=round(width, 1), height=alt.Step(round(step, 2)))
     return layered(frame, [*_shade(panel, data, x), *marks, _misses(base, x, y, look)])
 
 

@@ -81,7 +81,7 @@ def _colour(panel: HeatPanel, height: float, look: Look) -> alt.Color:
     legend = alt.Legend(
         title=style.wrapped(panel.value_title, 14),
         values=ticks,
-        labelExpr="replace(format(datum.value, '.1~e'), '+', '')" if panel.log else "format(datum.value, '.3~g')",
+        labelExpr=style.tick_labels(ticks) if panel.log else "format(datum.value, '.3~g')",
         gradientLength=max(height - 2 * look.font, 3 * look.font),
         gradientThickness=look.font,
         titleFontSize=look.font,

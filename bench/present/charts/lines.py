@@ -109,21 +109,19 @@ def _width(look: Look) -> alt.StrokeWidthValue:
 
 
 def _opacity(full: float, faded: float) -> alt.OpacityValue:
-    """Return the opacity: full under the pointer, if picked in the legend, or if words match; else faded."""
+    """Return the opacity: full under the pointer, if picked in the page's legend, or if words match; else faded."""
     matches_words = "test(regexp(named, 'i'), datum.optimizer)"
-    test: Any = {"and": [{"param": "hover"}, {"param": "pick"}, matches_words]}
+    test: Any = {"and": [{"param": "hover"}, "picked === '' || datum.shown === picked", matches_words]}
     return alt.OpacityValue(faded, condition=[{"test": test, "value": full}])
 
 
 def _choices(views: list[str]) -> list[Any]:
-    """Return a reader's selections: pointer, legend, and words of names that the page sets, the same in all panels."""
-    point: dict[str, Any] = {"type": "point", "toggle": False}
-    over = point | {"fields": ["optimizer"], "on": "pointerover", "clear": "pointerout"}
+    """Return a reader's selections, the same in all panels: the pointer, and the name and words that the page sets."""
+    over: dict[str, Any] = {"type": "point", "toggle": False, "fields": ["optimizer"]}
+    over |= {"on": "pointerover", "clear": "pointerout"}
     return [
         alt.TopLevelSelectionParameter(name="hover", select=alt.PointSelectionConfig(**over), views=views),
-        alt.TopLevelSelectionParameter(
-            name="pick", select=alt.PointSelectionConfig(**point, fields=["shown"]), bind="legend", views=views
-        ),
+        alt.VariableParameter(name="picked", value=""),
         alt.VariableParameter(name="named", value=""),
     ]
 

@@ -21,6 +21,9 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "triang
 GREY, INK = "#b8b8b8", "#222222"
 #: A cross, for a divergence or a missed target.
 CROSS = "M-1,-1L1,1M-1,1L1,-1"
+#: From and up to which numbers are written without a power of ten.
+SHORT = (9e-4, 9e4)
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 #: Points of the narrowest page: a figure in a paper's column is narrower.
 PAGE = 400
 
@@ -142,25 +145,46 @@ def title(text: str, subtitle: str, width: float, look: Look) -> alt.TitleParams
 
 @cache
 def legend(look: Look, points: bool = False) -> alt.Legend | None:
-    """Return the legend of the colours below the panels; None for one name, which titles or axes hold."""
-    if len(look.names) + bool(look.others) < 2:
+    """Return the legend of the colours above the panels; None for one name, which titles or axes hold.
+
+    A page has none in its charts: it shows the names above each figure, where they stay in view.
+    """
+    if len(look.names) + bool(look.others) < 2 or look.interactive:
         return None
     longest = max(map(len, _domain(look)))
     columns = max(1, int(look.width / (0.56 * look.font * longest + 5 * look.font)))
     stroke: dict[str, Any] = {"symbolType": "stroke", "symbolStrokeWidth": 1.4, "symbolSize": 160}
     symbol: dict[str, Any] = {"symbolStrokeWidth": 0, "symbolSize": 6 * look.font} if points else stroke
-    return alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
+    return alt.Legend(title=None, orient="top", columns=columns, symbolOpacity=1, labelLimit=look.width, **symbol)
 
 
 def value_axis(
     title: str | None, log: bool, domain: tuple[float, float], width: float = 200, **options: Any
 ) -> alt.Axis:
     """Return an axis of numbers, `width` points long: powers of ten if it is logarithmic, else few ticks."""
-    is_short = "datum.value === 0 || (abs(datum.value) >= 0.0009 && abs(datum.value) < 9e4)"
-    text = f"{is_short} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
     most = 4 if width > 100 else 3
-    ticks: dict[str, Any] = {"values": log_ticks(*domain, most + 1)} if log else {"tickCount": most}
-    return alt.Axis(**{"title": title, "labelExpr": text} | ticks | options)
+    ticks = log_ticks(*domain, most + 1) if log else linear_ticks(*domain, most)
+    return alt.Axis(
+        **{"title": title, "values": ticks, "labelExpr": tick_labels(options.get("values", ticks))} | options
+    )
+
+
+def tick_labels(ticks: Sequence[float]) -> str:
+    """Return the expression that labels ticks: as they are if all are of few digits, else by powers of ten."""
+    by_powers = any(tick and not SHORT[0] <= abs(tick) < SHORT[1] for tick in ticks)
+    # A tick is as good as its value: an axis computes none of its own.
+    cases = [f"abs(datum.value - {tick!r}) <= {abs(tick) * 1e-6!r} ? '{_number(tick, by_powers)}' : " for tick in ticks]
+    return f"{''.join(cases)}format(datum.value, '~g')"
+
+
+def _number(value: float, by_powers: bool) -> str:
+    """Return a number as people write it: 10⁻⁴, 3·10⁻⁵, 0.02; 1 and 10 are never powers."""
+    digits, _, exponent = f"{value:.5e}".partition("e")
+    digits = digits.rstrip("0").rstrip(".")
+    if not by_powers or value == 0 or (0 <= int(exponent) < 2 and digits == "1"):
+        return f"{value:.6g}"
+    power = f"10{str(int(exponent)).translate(_RAISED)}"
+    return power if digits == "1" else f"-{power}" if digits == "-1" else f"{digits}·{power}"
 
 
 def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -174,7 +198,15 @@ def log_ticks(low: float, high: float, most: int = 5) -> list[float]:
         inside = [tick for tick in series if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
         if len(inside) >= 3:
             return _apart(inside, (high / low) ** (0.75 / most))
-    return [low, high]
+    return linear_ticks(low, high, most - 1)
+
+
+def linear_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return about as many round numbers, at most two more, evenly between two ends: in steps of 1, 2 or 5."""
+    ten = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(factor * ten for factor in (1, 2, 5, 10) if (high - low) / (factor * ten) <= most + 1.5)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
 
 
 def _apart(ticks: list[float], factor: float) -> list[float]:
@@ -196,13 +228,14 @@ def config(look: Look) -> alt.Config:
     font = look.font
     text: dict[str, Any] = {"labelFontSize": font, "titleFontSize": font + 0.5, "titleFontWeight": "normal"}
     grid: dict[str, Any] = {"gridColor": "#e6e6e6", "gridWidth": 0.5, "domain": False, "tickWidth": 0.5, "tickSize": 3}
+    apart: dict[str, Any] = {"labelOverlap": "greedy", "labelSeparation": 4}
     room: dict[str, Any] = {"rowPadding": 1, "columnPadding": 6, "offset": 6, "padding": 0}
     bold: dict[str, Any] = {"fontSize": font + 0.5, "fontWeight": "bold", "anchor": "start", "offset": 4, "color": INK}
     return alt.Config(
-        font="Helvetica, Arial, sans-serif",
+        font="Helvetica, Arial, DejaVu Sans, sans-serif",
         padding=4,
         background="white",
-        axis=alt.AxisConfig(**text, **grid, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK),
+        axis=alt.AxisConfig(**text, **grid, **apart, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK),
         legend=alt.LegendConfig(labelFontSize=font, labelColor=INK, **room),
         title=alt.TitleConfig(**bold, subtitleFontSize=font, subtitlePadding=1),
         view=alt.ViewConfig(stroke="#999999", strokeWidth=0.5),

@@ -140,6 +140,61 @@ function narrowLegends(value, share) {
   Object.values(value).forEach((inner) => narrowLegends(inner, share));
 }
 
+// --- legends --------------------------------------------------------------------------------------------------------
+
+// The names of a figure's colours, which stand above it and stay in view while its panels pass.
+function namesOf(spec) {
+  const layers = (spec.concat ?? [spec]).flatMap((panel) => panel.layer ?? []);
+  const scaleOf = (channel) => layers.map((layer) => layer.encoding?.[channel])
+    .find((one) => one?.field === "shown" && one.scale?.domain)?.scale;
+  const colour = scaleOf("color"), dash = scaleOf("strokeDash");
+  return (colour?.domain ?? []).map((name, place) => (
+    { name, colour: colour.range[place], dash: (dash?.range[place] ?? [1, 0]).map((length) => 1.8 * length) }
+  ));
+}
+
+let picked = "";
+
+function chip({ name, colour, dash }) {
+  const button = document.createElement("button"), swatch = document.createElement("span");
+  button.type = "button";
+  button.value = name;
+  button.setAttribute("aria-pressed", name === picked);
+  swatch.innerHTML = '<svg viewBox="0 0 26 8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4"/></svg>';
+  swatch.querySelector("line").setAttribute("stroke", colour);
+  if (dash[1]) swatch.querySelector("line").setAttribute("stroke-dasharray", dash.join(" "));
+  button.append(swatch, name);
+  button.addEventListener("click", () => pick(name));
+  return button;
+}
+
+function showLegend(figure, spec) {
+  figure.querySelector(".legend")?.remove();
+  figure.names = namesOf(spec);
+  if (figure.names.length < 2) return;
+  const legend = document.createElement("div");
+  legend.className = "legend";
+  legend.append(...figure.names.map(chip));
+  figure.querySelector(".chart").before(legend);
+}
+
+// Highlights a name in all figures that have it; once more, and it is as the others.
+function pick(name) {
+  picked = picked === name ? "" : name;
+  all(".legend button").forEach((button) => button.setAttribute("aria-pressed", button.value === picked));
+  all("figure").forEach(pickIn);
+}
+
+function pickIn(figure) {
+  if (!figure.view || !figure.names?.length) return;
+  const name = figure.names.some((one) => one.name === picked) ? picked : "";
+  try {
+    figure.view.signal("picked", name).runAsync();
+  } catch {
+    // A figure of dots has no such signal.
+  }
+}
+
 async function draw(figure) {
   if (!window.vegaEmbed) return;
   figure.drawn = true;
@@ -147,6 +202,7 @@ async function draw(figure) {
   try {
     figure.result?.finalize();
     const spec = specOf(figure);
+    showLegend(figure, spec);
     figure.result = await window.vegaEmbed(chart, spec, OPTIONS);
     const over = (chart.querySelector("svg")?.clientWidth ?? 0) - chart.clientWidth;
     if (over > 0 && shrink(spec, over)) {
@@ -156,6 +212,7 @@ async function draw(figure) {
     figure.view = figure.result.view;
     figure.classList.add("ready");
     if (box.value) filterFigure(figure);
+    if (picked) pickIn(figure);
   } catch (error) {
     chart.textContent = `This figure could not be drawn: ${error.message}`;
     console.error(error);
@@ -166,6 +223,10 @@ all("select[data-choice]").forEach((select) => {
   select.addEventListener("change", () => draw(select.closest("figure")));
 });
 
+const controls = document.querySelector(".controls");
+const below = () => document.documentElement.style.setProperty("--controls", `${controls?.offsetHeight ?? 0}px`);
+below();
+
 // Turned or resized, what was drawn is drawn anew for the other width.
 let width = window.innerWidth, resized;
 window.addEventListener("resize", () => {
@@ -173,6 +234,7 @@ window.addEventListener("resize", () => {
   resized = setTimeout(() => {
     if (window.innerWidth === width) return;
     width = window.innerWidth;
+    below();
     all("figure").filter((figure) => figure.view).forEach(draw);
   }, 200);
 });

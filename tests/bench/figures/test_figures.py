@@ -109,7 +109,14 @@ class TestOfARun:
     def test_batch_scaling_shows_points_fit_and_sizes(self, run):
         spec = make(run, "batch-scaling")
         points = [(name, x, y) for name, x, y in rows(spec, "optimizer", "x", "y") if isinstance(x, list)]
-        assert ("sgd", [4, 16], [15, 15]) in points and any(len(x) == 30 for _, x, _ in points)
+        # Through two points goes a line of any two numbers.
+        assert ("sgd", [4, 16], [15, 15]) in points and not any(len(x) == 30 for _, x, _ in points)
+
+    def test_batch_scaling_draws_the_fit_of_three_sizes(self, run, handmade, tmp_path):
+        handmade("sgd", [[8.0, 2.0, 0.5]] * 2, batch_size=64, examples_per_step=64, tried=TRIED)
+        spec = make(load_stored("handmade", tmp_path / "results"), "batch-scaling")
+        found = [name for name, x in rows(spec, "optimizer", "x") if isinstance(x, list) and len(x) == 30]
+        assert found == ["sgd"]
 
     def test_convergence_shows_what_diverged_last(self, run):
         dots = rows(make(run, "convergence"), "optimizer", "value", "missed")

@@ -1,5 +1,6 @@
 """Charts of lines, dots and cells: what is drawn where, in which colours, and that names are text."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
@@ -81,6 +82,27 @@ class TestTicks:
     )
     def test_few_and_round(self, low, high, expected):
         assert style.log_ticks(low, high) == pytest.approx(expected)
+
+    def test_a_narrow_logarithmic_axis_has_round_ticks_too(self):
+        assert style.log_ticks(48.1683, 58.3348, 4) == [50, 55]
+        assert style.log_ticks(0.99, 1.02) == [0.99, 1.0, 1.01, 1.02]
+
+    @pytest.mark.parametrize(
+        ("low", "high", "expected"),
+        [
+            (-10, 510, [0, 100, 200, 300, 400, 500]),
+            (0.0027, 0.0071, [0.003, 0.004, 0.005, 0.006, 0.007]),
+            (-0.5, 0.5, [-0.4, -0.2, 0, 0.2, 0.4]),
+        ],
+    )
+    def test_a_linear_axis_has_few_and_round_ones(self, low, high, expected):
+        assert style.linear_ticks(low, high, 4) == pytest.approx(expected)
+
+    def test_labels_of_one_axis_are_all_powers_or_none(self):
+        assert re.findall("'([^']*)' :", style.tick_labels([1e-15, 3e-5, 0.1, 1.0, 10.0])) == [
+            *("10⁻¹⁵", "3·10⁻⁵", "10⁻¹", "1", "10"),
+        ]
+        assert re.findall("'([^']*)' :", style.tick_labels([0.0, 0.001, 0.25, 100.0])) == ["0", "0.001", "0.25", "100"]
 
     def test_there_are_some_in_any_range(self):
         assert all(2 <= len(style.log_ticks(low, low * 1.05)) <= 6 for low in (0.0047, 1.01, 99.0))
@@ -195,6 +217,15 @@ def test_diverged_cells_and_the_best_are_marked():
         "0.101",
         "0.104",
     ]
+
+
+def test_figures_of_dots_fit_a_sheet_of_paper():
+    """Of 85 mm and of 170 mm: rows come closer, or panels stand side by side."""
+    found = [Dot(f"o{place}", 1.0 + place) for place in range(10)]
+    for width in (241.0, 482.0):
+        make = lambda points: dots([DotPanel("t", "s", "x", found)] * 6, Look(round(points)))  # noqa: E731
+        root = ElementTree.fromstring(to_svg(fitted(make, width), width))
+        assert float(root.attrib["height"].removesuffix("mm")) < 297
 
 
 def test_missed_dots_stand_within_the_right_edge():
