@@ -1,5 +1,6 @@
 """What a sweep's records become, by hand: steps at records, means between them, and what a frozen trial leaves."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,6 +87,11 @@ def test_all_sweeps_of_a_cell_are_joined_by_their_points(grid):
     assert joined.trial_steps == 2 * (2 * 3 + 4 * 7)
 
 
+@pytest.mark.parametrize(("stopped_at", "steps"), [([-1, -1, -1], 21), ([0, -1, -1], 14), ([0, 1, 7], 8)])
+def test_updates_are_counted_up_to_where_a_point_was_dropped(grid, stopped_at, steps):
+    assert replace(grid, stopped_at=np.array(stopped_at)).trial_steps == 2 * steps
+
+
 def test_one_sweep_is_joined_as_it_is(grid):
     assert repr(join([grid])) == repr(grid)
 
@@ -98,7 +104,7 @@ def test_trials_are_gathered_by_seed_and_point(grid):
     assert (one.step_loss.tolist(), one.stopped_at.tolist()) == ([[[220.5], [110.5]]], [-1, 3])
 
 
-@pytest.mark.parametrize(("copies", "seeds"), [(1, [1, 2]), (3, [1, 1, 1, 2, 2, 2])])
+@pytest.mark.parametrize(("copies", "seeds"), [(1, [1, 2]), (2, [1, 1, 2, 2]), (3, [1, 1, 1, 2, 2, 2])])
 def test_copies_of_a_seed_stand_one_after_another(grid, copies, seeds):
     repeated = grid.repeat(copies)
     assert (repeated.diverged_at[:, 0] // 100).tolist() == seeds

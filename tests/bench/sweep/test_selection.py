@@ -1,5 +1,7 @@
 """Which point is chosen, on curves written by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,7 +115,7 @@ def test_a_point_that_was_not_finite_midway_does_not_win():
 
 def test_diverged_is_far_above_the_start_and_rising():
     # From 10 down to 5 at the most: far is 10 + 10 * 5.
-    curves = ends([[9.0, 10.0, 10.1, 59.0, 61.0, INF, NAN, 9.0]], at=[[-1, -1, -1, -1, -1, -1, -1, 3]])
+    curves = ends([[9.0, 10.0, 10.1, 60.0, 61.0, INF, NAN, 9.0]], at=[[-1, -1, -1, -1, -1, -1, -1, 3]])
     assert diverged(curves).tolist() == [[False, False, False, False, True, True, True, True]]
     assert worse_than_start(curves).tolist() == [[False, False, True, True, True, True, False, False]]
 
@@ -140,8 +142,9 @@ def test_a_dropped_point_does_not_win(final, winner):
     assert best(ends(final, stopped=[2, -1, -1]))[1] == winner
 
 
-def test_a_dropped_point_has_not_diverged_for_that():
-    curves = ends([[NAN, NAN, NAN, NAN]], at=[[-1, 1, 0, -1]], stopped=[2, 2, 2, -1])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_dropped_point_has_not_diverged_for_that(after):
+    curves = ends([[NAN, NAN, NAN, NAN]], at=[[-1, 1, 0, -1]], stopped=[after, after, after, -1])
     assert diverged(curves).tolist() == [[False, True, True, True]]
 
 
@@ -177,10 +180,18 @@ def test_far_is_by_the_spread_of_the_starts_too():
     assert diverged(curves).tolist() == [[False], [True]]
 
 
-def test_what_ends_far_above_its_start_and_falls_has_not_diverged():
-    curves = ends([[90.0, 90.0]])
-    curves.metrics["train_loss"][..., 1] = [90.0, 89.0]
-    assert diverged(curves).tolist() == [[False, True]]
+@pytest.mark.parametrize(
+    ("losses", "has_diverged"),
+    [
+        # Rising is above the record in the middle: the third of five.
+        *(([10, 5, 90, 91, 90], False), ([10, 5, 89, 91, 90], True), ([10, 5, 90, 89, 90], False)),
+        # A loss in the middle that is not finite says nothing of it.
+        *(([10, 5, INF, 91, 90], True), ([10, 5, NAN, 91, 90], True)),
+    ],
+)
+def test_what_ends_far_above_its_start_has_diverged_unless_it_falls(losses, has_diverged):
+    curves = replace(ends([[0.0]]), metrics={"train_loss": np.array([[losses]], float)})
+    assert diverged(curves).tolist() == [[has_diverged]]
 
 
 @pytest.mark.parametrize("losses", [[[1.0, 1.0 + 1e-7]], [[1.0 + 1e-7, 1.0]]], ids=["first", "second"])
