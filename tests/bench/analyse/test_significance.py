@@ -145,10 +145,11 @@ class TestVerdict:
         assert verdict(np.zeros(3), margin=1).seeds_needed == 6
         assert verdict(np.zeros(10)).seeds_needed is None
 
-    def test_counts_the_seeds_for_equality_too(self):
-        """An interval of +-2 around 0 shrinks to +-1 at four times the seeds."""
-        judged = verdict([-2.0, -2, -2, -2, 0, 0, 2, 2, 2, 2], margin=1)
-        assert (judged.low, judged.high, judged.verdict) == (-2, 2, "undecided")
+    @pytest.mark.parametrize("scale", [1, 2, 0.5])
+    def test_counts_the_seeds_for_equality_too(self, scale):
+        """An interval of +-2 around 0 shrinks to +-1 at four times the seeds, whatever the unit."""
+        judged = verdict(scale * np.array([-2.0, -2, -2, -2, 0, 0, 2, 2, 2, 2]), margin=scale)
+        assert (judged.low, judged.high, judged.verdict) == (-2 * scale, 2 * scale, "undecided")
         assert judged.seeds_needed == 40
 
     @pytest.mark.parametrize(("most", "expected"), [(40, 40), (39, INF)])
@@ -168,6 +169,28 @@ class TestVerdict:
         judged = verdict([-3.0, 1, 2, 2.5, 4], margin=margin)
         assert (judged.difference, judged.low, judged.high) == (2, -3, 4)
         assert judged.seeds_needed == seeds_needed(np.array([-3.0, 1, 2, 2.5, 4])) == 66
+
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_is_undecided_where_the_interval_touches_zero(self, sign):
+        """Three of ten are zero: so are six of ten drawn in 5 % of resamples. The seven others agree in sign."""
+        judged = verdict(sign * np.array([5.0, 4, 3, 2, 1, 1, 1, 0, 0, 0]))
+        assert (judged.p_value, judged.verdict) == (2 / 2**7, "undecided")
+        assert 0 in (judged.low, judged.high)
+
+    def test_of_a_p_value_that_is_just_the_level_is_decided(self):
+        """Of three comparisons two have 2 / 2^6, times 3 / 2; the third would need so much once they are decided."""
+        clear, few = np.arange(1.0, 7), np.arange(1.0, 6)
+        judged = judge([clear, -clear, few], [0.0] * 3, level=3 / 64)
+        assert [one.verdict for one in judged] == ["worse", "better", "undecided"]
+        assert judged[2].seeds_needed == fewest_seeds(3 / 64) == 6
+        assert [one.verdict for one in judge([clear], [0.0], level=2 / 64)] == ["worse"]
+        assert [one.verdict for one in judge([clear], [0.0], level=1.9 / 64)] == ["undecided"]
+
+    def test_counts_the_seeds_for_a_place_behind_those_that_are_decided(self):
+        """Behind none of two a p-value may be half the level, behind one of two all of it."""
+        clear, few, even = np.arange(1.0, 8), np.arange(1.0, 6), np.array([1.0, -1, 2, -2, 3])
+        assert judge([few, even], [0.0] * 2)[0].seeds_needed == fewest_seeds(0.025) == 7
+        assert judge([few, clear], [0.0] * 2)[0].seeds_needed == fewest_seeds(0.05) == 6
 
     def test_is_corrected_for_the_number_of_comparisons(self):
         """Of one clear difference in two the p-value doubles, and seven seeds would do; of two it stays."""

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from optbench.analyse import statistics
 from optbench.analyse.measures import (
     batch_scaling,
     expected_best,
@@ -353,3 +354,16 @@ def test_one_seed_fewer_is_drawn_of_each_side(by_first):
     sides = ([0.0, 2, 2], [1.0, 1]) if by_first else ([1.0, 1], [0.0, 0, 2])
     middle, *ends = probability_of_improvement(*([np.array(side)] for side in sides), confidence=0.6)
     assert (middle, ends) == (pytest.approx(1 / 3), [0, 0.5])
+
+
+@pytest.mark.parametrize(("confidence", "ends"), [(0.5, (25, 74)), (0.25, (37, 62)), (1.0, (0, 99))])
+def test_as_much_is_cut_off_below_as_above(confidence, ends):
+    assert statistics._ends(np.random.default_rng(0).permutation(np.arange(100.0)), confidence) == ends
+
+
+def test_every_side_of_every_problem_is_resampled_by_itself(monkeypatch):
+    counts, streams = statistics._counts, []
+    monkeypatch.setattr(statistics, "_counts", lambda num, stream: streams.append(stream) or counts(num, stream))
+    sides = [np.arange(3.0)] * 4
+    probability_of_improvement(sides, sides)
+    assert len({*streams}) == len(streams) == 8
