@@ -82,7 +82,7 @@ def compare_pairs(sides: Sequence[tuple[Side, Side]], rules: Rules) -> list[Comp
     pairs_of = [_paired_tasks(*pair, rules) for pair in sides]
     rows = [costs for pairs in pairs_of for costs in pairs.values()]
     random = [a.random or b.random for a, b in rows]
-    judged = iter(judge([_differences(*costs) for costs in rows], [_margin(b, rules) for _, b in rows], random))
+    judged = iter(judge([differences_of(*costs) for costs in rows], [_margin(b, rules) for _, b in rows], random))
     few = _too_few(rows, random, len(sides))
     comparisons = []
     for (first, second), pairs in zip(sides, pairs_of, strict=True):
@@ -107,7 +107,7 @@ def _paired_tasks(first: Side, second: Side, rules: Rules) -> dict[Task, tuple[C
 
 
 def _margin(reference: Costs, rules: Rules) -> float:
-    return rules.margin * value if isfinite(value := median(_resolved(reference))) else 0.0
+    return rules.margin * value if isfinite(value := median(resolved(reference))) else 0.0
 
 
 def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, Costs] | None:
@@ -127,14 +127,15 @@ def paired(first: Side, second: Side, task: Task, rules: Rules) -> tuple[Costs, 
     return a.take(first_indices), b.take(second_indices)
 
 
-def _differences(a: Costs, b: Costs) -> Float[np.ndarray, " seed"]:
+def differences_of(a: Costs, b: Costs) -> Float[np.ndarray, " seed"]:
+    """Return the differences [seed] of two costs of the same seeds."""
     # Both diverged, or both missed the target: neither is better.
-    first, second = _resolved(a), _resolved(b)
+    first, second = resolved(a), resolved(b)
     with np.errstate(invalid="ignore"):
         return np.where(first == second, 0.0, first - second)
 
 
-def _resolved(costs: Costs) -> Float[np.ndarray, " seed"]:
+def resolved(costs: Costs) -> Float[np.ndarray, " seed"]:
     """Return costs of which all that lie between zero and the resolution are equal."""
     resolution = costs.resolution
     if resolution is None:

@@ -18,6 +18,8 @@ from optbench.analyse.statistics import median_interval
 LEVEL = 0.05
 #: Seeds are enough where a verdict needs no more than this share of the comparisons to differ, or one of them.
 FEW_DIFFER = 0.1
+#: Seeds of which all signs are tried: 2^13 sums.
+MOST_SIGNS = 13
 #: Nobody runs more seeds than that: the difference is too small to matter at this noise.
 MOST_SEEDS = 1000
 
@@ -121,19 +123,33 @@ def too_few_seeds(num_seeds: int, num: int, things: str = "comparison") -> str:
 def wilcoxon_p(differences: Float[np.ndarray, " seed"]) -> float:
     """Return the two-sided p-value that paired differences are centred at zero; 1 if all of them are zero.
 
-    Exact up to 50 seeds without ties, by all signs up to 13 with ties, else by a normal approximation.
+    Exact up to 50 seeds without ties, by all signs up to MOST_SIGNS with ties, else by a normal approximation.
     Source: Wilcoxon, Individual comparisons by ranking methods, 1945.
     """
     from scipy.stats import wilcoxon
 
     differences = np.asarray(differences, dtype=np.float64)
-    if not np.any(differences):
+    nonzero = differences[differences != 0]
+    if not len(nonzero):
         return 1.0
+    if len({*np.abs(nonzero).tolist()}) < len(differences) <= MOST_SIGNS:
+        return _all_signs_p(nonzero)
     with warnings.catch_warnings():
         # Where ties leave few ranks, scipy warns that its normal approximation is one.
         warnings.simplefilter("ignore")
         result: Any = wilcoxon(differences)
     return float(result.pvalue)
+
+
+def _all_signs_p(differences: Float[np.ndarray, " seed"]) -> float:
+    """Return the p-value of the signed-rank sum among those of all signs, of which scipy's takes a quarter second."""
+    from scipy.stats import rankdata
+
+    # Twice the ranks, which ties halve, so that sums are exact.
+    ranks = (2 * rankdata(np.abs(differences))).astype(int)
+    signs = (np.arange(2 ** len(ranks))[:, None] >> np.arange(len(ranks))) & 1
+    sums, own = signs @ ranks, int(ranks[differences > 0].sum())
+    return float(min(1.0, 2 * min(np.mean(sums <= own), np.mean(sums >= own))))
 
 
 def false_discovery(p_values: Sequence[float]) -> list[float]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from optbench.cli.options import Count, ResultsFolder, Text, View
+from optbench.cli.output import text
 from optbench.cli.plot import points
-from optbench.present.table import Format
+from optbench.present.formats import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,9 +103,8 @@ def _draw(compared: "ComparisonTables", margin: float, output: Path, width: floa
 
 def _shown(compared: "ComparisonTables", format: str) -> str:
     from optbench.cli.explain import with_hint
-    from optbench.present.table import format_table
 
-    tables = [format_table(table, format) for table in (compared.per_problem, with_hint(compared.overall))]
+    tables = [text(table, format) for table in (compared.per_problem, with_hint(compared.overall))]
     if format == "json":
         return f'{{"problems": {tables[0]},\n"overall": {tables[1]}}}'
     sentences = "\n".join(compared.sentences)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from optbench.cli.options import Count, Text, Whole
-from optbench.present.table import Format
+from optbench.cli.output import show, width
+from optbench.present.formats import Format
 
 if TYPE_CHECKING:
     from optbench.history.changes import Margins
@@ -69,9 +70,8 @@ def list_(*, history: str = PLACE, format: Format = "plain") -> None:
     from optbench.cli.explain import with_hint
     from optbench.history.entries import read_history
     from optbench.history.tables import list_entries
-    from optbench.present.table import format_table
 
-    print(format_table(with_hint(list_entries(read_history(history))), format))
+    show(with_hint(list_entries(read_history(history))), format)
 
 
 def check_least(name: str, value: float | None, least: float) -> None:
@@ -141,14 +141,13 @@ def compare(
     from optbench.history import tables
     from optbench.history.entries import read_history
     from optbench.history.refs import find_entries
-    from optbench.present.table import format_table
 
     margins = limits.margins()
     entries = read_history(history)
     old, new = (find_entries(entries, ref) for ref in (before, now))
     worse = ("failed", "worse")
     only = worse if only_worse else (*worse, "better", "missing", "new") if only_changed else None
-    print(format_table(with_hint(tables.compare(entries, old, new, margins, only)), format))
+    show(with_hint(tables.compare(entries, old, new, margins, only)), format)
 
 
 @history_app.command
@@ -188,7 +187,7 @@ def check(
     check_least("newest", newest, 1)
     entries = read_history(history)
     checked = checks.check(entries, baseline, window, margins, newest)
-    print(verdict(entries, checked, "github" if markdown else "plain"))
+    print(verdict(entries, checked, "github" if markdown else "plain", width()))
     return 1 if checked.worse else 0
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from optbench.cli.output import show
 from optbench.cli.progress import say
 
 
@@ -106,7 +107,7 @@ def backfill(
         Folder of all runs, or a URL; those of the versions are called backfill-PACKAGE-VERSION.
     """
     from optbench.history import backfill as backfilling
-    from optbench.present.table import Table, format_table
+    from optbench.present.table import Table
 
     numbers = list(dict.fromkeys(number.strip() for number in versions.split(",")))
     # As the versions of a run are called.
@@ -116,7 +117,7 @@ def backfill(
     request = backfilling.Request(package, suite, results, history, words, label)
     outcomes = backfilling.backfill(request, numbers, say)
     rows = tuple((result.version, result.outcome, result.message, round(result.seconds)) for result in outcomes)
-    print(format_table(Table(f"{package} in {history}", ("version", "outcome", "message", "seconds"), rows)))
+    show(Table(f"{package} in {history}", ("version", "outcome", "message", "seconds"), rows))
     return 1 if any(result.outcome == "failed" for result in outcomes) else 0
 
 

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from optbench.cli.history import PLACE, Many, check_least
 from optbench.cli.options import Count, Text
-from optbench.present.table import Format
+from optbench.cli.output import text
+from optbench.present.formats import Format
 
 
 @Parameter(name="*")
@@ -55,10 +56,9 @@ def show(
     from optbench.cli.explain import with_hint
     from optbench.history import tables
     from optbench.history.entries import read_history
-    from optbench.present.table import format_table
 
     *others, last = tables.show(read_history(which.history), which.chosen(optimizer), which.last)
-    print("\n\n".join(format_table(table, format) for table in (*others, with_hint(last))))
+    print("\n\n".join(text(table, format) for table in (*others, with_hint(last))))
 
 
 def plot(

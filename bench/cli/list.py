@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from optbench.cli.options import ResultsFolder
+from optbench.cli.output import show
 
 if TYPE_CHECKING:
-    from optbench.present.table import Table
+    pass
 
 Json = Annotated[bool, Parameter(negative=())]
 list_app = App(name="list", help="List what there is.")
@@ -40,7 +41,7 @@ def problems(name: str | None = None, *, json: Json = False) -> None:
     notes = ("choose with -p NAME, -p 'NAME[key=value,value]', -p '*'; more of one: optbench list problems NAME",)
     # Ladders are for machines and for the page of one family: they would crowd out the rest.
     columns = tuple(column for column in rows[0] if json or column != "rungs")
-    _print(Table("problems", columns, tuple(rows), notes, wrap=44), json)
+    show(Table("problems", columns, tuple(rows), notes), "json" if json else "plain")
 
 
 def _kind(family: str) -> str:
@@ -106,7 +107,7 @@ def optimizers(name: str | None = None, *, json: Json = False) -> None:
         "the paper or of well-known code",
     )
     table = Table("optimizers", columns, tuple(rows), notes)
-    _print(table, json)
+    show(table, "json" if json else "plain")
 
 
 @list_app.command
@@ -116,7 +117,7 @@ def suites(*, json: Json = False) -> None:
     from optbench.request import list_suites
 
     rows = [(suite.name, suite.description, len(suite.problems), len(suite.optimizers)) for suite in list_suites()]
-    _print(Table("suites", ("suite", "description", "problems", "optimizers"), tuple(rows)), json)
+    show(Table("suites", ("suite", "description", "problems", "optimizers"), tuple(rows)), "json" if json else "plain")
 
 
 @list_app.command
@@ -143,15 +144,10 @@ def runs(*, results: ResultsFolder = "results", json: Json = False) -> None:
             (folder.name, manifest.get("started"), manifest.get("ended"), stored, len(manifest["cells"]), device)
         )
     notes = tuple(faults) if rows or faults else ("none yet; make one: optbench run smoke",)
-    _print(
-        Table(f"runs in {results}", ("run", "started", "ended", "stored", "cells", "device"), tuple(rows), notes), json
+    show(
+        Table(f"runs in {results}", ("run", "started", "ended", "stored", "cells", "device"), tuple(rows), notes),
+        "json" if json else "plain",
     )
-
-
-def _print(table: "Table", json: bool) -> None:
-    from optbench.present.table import format_table
-
-    print(format_table(table, "json" if json else "plain"))
 
 
 def _shown(value: Any) -> str:

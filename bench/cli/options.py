@@ -22,6 +22,8 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
 #: A value may begin with a minus: it is refused by what reads it, which can say what is accepted.
 Text = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 Count = Annotated[int | None, Parameter(allow_leading_hyphen=True, converter=whole)]
+#: Show every column, however many characters that takes.
+Wide = Annotated[bool, Parameter(negative=(), help="Show every column, however wide the terminal.")]
 Whole = Annotated[int, Parameter(allow_leading_hyphen=True, converter=whole)]
 Seconds = Annotated[float | None, Parameter(allow_leading_hyphen=True)]
 ResultsFolder = Annotated[str, Parameter(help="Folder of all runs, or a URL such as s3://bucket/results.")]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from optbench.cli.options import Count, ResultsFolder
+from optbench.cli.output import text
 
 if TYPE_CHECKING:
     from optbench.runner.recommend.recommendation import Recommendation, Settings
@@ -76,7 +77,6 @@ def recommend(
 
 
 def _text(recommendation: "Recommendation") -> str:
-    from optbench.present.table import format_table
 
     best, other = recommendation.best, recommendation.runner_up
     lines = [f"{recommendation.problem}: {_settings(best)}", f"  {_value(recommendation.metric, best)}"]
@@ -85,7 +85,7 @@ def _text(recommendation: "Recommendation") -> str:
         lines += ["", f"runner-up: {_settings(other)}", f"  {_value(recommendation.metric, other)}"]
         lines += [f"  {_verdict(recommendation)}"]
     tables = [recommendation.batch_sizes, recommendation.tried]
-    lines += [text for table in tables if table.rows for text in ("", format_table(table))]
+    lines += [part for table in tables if table.rows for part in ("", text(table))]
     lines += ["", "in a training script:", "", *(f"    {line}".rstrip() for line in best.lines), ""]
     lines += [f"next: {step}" for step in recommendation.next_steps]
     runs = ", ".join(str(folder) for folder in recommendation.folders)

@@ -1,15 +1,16 @@
 """`optbench run` and `optbench plan`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from optbench.cli.answer import print_answer
 from optbench.cli.options import Options, Seconds, Whole
+from optbench.cli.output import show
 
 if TYPE_CHECKING:
-    from optbench.results import Run
+    pass
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
     dry_run: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Train every cell of a suite that isn't finished yet, time it, and print the convergence and throughput tables.
+    """Train every cell of a suite that isn't finished yet, time it, and print which optimizer is best.
 
     Parameters
     ----------
@@ -57,7 +58,6 @@ def run(
     if dry_run:
         return _dry_run(cluster)
     from optbench.cli.progress import Reporter, say, say_trace
-    from optbench.present.table import format_table
     from optbench.runner import run as runs
 
     with Reporter() as reporter:
@@ -79,13 +79,10 @@ def run(
         )
     if trace is not None:
         say_trace(trace)
-    print(format_table(done.convergence(), "json" if json else "plain"))
-    if throughput and not json:
-        print("\n" + format_table(done.throughput()))
-    if not json:
-        print(
-            f"\nkept in {done.folder}; next: optbench table {shlex.quote(_typed(done.folder))} best{_comparison(done)}"
-        )
+    if json:
+        show(done.convergence(), "json")
+    else:
+        print_answer(done, throughput)
     if options.name and (others := len(done.stored.others)):
         cells = "1 cell" if others == 1 else f"{others} cells"
         say(
@@ -112,18 +109,6 @@ def _dry_run(cluster: str | None) -> int:
     return 0
 
 
-def _comparison(run: "Run") -> str:
-    """Say how to compare two optimizers, the first two of the first problem, where there are two."""
-    names = list(dict.fromkeys(row["optimizer"] for row in run.best().to_records() if row["train_loss"] is not None))
-    options = [] if run.folder.parent == Path("results") else ["--results", str(run.folder.parent)]
-    # A spec's brackets need quotes in a shell.
-    return f", or optbench compare {shlex.join([*names[:2], *options])}" if len(names) > 1 else ""
-
-
-def _typed(folder: Path) -> str:
-    return folder.name if folder.parent == Path("results") else str(folder)
-
-
 def plan(
     suite: str | None = None,
     *,
@@ -144,7 +129,6 @@ def plan(
     """
     from optbench.cli.explain import with_hint
     from optbench.cli.progress import prints_aside, say
-    from optbench.present.table import format_table
     from optbench.runner import estimate
 
     with prints_aside():
@@ -155,4 +139,4 @@ def plan(
             **options.where(),
             **options.overrides(),
         )
-    print(format_table(with_hint(table), "json" if json else "plain"))
+    show(with_hint(table), "json" if json else "plain")

@@ -1,13 +1,13 @@
 """`optbench table`."""
 
-import sys
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from optbench import tables
-from optbench.cli.options import Only, ResultsFolder, Text, View, alternatives
-from optbench.present.table import Format
+from optbench.cli.options import Only, ResultsFolder, Text, View, Wide, alternatives
+from optbench.cli.output import show
+from optbench.present.formats import Format
 
 
 def table(
@@ -19,6 +19,7 @@ def table(
     view: View = View(),  # noqa: B008 (frozen)
     only: Only = Only(),  # noqa: B008 (frozen)
     columns: str | None = None,
+    wide: Wide = False,
     sort: Text = None,
     results: ResultsFolder = "results",
 ) -> None:
@@ -39,7 +40,6 @@ def table(
         Column to sort by; -COLUMN for descending.
     """
     from optbench.cli.explain import with_hint
-    from optbench.present.table import write_table
     from optbench.request import RequestError
     from optbench.results import load
 
@@ -49,4 +49,4 @@ def table(
         result = loaded.table(kind, **view.words(), by=by, **only.words(), columns=names, sort=sort)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    write_table(with_hint(result), format, sys.stdout)
+    show(with_hint(result), format, wide)

@@ -5,8 +5,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from optbench.cli.options import Options, Text, whole
+from optbench.cli.output import show
 from optbench.cli.progress import prints_aside, say
-from optbench.present.table import Format
+from optbench.present.formats import Format
 
 
 def throughput(
@@ -44,7 +45,6 @@ def throughput(
         Short for --format json.
     """
     from optbench.cli.explain import with_hint
-    from optbench.present.table import format_table
     from optbench.request import RequestError, parse_counts, parse_seconds
 
     effort = {"repeats": repeats, "min_seconds": parse_seconds(min_time or "", "min_time")}
@@ -66,6 +66,6 @@ def throughput(
         where_kept = {"results": options.results, "name": options.name}
         with prints_aside():
             table = time_cells.throughput(suite, **where_kept, **effort, **shared, **options.overrides())
-    print(format_table(with_hint(table), "json" if json else format))
+    show(with_hint(table), "json" if json else format)
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0

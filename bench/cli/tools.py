@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from optbench.cli.output import show
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 new_app = App(name="new", help="Write a template of your own optimizer or problem.")
@@ -30,15 +32,15 @@ def doctor(
     json
         Print JSON.
     """
-    from optbench.present.table import Table, format_table
+    from optbench.present.table import Table
     from optbench.runner.doctor import examine, limits_table
 
     if limits:
-        print(format_table(limits_table(device), "json" if json else "plain"))
+        show(limits_table(device), "json" if json else "plain")
         return 0
     checks = examine(device, results)
     table = Table("doctor", ("check", "found", "ok"), tuple((name, found, ok) for name, found, ok in checks))
-    print(format_table(table, "json" if json else "plain"))
+    show(table, "json" if json else "plain")
     return 0 if all(ok is not False for _, _, ok in checks) else 1
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from optbench.cli.options import Options, Seconds, Whole
+from optbench.cli.output import show, text
 from optbench.search import strategies
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def tune(
         Print the table of the best settings as JSON, and nothing else, on stdout.
     """
     from optbench.cli.progress import Reporter
-    from optbench.present.table import format_table
     from optbench.runner import tune as tuning
 
     _check_optimizers(options)
@@ -73,7 +73,7 @@ def tune(
             **options.where(),
             **options.overrides(),
         )
-    print(format_table(_best_table(tuned), "json" if json else "plain"))
+    show(_best_table(tuned), "json" if json else "plain")
     if not json:
         _print_rest(tuned, output)
     if tuned.run.missing:
@@ -105,9 +105,8 @@ def _best_table(tuned: "Tuned") -> "Table":
 
 def _print_rest(tuned: "Tuned", output: Path | None) -> None:
     from optbench.cli.explain import with_hint
-    from optbench.present.table import format_table
 
-    print("\n" + format_table(with_hint(tuned.run.budget())))
+    print("\n" + text(with_hint(tuned.run.budget())))
     share = 100 * tuned.trial_steps / max(tuned.full_trial_steps, 1)
     stopped = f" ({share:.0f} % of training all to the end)" if tuned.trial_steps < tuned.full_trial_steps else ""
     print(

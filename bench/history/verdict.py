@@ -6,7 +6,8 @@ from optbench.history.changes import Row
 from optbench.history.check import RECENT, Checked
 from optbench.history.entries import History
 from optbench.history.tables import count_verdicts, name_entry, notes_of, torn_notes
-from optbench.present.table import Table, format_table
+from optbench.present.formats import format_table
+from optbench.present.table import Table
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "before", "now", "ratio", "ratio_low", "ratio_high")
 #: Verdict -> what such rows are called.
@@ -32,21 +33,21 @@ def sentence(checked: Checked) -> str:
     return f"{name_entry(entry)} ({entry.id}{several}): {outcome} ({count_verdicts(checked.rows)})"
 
 
-def verdict(history: History, checked: Checked, format: str) -> str:
-    """Write what a check found: "plain" for a terminal, "github" for a comment."""
+def verdict(history: History, checked: Checked, format: str, width: int | None = None) -> str:
+    """Write what a check found: "plain" for a terminal of so many characters a line, "github" for a comment."""
     tables = [_group(name, title, checked.rows) for name, title in GROUPS.items()]
     shown = [table for table in (*tables, _shifts(checked)) if table.rows]
     head = [
         f"### optbench: {sentence(checked)}" if format == "github" else sentence(checked),
         _against(history, checked),
     ]
-    body = [_section(table, format) for table in shown]
+    body = [_section(table, format, width) for table in shown]
     notes = [*(notes_of(checked.rows) if shown else ()), *torn_notes(history)]
     return "\n\n".join([*head, *body, *notes])
 
 
-def _section(table: Table, format: str) -> str:
-    text = format_table(table, format)
+def _section(table: Table, format: str, width: int | None) -> str:
+    text = format_table(table, format, width)
     if format != "github" or table.title.startswith(("Failed", "Worse")):
         return text
     # What needs no action is there to open.

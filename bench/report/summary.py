@@ -1,16 +1,16 @@
-"""A run in three sentences: which optimizer ranks first, by how much, and which cells and trials failed."""
+"""A run in some sentences: which optimizers are best, how sure that is, and what failed or diverged."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from optbench.analyse.comparison import Comparison, Rules, compare
+from optbench.analyse.comparison import Comparison, Rules, Task, compare
 from optbench.analyse.outcomes import Slice, counted_alike, outcomes
 from optbench.analyse.ranks import problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
+from optbench.analyse.standings import TaskStanding, best_on, order_of, standings
 from optbench.compare.compare import side
 from optbench.compare.operands import Operand
 from optbench.store.run import StoredRun
@@ -23,65 +23,93 @@ REFERENCES = ("adamw", "adam", "sgd")
 MOST_NAMED = 4
 
 
-def summary(run: StoredRun) -> list[str]:
-    """Return three sentences on a run; two if nothing has finished or nothing can be ranked."""
+def summary(run: StoredRun, brief: bool = False) -> list[str]:
+    """Return some sentences on a run: who is best, whether that holds over problems, against whom, what went wrong.
+
+    `brief` leaves out what ranks over problems say.
+    """
     if not any(part.outcome == Outcome.FINISHED for part in run.parts):
         return ["Nothing has finished in this run, so there is nothing to compare.", _failures(run)]
-    names, ranked = problem_ranks(run.parts, Slice())
-    if len(names) < 2 or not ranked.size:
-        return [_alone(run, names), _failures(run)]
-    best, following = (names[int(index)] for index in np.argsort(ranked.mean(axis=0), kind="stable")[:2])
+    names = list(dict.fromkeys(part.record.optimizer for part in run.parts))
+    tasks = standings(run.parts, Slice())
+    if len(names) < 2:
+        return [_alone(run, names[0]), _failures(run)]
+    best, following = order_of(tasks, names)[:2]
     reference = next((name for name in REFERENCES if name in names and name != best), following)
-    return [_first(names, ranked, run), _against(run, best, reference), _failures(run)]
+    sentences = [
+        leaders(tasks, names),
+        "" if brief else _ranks(run),
+        _against(run, best, reference),
+        _failures(run, brief),
+    ]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _alone(run: StoredRun, names: Sequence[str]) -> str:
-    if len(names) > 1:
-        return "No problem was run with all of the optimizers, so they are not ranked."
+def _alone(run: StoredRun, name: str) -> str:
     _, rows = convergence(run.parts, Slice())
     lowest = min((row["train_loss"] for row in rows if row["train_loss"] is not None), default=float("inf"))
-    return f"{names[0]} is alone in this run, with a train loss of {lowest:.4g} at best, so there is nothing to rank."
+    return f"{name} is alone in this run, with a train loss of {lowest:.4g} at best, so there is nothing to rank."
 
 
-def _first(names: Sequence[str], ranked: Float[np.ndarray, "problem optimizer"], run: StoredRun) -> str:
-    """Name the optimizer that ranks first, and say whether the ranks tell it from the next."""
-    mean = ranked.mean(axis=0)
-    best, following = map(int, np.argsort(mean, kind="stable")[:2])
-    tied = int(np.sum(mean == mean[best]))
-    first = f"{names[best]} comes first of {len(names)} optimizers"
-    if tied > 1:
-        first = f"{names[best]} and {tied - 1} more of {len(names)} optimizers come first together"
-    if len(ranked) == 1:
-        problems = {part.record.problem for part in run.parts}
-        problem = next(iter(problems)) if len(problems) == 1 else "the one problem that all were run on"
-        verdict = "" if tied > 1 else f"; {_next_verdict(run, names[best], names[following])}"
-        return f"{first} on {problem}, by the tuned median loss over the report seeds{verdict}."
-    first += f" over {len(ranked)} problems, with a mean rank of {mean[best]:.3g}"
-    first += f" before {names[following]} with {mean[following]:.3g}" if tied == 1 else ""
-    return f"{first}; {_test(ranked, mean - mean[best], float(mean[following] - mean[best]))}."
+def leaders(tasks: Mapping[Task, TaskStanding], names: Sequence[str]) -> str:
+    """Name the optimizers that are best, or can't be told from the best, on the most problems."""
+    counts = {name: best_on(tasks, name) for name in order_of(tasks, names)}
+    most, num = max(counts.values()), len(tasks)
+    if not most:
+        return "Every optimizer diverged on every problem."
+    first = [name for name, count in counts.items() if count == most]
+    where = _where(most, num)
+    rest = max((count for count in counts.values() if count < most), default=0)
+    if len(first) > 1:
+        everywhere = "Nothing is clearly best" if most == num else "Nothing is best everywhere"
+        return (
+            f"{everywhere}: {_listed(first)} can't be told from the best {where}{_rest(rest, num, len(first), counts)}."
+        )
+    following = next((name for name, count in counts.items() if count == rest and count < most), None)
+    alone = all(standing.among_best == first for standing in tasks.values() if first[0] in standing.among_best)
+    words = "is the best" if alone else "is the best, or can't be told from it,"
+    return f"{first[0]} {words} {where}" + (f"; the next, {following}, {_where(rest, num)}." if following else ".")
 
 
-def _test(
-    ranked: Float[np.ndarray, "problem optimizer"], distances: Float[np.ndarray, " optimizer"], to_the_next: float
-) -> str:
-    """Say whether Friedman's test tells the ranks apart, and how many lie behind the first by Nemenyi's."""
-    test = rank_test(ranked)
+def _where(count: int, num: int) -> str:
+    if num == 1:
+        return "on the one problem" if count else "on none"
+    return f"on all {num} problems" if count == num else f"on {count} of {num} problems"
+
+
+def _rest(count: int, num: int, leading: int, counts: Mapping[str, int]) -> str:
+    others = len(counts) - leading
+    if not others or num == 1:
+        return ""
+    every = f"the {others} others" if others > 1 else "the other"
+    return f", {every} {'on none' if not count else f'at most on {count}'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _ranks(run: StoredRun) -> str:
+    """Say whether the mean ranks over problems tell the optimizers apart; nothing where that can't be tested."""
+    names, ranked = problem_ranks(run.parts, Slice())
+    test = rank_test(ranked) if ranked.size else None
     if test is None:
-        return "two optimizers have too few ranks to test"
+        return ""
+    num = f"{len(ranked)} problems (batch sizes of one averaged)"
     if test.p > LEVEL:
-        return f"Friedman's test can't tell any of the ranks apart (p = {test.p:.2g})"
-    behind = _behind(distances, to_the_next, test.critical)
-    return f"Friedman's test says that ranks differ (p = {test.p:.2g}), and {behind}"
-
-
-def _behind(distances: Float[np.ndarray, " optimizer"], to_the_next: float, critical: float) -> str:
-    """Count the optimizers so far behind the first that Nemenyi's test tells them apart."""
-    num, count = len(distances) - 1, int(np.sum(distances > critical))
-    by = f"by more than Nemenyi's critical difference of {critical:.2g}"
-    if not count:
-        return f"yet none of the {num} others lies behind {by}"
-    next_too = "the next among them" if to_the_next > critical else "but not the next"
-    return f"{count} of the {num} others lie behind {by}, {next_too}"
+        return f"Mean ranks over {num} can't tell any of them apart (Friedman's test, p = {test.p:.2g})."
+    mean = ranked.mean(axis=0)
+    order = [int(index) for index in np.argsort(mean, kind="stable")]
+    behind = [names[index] for index in order if mean[index] - mean.min() > test.critical]
+    apart = (
+        f"significantly ahead of {_listed(behind)}" if behind else "but not significantly ahead of any (Nemenyi's test)"
+    )
+    return (
+        f"By mean rank over {num} {names[order[0]]} comes first ({mean[order[0]]:.2g}), {apart}; ranks as a whole "
+        f"differ (Friedman's test, p = {test.p:.2g})."
+    )
 
 
 def _compared(run: StoredRun, best: str, reference: str) -> Comparison:
@@ -90,29 +118,16 @@ def _compared(run: StoredRun, best: str, reference: str) -> Comparison:
     return compare(sides[0], sides[1], Rules(view=Slice(every_step=counted_alike(run.parts))))
 
 
-def _next_verdict(run: StoredRun, best: str, following: str) -> str:
-    """Say how sure it is that the first is better than the next, on the one problem."""
-    try:
-        row = _compared(run, best, following).rows[0]
-    except ValueError:
-        return f"the next is {following}"
-    verdict = {"equal": "equal within 5 %", "undecided": "not to be told from it"}.get(row["verdict"], row["verdict"])
-    values = f"{row['value']:.3g} against {row['reference_value']:.3g}"
-    test = "nothing random there" if row["p_value"] is None else f"p = {row['p_value']:.2g}"
-    return f"paired by seed against the next, {following}, it is {verdict} ({values}, {test})"
-
-
 def _against(run: StoredRun, best: str, reference: str) -> str:
-    """Compare the first with the reference, in verdicts, scores and steps, each with how sure it is."""
+    """Compare the first with the reference over all problems: how often it is better, and in the work to the target."""
     try:
-        comparison = _compared(run, best, reference)
+        scores = _compared(run, best, reference).summary
     except ValueError as error:
         return f"{best} can't be compared with {reference}: {error}."
-    scores = comparison.summary
-    interval = f"[{scores['improvement_low']:.2f}, {scores['improvement_high']:.2f}]"
+    interval = f"{100 * scores['improvement_low']:.0f} to {100 * scores['improvement_high']:.0f} %"
     return (
-        f"{comparison.sentence}, and on a problem and seed drawn at random it is better with probability "
-        f"{scores['improvement']:.2f} {interval}{_speedup(scores)}."
+        f"On a random problem and seed {best} is better than {reference} in {100 * scores['improvement']:.0f} % of "
+        f"cases ({interval}){_speedup(scores)}."
     )
 
 
@@ -120,37 +135,45 @@ def _speedup(scores: Mapping[str, Any]) -> str:
     speedup, num = scores["speedup"], scores["speedup_on"]
     if not num or not isfinite(speedup):
         return ""
-    times = f"{max(speedup, 1 / speedup):.3g} times {'fewer' if speedup >= 1 else 'more'}"
-    count = "as many" if abs(np.log(speedup)) < 0.005 else times
     total = scores["num_problems"]
     shared = "" if num == total else f" (on the {num} of {total} where both get there)"
-    return f"; it takes {count} gradient evaluations to the target{shared}"
+    return f", and takes {_share(1 / speedup)} gradient evaluations to the target{shared}"
 
 
-def _failures(run: StoredRun) -> str:
-    """Count cells that failed or are missing, trials that diverged, and winners at an edge of their grid."""
+def _share(ratio: float) -> str:
+    """Return a ratio of work in words: a share up to twice, a factor beyond."""
+    if abs(ratio - 1) < 0.005:
+        return "as many"
+    if ratio >= 2:
+        return f"{ratio:.2g} times as many"
+    return f"{100 * abs(1 - ratio):.0f} % {'more' if ratio > 1 else 'fewer'}"
+
+
+def _failures(run: StoredRun, brief: bool = False) -> str:
+    """Count cells that failed or are missing, trials that diverged, and winners at an edge of their grid.
+
+    `brief` leaves out what is as it should be.
+    """
     total, finished = len(run.manifest["cells"]), [part for part in run.parts if part.outcome == Outcome.FINISHED]
-    all_finished = f"All {total} cells finished"
-    counts = [f"{len(finished)} of {total} cells finished" if len(finished) < total else all_finished]
+    counts = [f"{len(finished)} of {total} cells finished" if len(finished) < total else f"All {total} cells finished"]
     counts += [f"{len(run.failed)} failed"] if run.failed else []
     counts += [f"{len(run.torn)} torn"] if run.torn else []
     counts += [f"{run.missing} missing"] if run.missing else []
     if finished:
         num_diverged, tried = diverged(run)
-        grids = f"{num_diverged} of {tried} trials of the grids" if num_diverged else f"none of {tried} trials"
-        counts.append(f"{grids} diverged" if tried else "the trials of the grids are not kept")
+        share = f"{num_diverged} of {tried} trials of the grids" if num_diverged else f"none of {tried} trials"
         edges = [part.record.optimizer for part in finished if part.results.edges]
-        counts.append(_edges(edges, len(finished)))
+        counts += [] if brief and not num_diverged else [f"{share} diverged" if tried else "no trials are stored"]
+        counts += [] if brief and not edges else [_edges(edges)]
     return f"{', '.join(counts[:-1])}, and {counts[-1]}." if len(counts) > 1 else f"{counts[0]}."
 
 
-def _edges(names: Sequence[str], total: int) -> str:
+def _edges(names: Sequence[str]) -> str:
     if not names:
-        return "every winner lies inside its grid"
+        return "all best settings lie inside their ranges"
     distinct = list(dict.fromkeys(names))
     listed = f" ({', '.join(distinct)})" if len(distinct) <= MOST_NAMED else ""
-    lies = "winner lies" if len(names) == 1 else "winners lie"
-    return f"{len(names)} of {total} {lies} at an edge of the grid{listed}, where a wider one may do better"
+    return f"in {len(names)} of them the best settings lie at the end of a range{listed}, which a wider one may beat"
 
 
 def diverged(run: StoredRun) -> tuple[int, int]:

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 #: The kinds that come first wherever kinds are listed; others follow by name, and need no line here.
 FIRST = (
-    *("convergence", "throughput", "time-to-target", "best", "trials", "curves", "sensitivity", "budget"),
+    *(
+        "answer",
+        "matrix",
+        "convergence",
+        "throughput",
+        "time-to-target",
+        "best",
+        "trials",
+        "curves",
+        "sensitivity",
+        "budget",
+    ),
     *("batch-scaling", "ranks", "ert", "ecdf", "profile", "defaults"),
 )
 
@@ -75,7 +86,14 @@ def table(
     title = f"{run.folder.name}: {', '.join([entry.meaning, *(_slice_words(view) if entry.of_curves else [])])}"
     notes = (*entry.shared_notes(cells), *entry.notes(cells, rows, view))
     return select(
-        Table(title, tuple(columns_of_kind), rows, notes, unshown=tuple(entry.hidden_columns(columns_of_kind))),
+        Table(
+            title,
+            tuple(columns_of_kind),
+            rows,
+            notes,
+            unshown=tuple(entry.hidden_columns(columns_of_kind)),
+            important=entry.important,
+        ),
         columns,
         sort,
     )

@@ -259,4 +259,15 @@ def _make(run: StoredRun, view: Slice) -> Rows:
     return convergence(run.parts, view, run.manifest["suite"]["dtype"])
 
 
-TABLE = TableKind("how far each tuned optimizer came", _make, notes, section="Results", open_in_report=True)
+TABLE = TableKind(
+    "how far each tuned optimizer came",
+    _make,
+    notes,
+    section="Results",
+    open_in_report=True,
+    important=(
+        *("problem", "optimizer", "batch_size", "train_loss", "test_loss", "test_accuracy", "steps_to_target"),
+        *("learning_rate", "at_edge", "validation_loss", "diverged_fraction", "schedule", "weight_decay", "gap"),
+        *("gradients_to_target", "selected", "select_by", "validation_accuracy"),
+    ),
+)

@@ -75,6 +75,8 @@ class TableKind(NamedTuple):
     open_in_report: bool = False
     #: Returns, of all columns, those that are written to files but not printed.
     hidden_columns: Callable[[Sequence[str]], list[str]] = no_columns
+    #: Columns by importance, for a terminal that has no room for all of them.
+    important: tuple[str, ...] = ()
     #: Whether it depends on the slice of the learning curves.
     of_curves: bool = True
     #: Whether it ranks by work, in the unit that `Slice.by` names.

@@ -169,6 +169,12 @@ def no_cell_notes(run: StoredRun) -> list[str]:
     return []
 
 
+#: What matters first, where not all fits.
+IMPORTANT = (
+    *("problem", "optimizer", "batch_size", "step_seconds", "sgd_ratio", "update_share", "state_bytes_per_parameter"),
+    *("compile_seconds", "examples_per_second", "peak_bytes", "percent_of_limit"),
+)
+
 TABLE = TableKind(
     "what a step costs",
     make,

@@ -9,7 +9,7 @@ import pytest
 
 import optbench
 from optbench.errors import StoreError
-from optbench.present.table import write_table
+from optbench.present.formats import write_table
 from optbench.results import Run
 from optbench.store.manifest import read_manifest, write_manifest
 from optbench.store.parts import write_part

@@ -19,7 +19,8 @@ from pathlib import Path
 from distributed import Client
 
 from optbench import load, run
-from optbench.present.table import Table, format_table
+from optbench.present.formats import format_table
+from optbench.present.table import Table
 from optbench.runner.cluster.connect import gpu_ids
 from optbench.store.record import CellResults
 from optbench.store.trials import read_rows

@@ -104,7 +104,7 @@ class Kept(NamedTuple):
 
 def _kept(folder: Path) -> Kept:
     from optbench import load
-    from optbench.present.table import format_table
+    from optbench.present.formats import format_table
     from optbench.store.trials import read_rows
 
     run = load(folder)

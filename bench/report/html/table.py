@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optbench.present.table import Folded, Table, clean, fold
+from optbench.present.numbers import clean
+from optbench.present.table import Folded, Table, fold
 from optbench.report.html.shading import GROUPS, SHARES, Near, near
 
 #: The columns that name a row, which a reader filters by.

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from optbench import tables
-from optbench.present.table import FORMATS
+from optbench.present.formats import FORMATS
 from optbench.results import load
 from optbench.store.timings import write_timing
 

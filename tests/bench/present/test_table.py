@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from optbench.present.table import FORMATS, Table, format_table, select, write_table
+from optbench.present.formats import FORMATS, format_table, write_table
+from optbench.present.table import Table, select
 
 NASTY = "a|b<script>_x&\\"
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import optbench
-from optbench.present.table import format_table
+from optbench.present.formats import format_table
 from optbench.store import schema
 
 

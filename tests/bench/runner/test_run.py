@@ -5,7 +5,7 @@ import json
 import pytest
 
 import optbench
-from optbench.present.table import format_table
+from optbench.present.formats import format_table
 from optbench.store import packs
 
 #: The columns of `table RUN convergence --format json`.

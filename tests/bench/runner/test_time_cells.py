@@ -9,7 +9,7 @@ import pytest
 
 import optbench
 from optbench.planning.jobs import plan_jobs, resolve_suite
-from optbench.present.table import format_table
+from optbench.present.formats import format_table
 from optbench.runner.program_spec import preparer
 from optbench.runner.time_cells import _compile, read_trained, throughput
 from optbench.store.manifest import read_manifest

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from optbench.present.table import format_table
+from optbench.present.formats import format_table
 from optbench.request import RequestError
 from optbench.runner.time_updates import COLUMNS, update_throughput
 from optbench.sweep import devices

@@ -10,7 +10,7 @@ import pytest
 import optbench
 from optbench import tables
 from optbench.errors import RequestError
-from optbench.present.table import format_table
+from optbench.present.formats import format_table
 from optbench.store.manifest import read_manifest, write_manifest
 from optbench.tables.table_kind import TableKind, report_notes, select_notes
 

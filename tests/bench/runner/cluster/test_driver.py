@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import optbench
-from optbench.present.table import format_table
+from optbench.present.formats import format_table
 
 pytestmark = pytest.mark.faults
 
