@@ -82,6 +82,14 @@ class Run:
         """Make a table of a kind, from all cells or those of some problems and optimizers."""
         return tables.table(self.stored, kind, **words)
 
+    def answer(self, **words: Unpack[Words]) -> Table:
+        """Tabulate which optimizer is best over problems, and how sure that is."""
+        return self.table("answer", **words)
+
+    def matrix(self, **words: Unpack[Words]) -> Table:
+        """Tabulate how far each optimizer came from the best of each problem."""
+        return self.table("matrix", **words)
+
     def convergence(self, **words: Unpack[Words]) -> Table:
         """Tabulate how far each tuned optimizer came."""
         return self.table("convergence", **words)

@@ -148,7 +148,7 @@ def _ratios(a: Costs, b: Costs) -> Float[np.ndarray, " seed"]:
 
     Of a negative reference it is one plus the difference as a share of its size; below a difference of that share, 0.
     """
-    reference, difference = _resolved(b), _differences(a, b)
+    reference, difference = resolved(b), differences_of(a, b)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = np.maximum(1 + difference / np.abs(reference), 0.0)
     beyond = np.isinf(difference) | np.isinf(reference) | (reference == 0)

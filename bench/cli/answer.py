@@ -46,10 +46,15 @@ def print_answer(run: "Run", throughput: bool) -> None:
                     notes=("; ".join([*answer.notes, *(f"last table: {note}" for note in matrix.notes)]),),
                 )
             )
-    name = shlex.quote(run.folder.name if run.folder.parent == Path("results") else str(run.folder))
+    name = shlex.quote(typed(run.folder))
     print(f"\nkept in {run.folder}; next: optbench table {name} best; optbench report {name}")
     if compared := _comparison(run, list(dict.fromkeys(names))):
         print(compared)
+
+
+def typed(folder: Path) -> str:
+    """Return a run's folder as it can be typed: its name alone where it lies among the others."""
+    return folder.name if folder.parent == Path("results") else str(folder)
 
 
 def _comparison(run: "Run", names: Sequence[str]) -> str:

@@ -16,14 +16,16 @@ def number_texts(values: Sequence[Any], name: str = "") -> list[str]:
     """Return the texts of a column's values; numbers that are not whole share their decimals if they are alike."""
     sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value]
     alike = sizes and PLAIN[0] <= min(sizes) and max(sizes) < 1000 and max(sizes) < SHARED * min(sizes)
-    decimals = _decimals(max(sizes)) if alike else None
-    if all(value == round(value) for value in sizes):
-        decimals = None
+    decimals = _decimals(sizes) if alike else None
     return [_text(value, name, decimals) for value in values]
 
 
-def _decimals(largest: float) -> int:
-    return max(0, DIGITS - 1 - math.floor(math.log10(largest)))
+def _decimals(sizes: Sequence[float]) -> int:
+    """Return the decimals that show DIGITS of the largest number; fewer, where the last ones are zero in all."""
+    decimals = max(0, DIGITS - 1 - math.floor(math.log10(max(sizes))))
+    while decimals and all(round(size, decimals) == round(size, decimals - 1) for size in sizes):
+        decimals -= 1
+    return decimals
 
 
 def _text(value: Any, name: str, decimals: int | None) -> str:

@@ -68,12 +68,18 @@ def leaders(tasks: Mapping[Task, TaskStanding], names: Sequence[str]) -> str:
     following = next((name for name, count in counts.items() if count == rest and count < most), None)
     alone = all(standing.among_best == first for standing in tasks.values() if first[0] in standing.among_best)
     words = "is the best" if alone else "is the best, or can't be told from it,"
-    return f"{first[0]} {words} {where}" + (f"; the next, {following}, {_where(rest, num)}." if following else ".")
+    return f"{first[0]} {words} {where}" + (f"; the next, {following}, {_next_place(rest, num)}." if following else ".")
+
+
+def _next_place(count: int, num: int) -> str:
+    if num == 1:
+        return "is significantly behind"
+    return _where(count, num) if count else "on none of them"
 
 
 def _where(count: int, num: int) -> str:
     if num == 1:
-        return "on the one problem" if count else "on none"
+        return "on the one problem"
     return f"on all {num} problems" if count == num else f"on {count} of {num} problems"
 
 

@@ -15,6 +15,7 @@ from optbench.planning.jobs import Job
 from optbench.problems.problem import Problem
 from optbench.request import Cell
 from optbench.runner.program_spec import Settings, defaults_of, points_of, recipe_of, settings_of
+from optbench.runner.randomness import is_random
 from optbench.runner.trace import span
 from optbench.runner.trial_rows import check_optimum, curve_rows, examples_per_step
 from optbench.search.space import Space, axes_of
@@ -27,7 +28,6 @@ from optbench.sweep.devices import Device, memory_limit_bytes, settings
 from optbench.sweep.halving import least_bytes, num_parts, sweep_halving
 from optbench.sweep.probes import directions, probes_at
 from optbench.sweep.problem_data import Prepared
-from optbench.sweep.randomness import is_random
 from optbench.sweep.selection import at_edge
 from optbench.sweep.streams import trial_name
 from optbench.sweep.sweep import Compiled, Points, compile_sweep, measuring_ends, out_of_memory, sweep

@@ -13,8 +13,6 @@ from optbench.tables.table_kind import Rows, TableKind, report_notes
 
 #: The mark of an optimizer that can't be told from the best.
 AMONG_BEST = "*"
-#: The row of the best values themselves.
-BEST = "best value"
 #: Metric -> what it is called in a sentence.
 METRICS = {"gap": "loss above the optimum", "test_loss": "test loss", "train_loss": "train loss"}
 #: With more problems than that, they are the rows.
@@ -36,11 +34,10 @@ def matrix(run: StoredRun, view: Slice) -> Rows:
             | {name: _text(standing, name) for name in names}
             for task, standing in tasks.items()
         ]
-    rows: list[dict[str, Any]] = [
+    rows = [
         {"optimizer": name} | {labels[task]: _text(standing, name) for task, standing in tasks.items()}
         for name in names
     ]
-    rows.append({"optimizer": BEST} | {labels[task]: significant(tasks[task].best_value) for task in tasks})
     return ["optimizer", *labels.values()], rows
 
 

@@ -182,5 +182,6 @@ TABLE = TableKind(
     shared_notes=no_cell_notes,
     section="What a step costs",
     open_in_report=True,
+    important=IMPORTANT,
     of_curves=False,
 )

@@ -68,7 +68,10 @@ def test_converts_to_pandas_and_arrow(run):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"kind": "convergenc"}, "unknown table 'convergenc'; .*accepted: convergence, .*trials, curves"),
+        (
+            {"kind": "convergenc"},
+            "unknown table 'convergenc'; .*accepted: answer, matrix, convergence, .*trials, curves",
+        ),
         ({"columns": ["optimiser"]}, "unknown column 'optimiser'; did you mean 'optimizer'"),
         ({"sort": "-los"}, "unknown column 'los'"),
     ],

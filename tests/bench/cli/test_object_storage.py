@@ -20,7 +20,9 @@ def kept(optbench, words, results):
     command += ["--results", results]
     said = optbench(*command)
     assert said.code == 0, said.err
-    assert f"kept in {results}/mine; next: optbench table {results}/mine best, or optbench compare" in said.out
+    assert (
+        f"kept in {results}/mine; next: optbench table {results}/mine best; optbench report {results}/mine" in said.out
+    )
     assert f"--results {results}" in said.out
     return command
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from optbench.cli.run import _typed
+from optbench.cli.answer import typed
 from optbench.request import RequestError, load_suite
 from optbench.store.locations import locate, write_file
 
@@ -99,4 +99,4 @@ def test_faulty_entries_of_a_suite_are_told_as_they_stand(studies):
 
 
 def test_the_command_to_type_next_names_the_run(tmp_path):
-    assert _typed(locate("results/mine")) == "mine" and _typed(locate("my runs/a")) == os.path.join("my runs", "a")
+    assert typed(locate("results/mine")) == "mine" and typed(locate("my runs/a")) == os.path.join("my runs", "a")

@@ -129,7 +129,7 @@ def test_cells_know_their_number_and_how_near_it_is():
         "data-value": "1.0", "class": "number near", "style": "--near:1.00", "title": "the best here"
     }  # fmt: skip
     assert (worse[1]["style"], worse[1]["title"]) == ("--near:0.33", "4 x the best")
-    assert lost[1]["class"] == "number lost" and lost[2] == "inf"
+    assert lost[1]["class"] == "number lost" and lost[2] == "diverged"
 
 
 def test_what_all_rows_hold_is_told_once():
@@ -142,7 +142,7 @@ def test_what_all_rows_hold_is_told_once():
 def test_intervals_stand_small_beside_their_number():
     columns = ("optimizer", "gap", "gap_low", "gap_high")
     found = page(TableBlock(Table("t", columns, (("a", 1.0, 0.5, 2.0), ("b", 2.0, 1.0, 3.0)))))
-    assert [one[2] for one in found.of("small")] == ["[0.5, 2]", "[1, 3]"]
+    assert [one[2] for one in found.of("small")] == ["[0.5, 2.0]", "[1.0, 3.0]"]
 
 
 def test_a_table_without_rows_says_so():

@@ -10,9 +10,9 @@ import pytest
 from optbench.optimizers import catalogue
 from optbench.problems import factory
 from optbench.problems.problem import Problem
+from optbench.runner.randomness import is_random
 from optbench.sweep import devices
 from optbench.sweep.problem_data import prepare
-from optbench.sweep.randomness import is_random
 from optbench.sweep.step import Recipe
 
 CPU = jax.devices("cpu")[0]
