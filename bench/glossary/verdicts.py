@@ -4,7 +4,50 @@ from optbench.glossary.entry import Entry
 
 _COMPARE = ("compare",)
 
+_ANSWER = ("answer", "matrix")
+
 ENTRIES = (
+    Entry(
+        "among_best",
+        "On how many problems, each batch size by itself, no optimizer is significantly better: the best ones, and "
+        "those that can't be told from the best.",
+        formula="problems on which the lowest median does not beat it: paired by seed, all pairs of optimizers "
+        "corrected together (Benjamini and Hochberg, 5 %), within 5 % counts as equal",
+        see=("distance", "verdict"),
+        tables=_ANSWER,
+    ),
+    Entry(
+        "distance",
+        "How far an optimizer's final loss typically is from the best one's: 1 is the best, 2 is twice its loss (or "
+        "its distance from the optimum where that is known).",
+        unit="ratio",
+        formula="median over problems of (median over seeds of the loss / that of the best optimizer), with a 95 % "
+        "bootstrap interval over seeds; infinite where it diverged",
+        see=("among_best", "gap"),
+        tables=_ANSWER,
+    ),
+    Entry(
+        "solved",
+        "On how many problems most seeds reach the target, at the settings chosen for reaching it soon.",
+        see=("target",),
+        tables=_ANSWER,
+    ),
+    Entry(
+        "group",
+        "Letters of mean ranks over problems: optimizers that share a letter can't be told apart by them. None where "
+        "no two differ.",
+        formula="mean ranks within Nemenyi's critical difference (5 %), where Friedman's test says that ranks differ",
+        see=("mean_rank",),
+        tables=_ANSWER,
+    ),
+    Entry("num_tasks", "Number of problems, each batch size counted by itself.", tables=_ANSWER),
+    Entry(
+        "best_value",
+        "Median over seeds of the final metric of the best optimizer on a problem.",
+        unit="that of metric",
+        see=("metric",),
+        tables=_ANSWER,
+    ),
     Entry("reference", "The optimizer that the first one is compared with, on the same problems and seeds."),
     Entry(
         "metric",

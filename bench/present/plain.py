@@ -32,7 +32,7 @@ def format_plain(table: Table, width: int | None) -> str:
     rows = [list(cells) for cells in zip(*map(folded.column, widths), strict=True)]
     head = [_broken(name, widths[name]) for name in widths]
     body = tabulated(head, _grouped(rows, list(widths)), "simple", align(rows), list(widths.values()))
-    notes = [*table.notes, *_left_out_note(left_out)]
+    notes = [*_left_out_note(left_out), *table.notes]
     parts = (clean(table.title), _shared_line(shared), body, "\n".join(wrapped(clean(note), width) for note in notes))
     return "\n\n".join(wrapped(text, width) if text in parts[:2] else text for text in parts if text)
 

@@ -162,11 +162,12 @@ def asked(words):
 
 
 class TestRun:
-    def test_ends_with_what_a_step_costs(self, optbench, asked):
+    def test_of_one_problem_ends_with_what_a_step_costs(self, optbench, asked):
         said = optbench(*asked)
         assert said.code == 0
         first, second = said.out.index("mine: how far each tuned optimizer came"), said.out.index("mine: what a step")
         assert first == 0 < second < said.out.index("kept in results/mine; next: ")
+        assert "among" not in said.out
         assert "timing 1 optimizers on quadratic[condition=2.0,dim=3], batch size full" in said.err
         # The second time nothing is timed, and the table is the same.
         again = optbench(*asked)
