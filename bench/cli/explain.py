@@ -8,8 +8,6 @@ if TYPE_CHECKING:
     from optbench.glossary.entry import Entry
     from optbench.present.table import Table
 
-HINT = "optbench explain COLUMN says what a column means and how it is computed"
-
 
 def explain(*words: str, format: Literal["plain", "github"] = "plain") -> None:
     """Say what a word or a table's column means, with its unit and formula; without a word, list all of them.
@@ -32,6 +30,8 @@ def explain(*words: str, format: Literal["plain", "github"] = "plain") -> None:
 
 def with_hint(table: "Table") -> "Table":
     """Return a table whose last note says how to look a column up."""
+    from optbench.glossary import HINT
+
     return replace(table, notes=(*table.notes, HINT))
 
 

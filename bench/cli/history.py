@@ -88,15 +88,15 @@ class Limits:
     """Shares of the value before that count as no change, by kind of measure."""
 
     quality: float = 0.05
-    """Share of what training came to that counts as no change."""
+    """Relative change of a loss or of steps to the target that counts as none."""
     speed: float = 0.05
-    """Share of the seconds of a step that counts as no change."""
+    """Relative change of the seconds of a step that counts as none."""
     compile: float = 0.25
-    """Share of the seconds of compilation that counts as no change."""
+    """Relative change of the seconds of compilation that counts as none."""
     memory: float = 0.05
-    """Share of the bytes that counts as no change."""
+    """Relative change of the bytes that counts as none."""
     diverged: float = 0.05
-    """Share of all trials: so many more may diverge."""
+    """Share of all trials that may diverge beyond those that did before."""
 
     def margins(self) -> "Margins":
         """Return the shares as margins. Raises RequestError for one below 0."""
@@ -165,10 +165,10 @@ def check(
     Parameters
     ----------
     baseline
-        Hold it against these entries of its suite: latest~N, an id, a label, a commit, or PACKAGE==VERSION; against
-        all before it where not given.
+        Compare with these entries of its suite: latest~N, an id, a label, a commit, or PACKAGE==VERSION; with all
+        before it where not given.
     window
-        Hold it against no more than so many of them, the newest.
+        Compare with so many of them at most, the newest.
     newest
         Take so many of the newest entries together, such as a version that was timed several times: less noise.
     limits

@@ -20,7 +20,7 @@ class Series:
     problem: Annotated[Many, Parameter(alias="-p")] = None
     """Look at this problem alone: its label, its family, or a pattern; repeat for several."""
     measure: Many = None
-    """gap, train_loss, test_error, step_seconds, sgd_ratio, ... (`results/README.md` has all); patterns work."""
+    """gap, train_loss, test_error, step_seconds, sgd_ratio, ... (optbench explain measure has all); patterns work."""
     machine: Many = None
     """Look at this machine alone: the beginning of its fingerprint, as `optbench history list` has it."""
     last: Count = None

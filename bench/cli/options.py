@@ -41,11 +41,11 @@ class View:
     """Say which part of the curves is looked at, in the words of `Slice`."""
 
     at_step: Count = None
-    """Look at the last record at or before this step."""
+    """Show results at this step: at the last record at or before it."""
     target: float | None = None
-    """Train loss that counts as reached, in place of the problem's own target."""
+    """Train loss to reach, in place of the problem's own target."""
     seeds: Count = None
-    """Look at so many seeds of each phase, the first ones."""
+    """Use so many seeds alone, the first ones."""
 
     def words(self) -> dict[str, Any]:
         """Return the fields of a `Slice` by name."""
@@ -58,9 +58,9 @@ class Only:
     """Say which cells are looked at."""
 
     problem: Annotated[list[str] | None, Parameter(alias="-p")] = None
-    """Look at this problem alone: its label, its family, or a pattern; repeat for several."""
+    """Show this problem alone: its label, its family, or a pattern; repeat for several."""
     optimizer: Annotated[list[str] | None, Parameter(alias="-o")] = None
-    """Look at this optimizer alone; repeat for several."""
+    """Show this optimizer alone; repeat for several."""
 
     def words(self) -> dict[str, Any]:
         """Return the parameters of `StoredRun.only` by name."""
@@ -73,8 +73,9 @@ PROBE_HELP = (
 
 
 SELECT_HELP = (
-    f"What settings are chosen by, the main criterion first: {alternatives([*CRITERIA])}; where not given, validation "
-    "loss where a problem has such rows, else the objective, and beside it what the tables of steps to a target need."
+    f"What hyperparameters are chosen by, the main criterion first: {alternatives([*CRITERIA])}. Where not given, "
+    "validation_loss if the problem has a validation split, else train_loss; settings with the lowest train_loss and "
+    "steps_to_target are chosen besides, for the tables of those."
 )
 
 
@@ -102,7 +103,7 @@ class Options:
     learning_rate: Annotated[Text, Parameter(help=RATE_HELP)] = None
     weight_decay: Annotated[Text, Parameter(help=DECAY_HELP)] = None
     like: str | None = None
-    """Optimizer whose ranges plug-ins without one of their own are tuned over, as in adamw."""
+    """Tune plug-ins that name no ranges over those of this optimizer, as in adamw."""
     batch_size: Text = None
     """Comma list of integers and full. The problem's own where not given."""
     schedule: Text = None
@@ -125,7 +126,7 @@ class Options:
     dtype: Literal["float32", "float64", "bfloat16"] | None = None
     """Precision; bfloat16 is mixed precision, for networks. float32 where not given."""
     decay: Literal["decoupled", "coupled"] | None = None
-    """Decay the parameters beside the update, or add weight_decay/2 |x|^2 to the objective; the first by default."""
+    """Weight decay beside the update as in AdamW (decoupled, the default), or weight_decay/2 |x|^2 in the loss."""
     probe: Annotated[list[str] | None, Parameter(help=PROBE_HELP)] = None
     device: Literal["cpu", "gpu"] | None = None
     """Device; jax's own choice where not given."""

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from optbench.glossary import costs, experiments, history, lists, outcomes, targets, tuning, verdicts
 from optbench.glossary.entry import Entry
 
+#: The last line below tables.
+HINT = "optbench explain COLUMN says what a column means and how it is computed"
 #: Subject -> its entries, in the order that they are listed.
 SUBJECTS: dict[str, tuple[Entry, ...]] = {
     "What is trained": experiments.ENTRIES,

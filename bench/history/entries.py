@@ -95,7 +95,9 @@ def read_samples(
         try:
             samples += _read(entry.path, columns)[1].to_pylist()
         except UNREADABLE as error:
-            raise StoreError(f"{entry.path} is torn ({type(error).__name__}); delete it to go on without it") from error
+            raise StoreError(
+                f"{entry.path} is damaged ({type(error).__name__}); delete it to continue without it"
+            ) from error
     return samples
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from optbench.glossary import HINT
 from optbench.history.changes import Row
 from optbench.history.check import RECENT, Checked
 from optbench.history.entries import History
@@ -42,7 +43,7 @@ def verdict(history: History, checked: Checked, format: str, width: int | None =
         _against(history, checked),
     ]
     body = [_section(table, format, width) for table in shown]
-    notes = [*(notes_of(checked.rows) if shown else ()), *torn_notes(history)]
+    notes = [*((*notes_of(checked.rows), HINT) if shown else ()), *torn_notes(history)]
     return "\n\n".join([*head, *body, *notes])
 
 

@@ -100,7 +100,7 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
         metric, target = next(iter(problem.targets.items()))
         criterion = _criterion(None, problem)
         search.say(
-            f"no optimizer came to {metric} {target:.4g} in {screens[0].job.steps} steps: {criterion} decides instead"
+            f"no optimizer reached {metric} {target:.4g} in {screens[0].job.steps} steps: {criterion} chooses instead"
         )
         screens, untried = screen(search, costs, criterion)
     costs = measured_costs(screens, costs)
@@ -110,7 +110,7 @@ def _search(search: Search, by: str | None, devices: Any) -> Recommendation:
     finalists = choose_finalists(tried)
     reports = report(search, costs, criterion, finalists)
     if not reports:
-        raise RequestError(f"minutes: {search.seconds / 60:g} were over before anything could be reported")
+        raise RequestError(f"minutes: {search.seconds / 60:g} were too few to train anything on fresh seeds")
     if criterion != "seconds_to_target":
         names = {each.label for each in reports}
         of_finalists = [each for each in tried if each.label in names and each.stage == "refine"]

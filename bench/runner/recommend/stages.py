@@ -180,7 +180,7 @@ def report(search: Search, costs: Costs, criterion: str, finalists: Sequence[Tri
     reports = _finished(search.train("report", suite, jobs, search.seconds), jobs, "report")
     ended = {each.label for each in reports}
     if late := [each.label for each in finalists if each.label not in ended]:
-        search.say(f"the minutes were over before {', '.join(late)} could be trained on fresh seeds")
+        search.say(f"no time was left to train {', '.join(late)} on fresh seeds")
     seconds = {(each.label, each.job.cell.batch_size): each.step_seconds for each in finalists}
     return [each._replace(step_seconds=seconds.get((each.label, each.job.cell.batch_size))) for each in reports]
 

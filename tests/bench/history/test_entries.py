@@ -63,7 +63,7 @@ def test_a_changed_byte_is_seen(place, keep, quality):
 def test_a_changed_sample_is_seen_where_it_is_read(place, keep, quality):
     history = keep([quality([1.25] * 400)], [quality([2.0])])
     change(history.entries[0].path, "samples.list.element")
-    with pytest.raises(StoreError, match="is torn"):
+    with pytest.raises(StoreError, match="is damaged"):
         read_samples(read_history(place), history.entries)
 
 

@@ -212,7 +212,7 @@ def test_where_no_target_is_met_the_loss_decides(tmp_path):
     words = {"by": "seconds_to_target", "steps": 10, "optimizers": ["sgd"], "batch_size": "32", "results": tmp_path}
     done = optbench.recommend(DIGITS, minutes=2, **words, say=said.append)
     assert done.metric == "validation_loss" and np.isfinite(done.best.value)
-    assert "no optimizer came to train_loss 0.01 in 10 steps: validation_loss decides instead" in said
+    assert "no optimizer reached train_loss 0.01 in 10 steps: validation_loss chooses instead" in said
 
 
 def test_seconds_to_a_target_decide(tmp_path):
