@@ -85,7 +85,9 @@ def compile_sweep(
         compiled = _compile(recipe, written, points.part(0, num_points), tuple(trials), began)
         if compiled.memory_bytes <= limit_bytes or num_points == num_devices:
             return compiled._replace(split_for_memory=parts > for_caches)
-        parts = max(parts + 1, ceil(parts * compiled.memory_bytes / limit_bytes))
+        # By what this one takes, and at least so that each device has a point fewer.
+        fewer = ceil(len(points) / (num_points - num_devices))
+        parts = max(fewer, ceil(parts * compiled.memory_bytes / limit_bytes))
         began = time.perf_counter()
 
 

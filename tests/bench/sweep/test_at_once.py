@@ -11,6 +11,7 @@ from optbench.optimizers import catalogue
 from optbench.problems import factory
 from optbench.problems.problem import Problem
 from optbench.sweep import at_once, devices
+from optbench.sweep.at_once import _faster as at_once_of
 from optbench.sweep.at_once import points_at_once
 from optbench.sweep.problem_data import prepare
 from optbench.sweep.schedules import multipliers
@@ -123,6 +124,58 @@ class TestChoice:
 
         programs = [program(2.0 if index == slow else 1.0) for index in (0, 1)]
         assert at_once._faster(programs, (), now=lambda: clock["now"]) == choice
+
+    @pytest.mark.parametrize(
+        ("at_once", "in_turn", "choice"),
+        [
+            # The first turn, which may still load something, does not count, and of the others the fastest does.
+            *(([9, 1, 1, 1, 1], [1, 9, 9, 9, 9], 0), ([1, 2, 2, 2, 2], [9, 1, 9, 9, 9], 1)),
+            *(([0, 5, 2, 5, 5], [0, 5, 5, 5, 1], 1), ([0, 5, 2, 5, 5], [0, 5, 5, 5, 2], 0)),
+            # A twentieth is not clearly faster.
+            *(([0, 100, 100, 100, 100], [0, 95, 95, 95, 95], 0), ([0, 100, 100, 100, 100], [0, 94, 94, 94, 94], 1)),
+        ],
+    )
+    def test_one_after_another_has_to_be_clearly_faster(self, at_once, in_turn, choice):
+        clock, seconds = {"now": 0.0}, [iter(at_once), iter(in_turn)]
+
+        def program(which):
+            def run(argument):
+                assert argument == "argument"
+                clock["now"] += next(seconds[which])
+
+            return run
+
+        assert at_once_of([program(0), program(1)], ("argument",), now=lambda: clock["now"]) == choice
+        # Both have had all their turns.
+        assert [next(one, None) for one in seconds] == [None, None]
+
+    def test_a_choice_that_is_none_is_measured_again(self, tmp_path):
+        at_once._write(tmp_path / "new" / "name", 1)
+        assert at_once._read(tmp_path / "new" / "name") == 1
+        assert [path.name for path in (tmp_path / "new").iterdir()] == ["name"]
+        for text, choice in (("0", 0), ("2", None), ("-1", None), ("", None), ('"1"', None), ("[", None)):
+            (tmp_path / "name").write_text(text)
+            assert at_once._read(tmp_path / "name") == choice
+        assert at_once._read(tmp_path / "nothing") is None
+        # A folder that can't be written costs the next process a measurement.
+        at_once._write(tmp_path / "name" / "within", 1)
+
+    def test_what_was_measured_is_kept_in_this_process_where_there_is_no_cache(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(at_once, "_remembered", {})
+        monkeypatch.setattr(devices, "cache_folder", lambda: tmp_path / "xla")
+        monkeypatch.setattr(at_once, "_uses_disk", lambda: False)
+        choices = iter([1, 0])
+        for name, choice in (("one", 1), ("other", 0), ("one", 1), ("other", 0)):
+            assert at_once._kept(name, lambda: next(choices)) == choice
+        assert [*tmp_path.iterdir()] == []
+
+    def test_two_trials_are_measured_and_those_on_several_devices_are_not(self, monkeypatch):
+        monkeypatch.setattr(at_once, "_kept", lambda name, measure: 1)
+        with devices.settings("float32", CPU):
+            recipe = self.recipe(convolving())
+            assert points_at_once(recipe, 2) == 1
+            monkeypatch.setattr(type(recipe.prepared), "num_devices", 2)
+            assert points_at_once(recipe, 2) == 0
 
     def test_what_was_measured_is_kept(self, monkeypatch, tmp_path):
         asked = []

@@ -1,7 +1,9 @@
 """A model's state: it follows the batches, no optimizer touches it, and evaluation sees it."""
 
+from dataclasses import replace
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from flax import linen, nnx
 
 from optbench.optimizers import catalogue
 from optbench.problems.problem import Problem
+from optbench.sweep import model_state
 from optbench.sweep.halving import sweep_halving
 from optbench.sweep.streams import batch_rows
 
@@ -158,6 +161,48 @@ class TestRefusals:
             source="by hand",
         )
         assert train(problem, catalogue()["sgd"], {"learning_rate": [0.1]}, 2).metrics["train_loss"][0, 0, -1] < 1
+
+    @pytest.mark.parametrize(
+        ("params", "name"),
+        [
+            ({"dense": {"kernel": 1.0}}, None),
+            ({"params": {"kernel": 1.0}, "batch_stats": {"mean": 1.0}}, "linen's batch_stats"),
+            ({"model": {"batch_stats": {"mean": 1.0}}}, "linen's batch_stats"),
+            ({"params": {"kernel": 1.0}, "cache": {"index": 1.0}}, "linen's cache"),
+            ({"params": {"kernel": 1.0}, "intermediates": {"x": 1.0}}, "linen's intermediates"),
+            # Names of one's own, without linen's "params" beside them, or within.
+            ({"cache": {"index": 1.0}, "kernel": 1.0}, None),
+            ({"params": {"cache": 1.0}, "kernel": 1.0}, None),
+            ([1.0, {"cache": 2.0}], None),
+            (1.0, None),
+        ],
+        ids=str,
+    )
+    def test_flax_s_names_for_a_state_are_known(self, params, name):
+        assert model_state._named_state(params) == name
+
+    @pytest.mark.parametrize(
+        ("returned", "message"),
+        [((1.0, 2.0, 3.0), "a tuple of 3"), ((1.0,), "a tuple of 1"), ([1.0, 2.0], "list"), (1.0, "float")],
+        ids=str,
+    )
+    def test_what_a_loss_returned_in_place_of_a_pair_is_said(self, returned, message):
+        loss = model_state.stateful_loss(replace(centred(), loss=lambda *given: returned))
+        with pytest.raises(TypeError, match=f"^loss returned {message}; expected"):
+            loss(1.0, (), jax.random.key(0), {"mean": 0.0})
+
+    def test_a_state_keeps_its_kinds_of_numbers(self):
+        old = {"mean": jnp.zeros(2, jnp.float32), "count": jnp.int32(0), "flag": jnp.array(False)}
+        new = {"mean": jnp.ones(2, jnp.bfloat16), "count": jnp.int32(3), "flag": jnp.array(True)}
+        after = model_state._like(new, old)
+        assert {name: (leaf.dtype, leaf.tolist()) for name, leaf in after.items()} == {
+            "mean": (jnp.float32, [1, 1]),
+            "count": (jnp.int32, 3),
+            "flag": (jnp.bool_, True),
+        }
+        for changed in ({"count": jnp.int8(3)}, {"flag": jnp.int32(1)}, {"mean": jnp.ones(2, jnp.int32)}):
+            with pytest.raises(TypeError, match=f"changed the state's {next(iter(changed))} from "):
+                model_state._like(new | changed, old)
 
 
 def within_parameters(kind):

@@ -97,6 +97,24 @@ def test_the_fastest_to_a_target_stays_there_and_has_not_diverged():
     assert best(curves, criterion="gradients_to_target", targets={"train_loss": 4.5})[1] == 2
 
 
+@pytest.mark.parametrize(
+    ("criterion", "higher", "costs"),
+    [
+        # At least 5 is reached after 5, 5 and 10 updates, and after 5, 20 and 20 gradients.
+        *(("steps", {"accuracy"}, [5, 5, 10]), ("gradients", {"accuracy"}, [5, 20, 20])),
+        ("seconds", {"accuracy"}, [5, 20, 20]),
+        # At most 5 from the start on by the first alone: the others leave it.
+        *(("steps", set(), [0, INF, INF]), ("gradients", set(), [0, INF, INF])),
+    ],
+)
+def test_a_target_is_reached_from_below_where_more_is_better(criterion, higher, costs):
+    curves = ends([[1.0, 1.0, 1.0]], validation_accuracy=[[0.0, 0.0, 0.0]])
+    curves = replace(curves, gradient_evaluations=np.array([[[0, 5, 10], [0, 20, 40], [0, 10, 20]]]))
+    curves.metrics["validation_accuracy"][:] = [[[0, 5, 5], [0, 5, 6], [0, 0, 6]]]
+    asked = problem(targets={"validation_accuracy": 5.0}, higher_is_better=frozenset(higher))
+    assert point_scores(curves, f"{criterion}_to_target", asked).tolist() == costs
+
+
 def test_a_cell_is_chosen_by_what_its_problem_has():
     rows, target = {"validation": np.zeros(2)}, {"targets": {"train_loss": 1.0}}
     assert criteria_of((), problem()) == ("train_loss",)
