@@ -106,6 +106,17 @@ def equal_slices(parts: Sequence[Part], view: Slice, work: Work) -> list[Slice]:
     ]
 
 
+def alike(means: Sequence[float], critical: float) -> list[tuple[int, int]]:
+    """Return the groups of mean ranks, in ascending order, within which none is apart: first and last of each.
+
+    A group within another is left out. `critical` is the difference up to which two are not apart.
+    Source: Demsar, Statistical comparisons of classifiers over multiple data sets, 2006, section 3.2.2.
+    """
+    lasts = [sum(other - mean <= critical for other in means[first:]) + first - 1 for first, mean in enumerate(means)]
+    longest = [first for first, last in enumerate(lasts) if last > first and (first == 0 or last > lasts[first - 1])]
+    return [(first, lasts[first]) for first in longest]
+
+
 class RankTest(NamedTuple):
     """The p-value of Friedman's test of the ranks, and Nemenyi's critical difference of two mean ranks."""
 

@@ -57,6 +57,20 @@ def median_intervals(
     return np.concatenate([medians(values)[:, None], np.take_along_axis(candidates, indices, axis=1)], axis=1)
 
 
+def mean_intervals(
+    values: Float[np.ndarray, "series value"], confidence: float = 0.95
+) -> Float[np.ndarray, "series 3"]:
+    """Return the mean of each of many series of one length, and its interval: (mean, low, high); of few their range.
+
+    One value fewer than there are is drawn in each resample: few values, drawn whole, vary too little.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape[1] < FEWEST:
+        return np.stack([values.mean(axis=1), values.min(axis=1), values.max(axis=1)], axis=1)
+    resampled = values[:, _resamples(values.shape[1], 1)].mean(axis=2)
+    return np.array([[mean, *_ends(own, confidence)] for mean, own in zip(values.mean(axis=1), resampled, strict=True)])
+
+
 def median_rank_interval(values: Float[np.ndarray, " sample"], confidence: float = 0.95) -> tuple[float, float, float]:
     """Return the median and its exact interval by binomial ranks: (median, low, high).
 

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from optbench.analyse.ranks import problem_ranks, rank_test
+import numpy as np
+
+from optbench.analyse.ranks import alike, problem_ranks, rank_test
 from optbench.analyse.series import X
 from optbench.analyse.significance import LEVEL
+from optbench.analyse.statistics import FEWEST, mean_intervals
 from optbench.analyse.work import words_of, work_of
 from optbench.figures._colours import look_of
 from optbench.figures._dots import with_intervals
@@ -12,40 +15,41 @@ from optbench.figures._tasks import finished_tasks, seconds_of
 from optbench.figures.captions import make_caption, seed_words, slice_words
 from optbench.figures.figure import Figure, Options, nothing_to_draw
 from optbench.store.run import StoredRun
-from optbench.tables.ranks import ranks
 
 if TYPE_CHECKING:
     from optbench.present.charts.style import Spec
 
 
 def draw(run: StoredRun, options: Options) -> "Spec":
-    """Draw mean ranks with their range, and shade those that can't be told from the first.
+    """Draw mean ranks with their intervals, and bars that join those that can't be told apart.
 
     Raises ValueError if nothing can be ranked.
     """
     from optbench.present.charts.dots import Dot, DotPanel, dots
 
     finished_tasks(run)
-    rows = ranks(run.parts, options.by, seconds_of(run))[1]
-    if not rows:
+    names, ranked = problem_ranks(run.parts, options.by, seconds_of(run))
+    if not ranked.size:
         raise nothing_to_draw(run, "no problem was finished by all optimizers, so there is nothing to rank")
-    means = [Dot(row["optimizer"], row["mean_rank"], float(row["best_rank"]), float(row["worst_rank"])) for row in rows]
-    test = rank_test(problem_ranks(run.parts, options.by, seconds_of(run))[1])
-    first, num = means[0].value, rows[0]["num_problems"]
-    shaded = (first, first + test.critical) if test and test.p <= LEVEL else None
+    intervals = mean_intervals(ranked.T)
+    order = np.argsort(intervals[:, 0], kind="stable").tolist()
+    means = [Dot(names[index], *intervals[index].tolist()) for index in order]
+    test, num = rank_test(ranked), len(ranked)
+    groups = []
+    if test:
+        groups = alike([dot.value for dot in means], test.critical) if test.p <= LEVEL else [(0, len(means) - 1)]
     title = f"ranks over {num} problem{'s' if num > 1 else ''}"
-    return dots([DotPanel(title, "", "mean rank", with_intervals(means), shaded=shaded)], look_of(run, options))
+    return dots([DotPanel(title, "", "mean rank", with_intervals(means), groups=groups)], look_of(run, options))
 
 
 def caption(run: StoredRun, options: Options) -> str:
-    """Say what is ranked, what the lines span, and which test the shade comes from."""
+    """Say what is ranked, what the lines span, and which test the bars come from."""
     return make_caption(
         run,
         f"Mean rank of each tuned optimizer over the problems that all were run on{slice_words(options)}, by the "
-        f"median train loss over {seed_words(run, options)}{_equal_words(run, options)}; lines span its "
-        "best and worst rank. Shaded: Nemenyi's "
-        "critical difference (5 %) from the first, within which ranks can't be told from it; drawn where Friedman's "
-        "test finds that they differ as a whole.",
+        f"median train loss over {seed_words(run, options)}{_equal_words(run, options)}. Lines: its 95 % bootstrap "
+        f"interval over problems (of fewer than {FEWEST}, its best and worst rank). Bars at the right join those that "
+        "can't be told apart, by Nemenyi's critical difference (5 %); all where Friedman's test finds no difference.",
     )
 
 

@@ -20,6 +20,8 @@ WIDE = 600
 SHEET, AROUND = 700, 6.5
 #: Height of a row in sizes of the font: at the most, and where a figure would else be higher than a sheet.
 ROWS = (1.5, 1.15)
+#: Room of a group's bar at the end of an axis, as a share of the rest.
+GROUP = 0.05
 #: Characters of a name that fit into that width.
 LETTERS = 23
 
@@ -44,9 +46,9 @@ class DotPanel:
     x_title: str
     dots: Sequence[Dot]
     log: bool = False
-    #: A range of x with a grey background, such as of values that don't differ from the first.
-    shaded: tuple[float, float] | None = None
     beside: "DotPanel | None" = None
+    #: First and last row of each group that a bar at the right joins.
+    groups: Sequence[tuple[int, int]] = ()
     #: Bars from zero, in place of dots.
     bars: bool = False
 
@@ -97,19 +99,22 @@ def _panel(
     domain = _domain(panel)
     axis = style.value_axis(panel.x_title, panel.log, domain, width)
     x: dict[str, Any] = {"scale": style.scale(panel.log, domain), "axis": axis}
-    y = alt.Y("label:N", sort=list(names.values()), axis=_names_axis(look) if has_names else None)
+    rows_scale = alt.Scale(domain=list(names.values()))
+    y = alt.Y("label:N", sort=list(names.values()), scale=rows_scale, axis=_names_axis(look) if has_names else None)
     rows = [_row(dot, names[dot.name], panel.log, domain) | {"colour": look.colour(dot.name)} for dot in panel.dots]
     base = data.chart(rows)
     # Bars lie below their intervals, dots above.
     intervals = _intervals(base, x, y)
     marks = [_bars(base, x, y, domain), intervals] if panel.bars else [intervals, _dots(base, x, y, look)]
     frame = frame.properties(width=round(width, 1), height=alt.Step(round(step, 2)))
-    return layered(frame, [*_shade(panel, data, x), *marks, _misses(base, x, y, look)])
+    return layered(frame, [*_groups(panel, data, x, y), *marks, _misses(base, x, y, look)])
 
 
 def _names_axis(look: Look) -> alt.Axis:
     room = NAMES * look.font - 4
-    return alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
+    return alt.Axis(
+        title=None, minExtent=room, maxExtent=room, labelLimit=room, labelOverlap=False, ticks=False, grid=True
+    )
 
 
 def _colour() -> alt.Color:
@@ -144,21 +149,26 @@ def _bars(base: alt.Chart, x: Any, y: alt.Y, domain: Sequence[float]) -> alt.Cha
     return bars.encode(**ends, y=y, color=_colour(), tooltip=_tips())
 
 
-def _shade(panel: DotPanel, data: Data, x: Any) -> list[alt.Chart]:
-    if panel.shaded is None:
+def _groups(panel: DotPanel, data: Data, x: Any, y: alt.Y) -> list[alt.Chart]:
+    """Return the bars that join the rows of each group, side by side in the room that the axis has at its end."""
+    if not panel.groups:
         return []
-    rows: list[dict[str, Any]] = [dict(zip(("from", "to"), panel.shaded, strict=True))]
-    mark = data.chart(rows).mark_rect(color="#dddddd", opacity=0.7)
-    return [mark.encode(x=alt.X("from:Q", **x), x2=alt.X2("to"))]
+    labels, (low, high) = y["sort"], _domain(panel)
+    room = GROUP * (high - low) / (1 + GROUP * len(panel.groups))
+    rows = [
+        {"group": style.plain(high - (place + 0.6) * room), "label": labels[first], "last": labels[last]}
+        for place, (first, last) in enumerate(panel.groups)
+    ]
+    bars = data.chart(rows).mark_rule(color=style.INK, strokeWidth=2.2)
+    return [bars.encode(x=alt.X("group:Q", **x), y=y, y2=alt.Y2("last"))]
 
 
 def _domain(panel: DotPanel) -> tuple[float, float]:
     values = [value for dot in panel.dots for value in (dot.value, dot.low, dot.high) if math.isfinite(value)]
     values += [0.0] if panel.bars else []
-    values += panel.shaded or ()
     has_misses = any(math.isinf(value) for dot in panel.dots for value in (dot.value, dot.high))
     low, high = ends(values, panel.log, 0.04, 0.14 if has_misses else 0.04)
-    return (0.0, high) if panel.bars else (low, high)
+    return (0.0 if panel.bars else low), high + GROUP * len(panel.groups) * (high - low)
 
 
 def _row(dot: Dot, label: str, log: bool, domain: Sequence[float]) -> dict[str, Any]:

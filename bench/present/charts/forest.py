@@ -73,7 +73,9 @@ def _panel(panel: ForestPanel, full: float, letters: int, verdicts: Sequence[str
         "scale": style.scale(log, domain),
         "axis": style.value_axis(panel.x_title, log, domain, width),
     }
-    axis = alt.Axis(title=None, minExtent=room, maxExtent=room, labelLimit=room, ticks=False, grid=True)
+    axis = alt.Axis(
+        title=None, minExtent=room, maxExtent=room, labelLimit=room, labelOverlap=False, ticks=False, grid=True
+    )
     y = alt.Y("label:N", sort=[names[row.label] for row in every], axis=axis)
     rows = [_row(row, names[row.label], domain) for row in panel.rows]
     base = data.chart(rows)

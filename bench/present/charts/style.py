@@ -232,7 +232,7 @@ def config(look: Look) -> alt.Config:
     room: dict[str, Any] = {"rowPadding": 1, "columnPadding": 6, "offset": 6, "padding": 0}
     bold: dict[str, Any] = {"fontSize": font + 0.5, "fontWeight": "bold", "anchor": "start", "offset": 4, "color": INK}
     return alt.Config(
-        font="Helvetica, Arial, DejaVu Sans, sans-serif",
+        font="Helvetica, Arial, sans-serif",
         padding=4,
         background="white",
         axis=alt.AxisConfig(**text, **grid, **apart, titlePadding=2, labelPadding=3, labelColor=INK, titleColor=INK),

@@ -22,6 +22,7 @@ from optbench.analyse.statistics import (
     interval_words,
     iqm,
     iqm_interval,
+    mean_intervals,
     median,
     median_interval,
     median_intervals,
@@ -367,3 +368,14 @@ def test_every_side_of_every_problem_is_resampled_by_itself(monkeypatch):
     sides = [np.arange(3.0)] * 4
     probability_of_improvement(sides, sides)
     assert len({*streams}) == len(streams) == 8
+
+
+def test_intervals_of_means_hold_the_truth_about_as_often_as_they_say():
+    samples = np.random.default_rng(0).normal(3.0, 1.0, size=(400, 10))
+    means = mean_intervals(samples)
+    assert means[:, 0] == pytest.approx(samples.mean(axis=1))
+    assert 0.88 < np.mean((means[:, 1] <= 3.0) & (means[:, 2] >= 3.0)) < 0.99
+
+
+def test_of_few_means_the_range_is_returned():
+    assert mean_intervals(np.array([[1.0, 2.0, 6.0]])).tolist() == [[3.0, 1.0, 6.0]]

@@ -189,7 +189,7 @@ def test_names_are_text(name, interactive):
 def test_what_is_put_together_is_vega_lite(look):
     """Parts are checked when they are made, but not what they are put together to."""
     line = Line("sgd", [0, 1], [2.0, 1.0], [1.0, 0.5], [3.0, 1.5])
-    dot = DotPanel("t", "s", "x", [Dot("sgd", 1.0, 0.5, 2.0), Dot("adam", inf)], shaded=(1.0, 2.0))
+    dot = DotPanel("t", "s", "x", [Dot("sgd", 1.0, 0.5, 2.0), Dot("adam", inf)], groups=[(0, 1)])
     cells = [Cell(1, 1, 2, best=True), Cell(2, 1, inf)]
     for figure in (
         lines([panel(line, marks=(Mark("sgd", 1.0, inf, "lost"),), points=[line], step=True, dotted=True)] * 2, look),
@@ -217,6 +217,22 @@ def test_diverged_cells_and_the_best_are_marked():
         "0.101",
         "0.104",
     ]
+
+
+def test_a_bar_joins_the_rows_of_each_group_beside_their_intervals():
+    found = [Dot(name, value, value - 0.5, value + 0.5) for value, name in enumerate("dbca")]
+    spec = dots([DotPanel("t", "s", "x", found, groups=[(0, 1), (1, 3)])], LOOK)
+    bars = drawn(spec, "group")
+    assert [(bar["label"], bar["last"]) for bar in bars] == [("d", "b"), ("b", "a")]
+    assert 3.5 < bars[1]["group"] < bars[0]["group"]
+    # The bars leave the rows in their order.
+    assert [text for text in texts(to_svg(spec, 241)) if text in "abcd"] == [*"dbca"]
+
+
+def test_every_name_of_close_rows_is_written():
+    found = [Dot(f"o{place}", 1.0 + place) for place in range(10)]
+    svg = to_svg(dots([DotPanel("t", "s", "x", found)] * 6, LOOK), 241)
+    assert sum(text in {dot.name for dot in found} for text in texts(svg)) == 60
 
 
 def test_figures_of_dots_fit_a_sheet_of_paper():

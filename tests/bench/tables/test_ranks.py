@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.ranks import problem_ranks
+from optbench.analyse.ranks import alike, problem_ranks
 from optbench.tables.ranks import COLUMNS, notes, ranks
 
 INF = math.inf
@@ -183,3 +183,16 @@ class TestTests:
         found = parts(ends)
         assert not any(row["behind_the_best"] for row in ranks(found, Slice())[1])
         assert "no significance test" in told(found)
+
+
+@pytest.mark.parametrize(
+    ("means", "groups"),
+    [
+        ([1.0, 2.0, 3.0, 7.0], [(0, 1), (1, 2)]),
+        ([1.0, 1.5, 2.0, 2.5], [(0, 2), (1, 3)]),
+        ([1.0, 1.0, 1.0], [(0, 2)]),
+        ([1.0, 3.0, 5.0], []),
+    ],
+)
+def test_groups_join_all_that_lie_within_the_difference_and_none_lies_in_another(means, groups):
+    assert alike(means, 1.0) == groups
