@@ -8,6 +8,7 @@ from optbench.history.check import RECENT, Checked
 from optbench.history.entries import History
 from optbench.history.tables import count_verdicts, name_entry, notes_of, torn_notes
 from optbench.present.formats import format_table
+from optbench.present.plain import wrapped
 from optbench.present.table import Table
 
 COLUMNS = ("problem", "optimizer", "batch_size", "measure", "before", "now", "ratio", "ratio_low", "ratio_high")
@@ -44,6 +45,7 @@ def verdict(history: History, checked: Checked, format: str, width: int | None =
     ]
     body = [_section(table, format, width) for table in shown]
     notes = [*((*notes_of(checked.rows), HINT) if shown else ()), *torn_notes(history)]
+    head, notes = ([wrapped(text, width) if format == "plain" else text for text in texts] for texts in (head, notes))
     return "\n\n".join([*head, *body, *notes])
 
 

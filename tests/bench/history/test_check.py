@@ -6,6 +6,7 @@ import pytest
 from optbench.errors import StoreError
 from optbench.history.changes import Margins
 from optbench.history.check import check
+from optbench.history.verdict import verdict
 
 ROWS = [("quadratic", "adamw"), ("quadratic", "muon"), ("mlp", "adamw"), ("mlp", "muon")]
 
@@ -133,3 +134,10 @@ def test_a_change_of_level_of_late_is_told(keep, rows_of):
         ("step_seconds", history.entries[12].id),
     }
     assert all(ratio == pytest.approx(1.3, rel=0.05) for _, _, ratio in shifts)
+
+
+def test_a_verdict_for_a_terminal_fits_it_and_a_comment_is_not_broken(keep, quality):
+    history = keep(*[[quality([0.1] * 3)]] * 5, [quality([0.2] * 3)])
+    checked = check(history, None, 10, Margins())
+    assert max(map(len, verdict(history, checked, "plain", 80).splitlines())) <= 80
+    assert "beyond the noise, which is how far repeated entries" in verdict(history, checked, "github", 80)
