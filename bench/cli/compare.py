@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from optbench.cli.options import Count, ResultsFolder, Text, View
+from optbench.cli.options import Count, ResultsFolder, Text, View, Wide
 from optbench.cli.output import text
+from optbench.cli.output import width as line_width
 from optbench.cli.plot import points
 from optbench.present.formats import Format
 
@@ -28,6 +29,8 @@ def compare(
     margin: Annotated[float, Parameter(allow_leading_hyphen=True)] = 0.05,
     anyway: Annotated[bool, Parameter(negative=())] = False,
     fail_if_worse: Annotated[bool, Parameter(negative=())] = False,
+    columns: str | None = None,
+    wide: Wide = False,
     format: Format = "plain",
     json: Annotated[bool, Parameter(negative=())] = False,
     output: Path | None = None,
@@ -53,6 +56,8 @@ def compare(
         Compare what has different budgets, precisions or machines, and say what differs.
     fail_if_worse
         Exit with 1 where the first is worse on any problem.
+    columns
+        Comma list of columns of the first table to show.
     format
         How to render the tables.
     json
@@ -73,7 +78,7 @@ def compare(
     size = points(width)
     rules = Rules(metric, Slice(**view.words()), budget, margin)
     compared = compare_optimizers(optimizers, rules, results=results, runner=partial(_run, results), anyway=anyway)
-    print(_shown(compared, "json" if json else format))
+    print(_shown(compared, "json" if json else format, columns, wide))
     if output is not None:
         # Beside the tables, so that what reads these reads nothing else.
         print(_draw(compared, margin, output, size), file=sys.stdout if _is_text(json, format) else sys.stderr)
@@ -101,11 +106,16 @@ def _draw(compared: "ComparisonTables", margin: float, output: Path, width: floa
     return "\n" + plot_forest(compared.rows, margin, output, width)
 
 
-def _shown(compared: "ComparisonTables", format: str) -> str:
+def _shown(compared: "ComparisonTables", format: str, columns: str | None, wide: bool) -> str:
     from optbench.cli.explain import with_hint
+    from optbench.present.plain import wrapped
+    from optbench.present.table import select
 
-    tables = [text(table, format) for table in (compared.per_problem, with_hint(compared.overall))]
+    names = [name.strip() for name in columns.split(",")] if columns else None
+    per_problem = select(compared.per_problem, names)
+    tables = [text(table, format, wide) for table in (per_problem, with_hint(compared.overall))]
     if format == "json":
         return f'{{"problems": {tables[0]},\n"overall": {tables[1]}}}'
-    sentences = "\n".join(compared.sentences)
+    limit = line_width(wide) if format == "plain" else None
+    sentences = "\n".join(wrapped(sentence, limit) for sentence in compared.sentences)
     return "\n\n".join([*tables, sentences] if format in ("plain", "github") else tables)

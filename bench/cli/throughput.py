@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from optbench.cli.options import Options, Text, whole
+from optbench.cli.options import Options, Text, Wide, whole
 from optbench.cli.output import show
 from optbench.cli.progress import prints_aside, say
 from optbench.present.formats import Format
@@ -19,6 +19,7 @@ def throughput(
     update_only: Annotated[bool, Parameter(negative=())] = False,
     parameters: Text = None,
     shape: str | None = None,
+    wide: Wide = False,
     format: Format = "plain",
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
@@ -66,6 +67,6 @@ def throughput(
         where_kept = {"results": options.results, "name": options.name}
         with prints_aside():
             table = time_cells.throughput(suite, **where_kept, **effort, **shared, **options.overrides())
-    show(with_hint(table), "json" if json else format)
+    show(with_hint(table), "json" if json else format, wide)
     measured = "update_seconds" if update_only else "step_seconds"
     return 1 if any(row[measured] is None for row in table.to_records()) else 0

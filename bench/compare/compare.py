@@ -229,6 +229,7 @@ def _tables(
             *(TIME_NOTES if rules.metric == "time_to_target" else []),
             *notes,
         ),
+        important=("problem", "optimizer", "reference", "batch_size", "verdict", "difference", "value", "p_value"),
     )
     overall = Table(
         "over all problems",
@@ -240,6 +241,7 @@ def _tables(
             "speedup: how many times fewer gradient evaluations to the target, on the speedup_on problems where both "
             "reach it; tie: equal or undecided",
         ),
+        important=("optimizer", "reference", "win", "tie", "loss", "improvement", "speedup", "score"),
     )
     sentences = tuple(comparison.sentence for comparison in comparisons)
     worse = any(row["verdict"] == "worse" for row in rows)

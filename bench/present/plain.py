@@ -15,6 +15,10 @@ GROUPS = ("problem", "batch_size")
 #: A column of prose is broken into lines of at least so many characters before any column is left out.
 NARROWEST = 24
 GAP = 2
+#: Where not even so many of the most important columns fit with their intervals, numbers stand without them.
+MOST_IMPORTANT = 5
+#: Stands in a blank row, of which tabulate would make no line.
+BLANK = "\0"
 #: A heading of more characters may take three lines.
 LONG_HEADING = 16
 
@@ -29,10 +33,16 @@ def format_plain(table: Table, width: int | None) -> str:
     names, shared = _split(folded)
     names = sorted(names, key=lambda name: name not in GROUPS)
     widths, left_out = _fitting(names, folded, table.important, width)
+    bare = {*table.important[:MOST_IMPORTANT]} & {*left_out}
+    if bare and any(name in folded.intervals for name in widths):
+        folded = fold(table, intervals=False)
+        widths, left_out = _fitting(names, folded, table.important, width)
+    else:
+        bare = False
     rows = [list(cells) for cells in zip(*map(folded.column, widths), strict=True)]
     head = [_broken(name, widths[name]) for name in widths]
     body = tabulated(head, _grouped(rows, list(widths)), "simple", align(rows), list(widths.values()))
-    notes = [*_left_out_note(left_out), *table.notes]
+    notes = [*_left_out_note(left_out, bool(bare)), *table.notes]
     parts = (clean(table.title), _shared_line(shared), body, "\n".join(wrapped(clean(note), width) for note in notes))
     return "\n\n".join(wrapped(text, width) if text in parts[:2] else text for text in parts if text)
 
@@ -60,9 +70,9 @@ def _shared_line(shared: Mapping[str, str]) -> str:
     return f"in all rows: {listed}" if shared else ""
 
 
-def _left_out_note(names: Sequence[str]) -> list[str]:
-    listed = ", ".join(names)
-    return [f"not shown for want of width: {listed} (--wide shows all, --columns chooses)"] if names else []
+def _left_out_note(names: Sequence[str], bare: bool) -> list[str]:
+    listed = ", ".join([*(["intervals"] if bare else []), *names])
+    return [f"not shown for want of width: {listed} (--wide shows all, --columns chooses)"] if listed else []
 
 
 def _fitting(
@@ -118,7 +128,7 @@ def _grouped(rows: list[list[str]], names: Sequence[str]) -> list[list[str]]:
         return rows
     spaced: list[list[str]] = []
     for members in groups:
-        spaced += [[""] * len(names)] if spaced else []
+        spaced += [[BLANK, *[""] * (len(names) - 1)]] if spaced else []
         rest = [["" if index in heads else cell for index, cell in enumerate(row)] for row in members[1:]]
         spaced += [members[0], *rest]
     return spaced
@@ -165,7 +175,7 @@ def tabulated(
         return _lay_many(rows, alignments, lay_out)
     if rows and widths:
         rows = [["\n".join(_lines(cell, width)) for cell, width in zip(row, widths, strict=True)] for row in rows]
-    return "\n".join(map(str.rstrip, str(lay_out(rows)).splitlines()))
+    return "\n".join(line.replace(BLANK, " ").rstrip() for line in str(lay_out(rows)).splitlines())
 
 
 def _lines(text: str, width: int) -> list[str]:

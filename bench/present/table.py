@@ -115,16 +115,17 @@ class Folded(NamedTuple):
         return [cells[index] for cells in self.cells]
 
 
-def fold(table: Table) -> Folded:
-    """Return a table's texts, with intervals folded into their column and empty columns left out."""
+def fold(table: Table, intervals: bool = True) -> Folded:
+    """Return a table's texts, with or without intervals folded into their column, and empty columns left out."""
     rows = list(records(table))
     names = set(table.columns) - set(table.unshown)
-    intervals = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
-    hidden = {f"{name}_{end}" for name in intervals for end in ("low", "high")}
+    with_ends = {name for name in names if {f"{name}_low", f"{name}_high"} <= names}
+    hidden = {f"{name}_{end}" for name in with_ends for end in ("low", "high")}
     hidden |= {name for name in names if rows and all(row[name] is None or row[name] == "" for row in rows)}
     columns = [name for name in table.columns if name in names - hidden]
-    texts = {name: _texts(rows, name, name in intervals) for name in columns}
-    return Folded(columns, [[texts[name][index] for name in columns] for index in range(len(rows))], rows, intervals)
+    shown = with_ends if intervals else set[str]()
+    texts = {name: _texts(rows, name, name in shown) for name in columns}
+    return Folded(columns, [[texts[name][index] for name in columns] for index in range(len(rows))], rows, shown)
 
 
 def _texts(rows: Sequence[Mapping[str, Any]], name: str, has_interval: bool) -> list[str]:

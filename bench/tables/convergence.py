@@ -203,20 +203,12 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     source = fresh if seeds else "the selection seeds, for want of report seeds"
     intervals = interval_words(seeds or _selection_seeds(run))
     own = any(part.record.studies > 1 for part in run.parts)
-    settings = (
-        "each tuned anew, with learning rates and selection seeds of its own" if own else "at the settings chosen"
-    )
-    lines = [
-        f"medians over {source}, {settings}, with {intervals}; learning_rate and what follows it: chosen "
-        f"over all of them; {dtype} on {device}",
-        "select_by: what settings were chosen by, where a point counts by its unlucky seeds; selected: that value when "
-        "they were, whose own luck is gone from what is reported",
-        "at_edge: hyperparameters of which the winner lies at an end of its grid, where a wider one may beat it; inf: "
-        "most seeds diverged, or missed the target",
-        REACHED,
-        "gradients_to_target: evaluations, of which lbfgs and sam take several a step; examples_to_target: those times "
-        "the examples of each",
-    ]
+    settings = "each tuned anew" if own else "at the settings chosen"
+    lines = [f"medians over {source}, {settings}, with {intervals}; {dtype} on {device}"]
+    if own:
+        lines.append("hyperparameters: the choice over all seeds, of which each has its own")
+    if any(row["steps_to_target"] is not None for row in rows):
+        lines.append(REACHED)
     lines += lucky(rows)
     if len({row["batch_size"] for row in rows}) > 1:
         lines.append(
