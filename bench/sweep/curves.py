@@ -77,12 +77,12 @@ def curves_of(recipe: Recipe, pieces: Pieces, stopped_at: Int[np.ndarray, " poin
     """Make curves of all records of all points."""
     steps, step = recipe.steps, steps_at_records(recipe)
     diverged_at = pieces.diverged_at
-    never = np.where(diverged_at < 0, steps + 1, diverged_at)[..., None]
+    last = np.where(diverged_at < 0, np.inf, diverged_at)[..., None]
     measured = np.moveaxis(pieces.measured, 0, -1).astype(np.float64)
     # A frozen trial keeps the parameters that gave a loss which is not finite: what they score means nothing.
-    measured = np.where(step >= never, np.nan, measured)
+    measured = np.where(step >= last, np.nan, measured)
     losses = np.moveaxis(pieces.losses[:steps], 0, -1).astype(np.float64)
-    losses = np.where(np.arange(steps) >= never, np.nan, losses)
+    losses = np.where(np.arange(steps) >= last, np.nan, losses)
     evaluations = np.moveaxis(pieces.gradient_evaluations, 0, -1)
     sums = np.add.reduceat(losses, step[:-1], axis=-1) / np.diff(step)
     return Curves(

@@ -3,9 +3,11 @@
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+import optbench
 from optbench.errors import StoreError
 from optbench.store import runs
 from optbench.store.runs import list_runs, now, remove_stale, write_json
@@ -50,6 +52,30 @@ def test_a_folder_of_a_run_is_made_once_and_written_again(tmp_path):
         write_json(tmp_path, tmp_path / "key.json", {"value": float("nan")})
     with pytest.raises(StoreError, match="the run's folder is gone"):
         write_json(tmp_path / "gone", tmp_path / "gone" / "timings" / "key.json", {})
+
+
+def test_a_folder_that_is_there_is_not_called_gone(tmp_path):
+    """What is missing is something else, such as a temporary file that somebody took away."""
+
+    def write(file):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with pytest.raises(StoreError, match=r"^can't write \S+key: No such file or directory$"):
+        runs.write_run_file(tmp_path, tmp_path / "parts" / "key", write)
+
+
+def test_the_newest_eight_are_named_where_one_is_not_found(tmp_path):
+    for number in range(10):
+        (tmp_path / f"r{number}").mkdir()
+        (tmp_path / f"r{number}" / "manifest.json").write_text("{}")
+        os.utime(tmp_path / f"r{number}" / "manifest.json", (1e9 + number, 1e9 + number))
+    with pytest.raises(StoreError, match=r"; there are: r9, r8, r7, r6, r5, r4, r3, r2$"):
+        runs.find_run(tmp_path, "other")
+
+
+def test_runs_that_come_with_it_lie_beside_its_code_or_in_a_checkout():
+    package = Path(optbench.__file__).parent
+    assert {*runs.REFERENCES} == {package.parent / "results", package}
 
 
 def test_runs_of_one_moment_are_all_listed(tmp_path):
