@@ -34,6 +34,10 @@ class Run:
 
     stored: StoredRun
 
+    def _repr_html_(self) -> str:
+        """Return the answer as a notebook shows it."""
+        return self.answer()._repr_html_()
+
     @property
     def folder(self) -> Path:
         """Return the run's folder."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from optbench.cli.options import Count, ResultsFolder, Text, View, Wide
-from optbench.cli.output import text
+from optbench.cli.output import show_text, text
 from optbench.cli.output import width as line_width
 from optbench.cli.plot import points
 from optbench.present.formats import Format
@@ -78,7 +78,7 @@ def compare(
     size = points(width)
     rules = Rules(metric, Slice(**view.words()), budget, margin)
     compared = compare_optimizers(optimizers, rules, results=results, runner=partial(_run, results), anyway=anyway)
-    print(_shown(compared, "json" if json else format, columns, wide))
+    show_text(_shown(compared, "json" if json else format, columns, wide))
     if output is not None:
         # Beside the tables, so that what reads these reads nothing else.
         print(_draw(compared, margin, output, size), file=sys.stdout if _is_text(json, format) else sys.stderr)

@@ -9,6 +9,12 @@ if TYPE_CHECKING:
 
 #: Characters of a line where no terminal says how many it has.
 WIDTH = 100
+#: What stands out on a terminal -> how.
+STYLES = {
+    r"\bbetter\b|\bok\b": "green",
+    r"\bworse\b|\bdiverged\b|\bfailed\b|\binf\b": "red",
+    r"\bundecided\b|\bnever\b|\(edge[^)]*\)": "yellow",
+}
 
 
 def width(wide: bool = False) -> int | None:
@@ -24,10 +30,30 @@ def text(table: "Table", format: str = "plain", wide: bool = False) -> str:
 
 
 def show(table: "Table", format: str = "plain", wide: bool = False) -> None:
-    """Print a table; CSV and JSON row by row, so that not all rows are in memory."""
+    """Print a table, on a terminal in colour; CSV and JSON row by row, so that not all rows are in memory."""
     from optbench.present.formats import write_table
 
-    write_table(table, format, sys.stdout, width(wide))
+    if format == "plain":
+        show_text(text(table, format, wide), bold_first=bool(table.title))
+    else:
+        write_table(table, format, sys.stdout)
+
+
+def show_text(shown: str, bold_first: bool = False) -> None:
+    """Print a text; on a terminal with verdicts in colour, and its first line in bold where that is a title."""
+    if not sys.stdout.isatty():
+        print(shown)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    styled = Text(shown)
+    for pattern, style in STYLES.items():
+        styled.highlight_regex(pattern, style)
+    if bold_first:
+        styled.stylize("bold", 0, (shown + "\n").index("\n"))
+    # Lines are broken already, and rich leaves colours out where NO_COLOR or a dumb terminal asks for it.
+    Console().print(styled, soft_wrap=True, highlight=False)
 
 
 def say_wrapped(text: str) -> None:

@@ -58,9 +58,11 @@ def run(
     if dry_run:
         return _dry_run(cluster)
     from optbench.cli.progress import Reporter, say, say_trace
-    from optbench.runner import run as runs
 
     with Reporter() as reporter:
+        # Only now, since it loads jax: the bar is there at once.
+        from optbench.runner import run as runs
+
         done = runs.run(
             suite,
             devices=devices,

@@ -30,6 +30,18 @@ class Table:
     #: Columns by importance: where not all fit, others are left out first, and then the last of these.
     important: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the table as a terminal shows it, every column whole."""
+        from optbench.present.formats import format_table
+
+        return format_table(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table as a notebook shows it."""
+        from optbench.present.formats import format_table
+
+        return format_table(self, "html")
+
     def to_records(self) -> list[dict[str, Any]]:
         """Return one dict a row, with exactly the table's columns."""
         return list(records(self))
