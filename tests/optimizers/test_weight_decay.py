@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from optbench.optimizers import Optimizer, catalogue, decoupled
+from optbench.optimizers import Optimizer, catalogue, decoupled, weight_decay
 
 ENTRIES = catalogue()
 RATE, DECAY, STEPS = 0.5, 0.2, 4
@@ -187,3 +187,25 @@ def test_updates_see_only_what_the_entry_needs():
     optimizer = replace(ENTRIES["sgd"], build=build, needs=frozenset({"value"}))
     decoupled(optimizer)(0.1).update(jnp.zeros(1), (), jnp.zeros(1), value=1.0, obj_fn=None)
     assert seen == {"value": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("gradients", "updates", "frozen", "moved"),
+    [
+        # What has an update is moved, and what has none although it has a gradient is not.
+        ([1, 1], [1, 0], set(), [True, False]),
+        # At rest, beside one that moves, and where all are.
+        *(([1, 0], [1, 0], set(), [True, True]), ([0, 0], [0, 0], set(), [True, True])),
+        # A step that accumulates moves none, not even one that has no gradient in it.
+        *(([1, 1], [0, 0], set(), [False, False]), ([1, 0], [0, 0], set(), [False, False])),
+        # What is frozen is so whatever its gradient is.
+        *(([1, 1], [1, 1], {0}, [False, True]), ([0, 0], [0, 0], {1}, [True, False])),
+        # An update without a gradient, of momentum.
+        ([0, 1], [1, 1], set(), [True, True]),
+    ],
+    ids=str,
+)
+def test_what_a_step_moves(gradients, updates, frozen, moved):
+    """Of each leaf one element tells."""
+    leaves = [[jnp.array([0.0, float(value)]) for value in values] for values in (gradients, updates)]
+    assert [bool(one) for one in weight_decay._moves(*leaves, frozenset(frozen))] == moved

@@ -9,7 +9,7 @@ import pytest
 import optbench
 from optbench.errors import StoreError
 from optbench.store import trials
-from optbench.store.locations import children, locate, read_bytes, replace
+from optbench.store.locations import as_store_error, children, locate, read_bytes, replace, write_file
 from optbench.store.manifest import read_manifest, write_manifest
 from optbench.store.parts import write_part
 from optbench.store.runs import check_writable, list_runs
@@ -23,6 +23,40 @@ def test_a_path_is_a_path(tmp_path):
     assert locate("results/x") == locate(Path("results/x")) == Path("results/x")
     assert locate(f"file://{tmp_path}") == tmp_path
     assert isinstance(locate(f"file://{tmp_path}"), Path)
+
+
+def test_a_tilde_is_the_user_s_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert locate("~/results") == locate(Path("~/results")) == Path("/home/somebody/results")
+    assert locate(f"local://{Path('/results')}") == Path("/results")
+
+
+def test_a_folder_is_made_with_those_above_it_and_once(tmp_path):
+    for _ in "ab":
+        write_file(tmp_path / "a" / "b" / "file", b"content")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"content"
+    assert children(tmp_path / "a") == [tmp_path / "a" / "b"]
+    (tmp_path / "a" / "0").mkdir()
+    assert [path.name for path in children(tmp_path / "a")] == ["0", "b"]
+    assert children(tmp_path / "a" / "b" / "file") == children(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "raised"),
+    [
+        (Path("there"), OSError(13, "Permission denied"), (StoreError, "can't write there: Permission denied")),
+        # A mistake of our own on a disk stays one; what speaks to object storage raises what it likes.
+        (Path("there"), ZeroDivisionError("boom"), (ZeroDivisionError, "boom")),
+        ("s3://there", ZeroDivisionError("boom"), (StoreError, "can't write s3://there: boom")),
+        (Path("there"), StoreError("as it is"), (StoreError, "as it is")),
+        ("s3://there", StoreError("as it is"), (StoreError, "as it is")),
+    ],
+    ids=str,
+)
+def test_a_fault_is_said_with_its_place(place, fault, raised):
+    with pytest.raises(raised[0]) as caught, as_store_error("write", place):
+        raise fault
+    assert (type(caught.value), str(caught.value)) == raised
 
 
 @pytest.mark.parametrize(
