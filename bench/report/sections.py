@@ -32,6 +32,7 @@ class ReportSection(NamedTuple):
 
 #: In their order. A title that only an entry names is a section after these.
 SECTIONS = (
+    ReportSection("Which optimizer is best", over_problems=True),
     ReportSection("Results"),
     ReportSection("Over all problems", over_problems=True),
     ReportSection("Targets"),

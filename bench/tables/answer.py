@@ -100,7 +100,7 @@ TABLE = TableKind(
     answer,
     notes,
     shared_notes=report_notes,
-    section="Results",
+    section="Which optimizer is best",
     open_in_report=True,
     hidden_columns=lambda columns: ["num_tasks"],
     important=("optimizer", "among_best", "distance", "solved", "sgd_ratio", "at_edge", "group", "mean_rank"),

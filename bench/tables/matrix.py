@@ -81,4 +81,11 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     return [f"{common}{f' ({rest})' if rest else ''} over the best one's; {AMONG_BEST}: among the best"]
 
 
-TABLE = TableKind("how far from the best of each problem", matrix, notes, shared_notes=report_notes, section="Results")
+TABLE = TableKind(
+    "how far from the best of each problem",
+    matrix,
+    notes,
+    shared_notes=report_notes,
+    section="Which optimizer is best",
+    open_in_report=True,
+)

@@ -189,7 +189,7 @@ def test_a_report_of_them_leaves_out_what_is_not_kept(reference):
     from optbench.report.report import report
 
     page = report([load(reference)], reference / "report.html")
-    assert "1 of 2 cells finished, 1 missing, the trials of the grids are not kept" in page
+    assert "1 of 2 cells finished, 1 missing, no selection trials are stored" in page
     assert "Every trial" not in page
 
 
