@@ -169,7 +169,9 @@ def _failures(run: StoredRun, brief: bool = False) -> str:
         num_diverged, tried = diverged(run)
         share = f"{num_diverged} of {tried} trials of the grids" if num_diverged else f"none of {tried} trials"
         edges = [part.record.optimizer for part in finished if part.results.edges]
-        counts += [] if brief and not num_diverged else [f"{share} diverged" if tried else "no selection trials are stored"]
+        counts += (
+            [] if brief and not num_diverged else [f"{share} diverged" if tried else "no selection trials are stored"]
+        )
         counts += [] if brief and not edges else [_edges(edges)]
     return f"{', '.join(counts[:-1])}, and {counts[-1]}." if len(counts) > 1 else f"{counts[0]}."
 
