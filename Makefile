@@ -1,9 +1,10 @@
-# Two commands: `make bench` (the main job) and `make test` (checks and tests). Both build .venv first. `make faults` injects faults.
+# Two commands: `make bench` (the main job) and `make test` (checks and tests). Both build .venv first. `make faults` injects faults,
+# `make docs` builds the site of the documentation.
 PYTHON ?= python3
 BIN := .venv/bin
 SUITE ?= quick
 
-.PHONY: bench test check browser faults benchmarks lock clean
+.PHONY: bench test check browser faults docs benchmarks lock clean
 # Debian's packages come while Python's do.
 MAKEFLAGS += --jobs=2
 
@@ -22,6 +23,10 @@ browser:
 faults: .venv/installed
 	scripts/test -m faults
 
+docs: .venv/docs
+	$(BIN)/sphinx-build -q -W --keep-going -c docs . build/docs
+	@echo build/docs/docs/index.html
+
 benchmarks: .venv/installed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=results/benchmarks.json -s
 	$(BIN)/optbench history import results/benchmarks.json
@@ -38,4 +43,8 @@ clean:
 	@# Not compiled: most of what comes along is never imported, and the rest is compiled when it is.
 	$(BIN)/python -m pip install --quiet --require-hashes --no-compile -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $@
