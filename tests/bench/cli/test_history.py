@@ -144,7 +144,9 @@ def test_an_unwritable_place_is_one_line(optbench, handmade, tmp_path):
 
 def test_the_page_on_continuous_integration_holds_the_workflow_of_this_project():
     root = Path(__file__).parents[3]
-    assert (root / ".github" / "workflows" / "benchmarks.yml").read_text() in (root / "docs" / "continuous_integration.md").read_text()
+    assert (root / ".github" / "workflows" / "benchmarks.yml").read_text() in (
+        root / "docs" / "continuous_integration.md"
+    ).read_text()
 
 
 def test_checking_draws_nothing(several):
