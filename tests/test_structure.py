@@ -50,7 +50,6 @@ SWEEP_MAY = (
     "optbench.sweep",
     "optbench.errors",
     "optbench.problems.problem",
-    "optbench.optimizers.data_flow",
     "optbench.optimizers.optimizer",
     "optbench.optimizers.state_types",
     "optbench.optimizers.weight_decay",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from optbench.cli.options import Count, ResultsFolder
-from optbench.cli.output import text
+from optbench.cli.output import text, width
 
 if TYPE_CHECKING:
     from optbench.runner.recommend.recommendation import Recommendation, Settings
@@ -77,6 +77,7 @@ def recommend(
 
 
 def _text(recommendation: "Recommendation") -> str:
+    from optbench.present.plain import wrapped
 
     best, other = recommendation.best, recommendation.runner_up
     lines = [f"{recommendation.problem}: {_settings(best)}", f"  {_value(recommendation.metric, best)}"]
@@ -84,6 +85,8 @@ def _text(recommendation: "Recommendation") -> str:
     if other is not None:
         lines += ["", f"runner-up: {_settings(other)}", f"  {_value(recommendation.metric, other)}"]
         lines += [f"  {_verdict(recommendation)}"]
+    # Lines of code and commands stay whole, to be copied.
+    lines = [wrapped(line, width(), "    ") for line in lines]
     tables = [recommendation.batch_sizes, recommendation.tried]
     lines += [part for table in tables if table.rows for part in ("", text(table))]
     lines += ["", "in a training script:", "", *(f"    {line}".rstrip() for line in best.lines), ""]

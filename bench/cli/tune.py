@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from optbench.cli.options import Options, Seconds, Whole
-from optbench.cli.output import show, text
+from optbench.cli.output import say_wrapped, show, text
 from optbench.search import strategies
 
 if TYPE_CHECKING:
@@ -109,8 +109,9 @@ def _print_rest(tuned: "Tuned", output: Path | None) -> None:
     print("\n" + text(with_hint(tuned.run.budget())))
     share = 100 * tuned.trial_steps / max(tuned.full_trial_steps, 1)
     stopped = f" ({share:.0f} % of training all to the end)" if tuned.trial_steps < tuned.full_trial_steps else ""
-    print(
-        f"\n{sum(tuned.trials.values())} trials with {tuned.trial_steps} training steps{stopped} in "
+    print()
+    say_wrapped(
+        f"{sum(tuned.trials.values())} trials with {tuned.trial_steps} training steps{stopped} in "
         f"{tuned.select_seconds:.1f} s; results in {tuned.run.folder}"
     )
     if output is not None and len(tuned.run.failed) < len(tuned.run.parts):

@@ -17,7 +17,8 @@ def test_tune_prints_the_best_and_what_to_type_next(optbench, tmp_path):
     assert lines[0].startswith("tune-") and lines[0].endswith(": the best settings of each optimizer")
     assert "budget: 4 points x 2 seeds = 8 trials for each optimizer" in lines
     # Of each four points two took 1 step, one 4, and one 8.
-    assert lines[-2].startswith("16 trials with 56 training steps (44 % of training all to the end) in ")
+    trials = next(line for line in lines if line.startswith("16 trials"))
+    assert trials.startswith("16 trials with 56 training steps (44 % of training all to the end) in ")
     assert lines[-1] == "wrote best.toml; next: optbench run best.toml"
     assert said.err.splitlines()[-1].startswith("2 cells computed, 0 kept from before, ")
     # The next command is one, and what it is given are two points.
