@@ -12,6 +12,7 @@ import pytest
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.tuned_ends import tuned_ends
 from optbench.store import packs
+from optbench.store.archive import archived_parts, write_archive
 from optbench.store.parts import Part, part_path, read_part, write_part
 from optbench.store.scan import _stamps, packing, scan
 from optbench.store.schema import trial_rows
@@ -123,6 +124,15 @@ def test_report_seeds_are_one_batch_where_they_are_few(tmp_path, record, monkeyp
     write_part(tmp_path, "key", trial_rows(rows), record(report_seeds=num))
     batch = packs.report_batch(read_part(part_path(tmp_path, "key")), SOME.__contains__)
     assert (batch and batch["seed"].to_pylist()) == ([*range(num)] if is_read else None)
+
+
+@pytest.mark.parametrize(("report_seeds", "seeds"), [(2, [0, 1]), (3, None)], ids=["all", "not-all"])
+def test_report_seeds_of_an_archive_are_one_batch(tmp_path, record, report_seeds, seeds):
+    rows = trial_rows([trial("report", seed, 1.0 + seed) for seed in range(2)])
+    write_archive(tmp_path, [("key", record(report_seeds=report_seeds), rows), ("other", record(), rows)])
+    part = archived_parts(tmp_path, ["key"])["key"]
+    batch = packs.report_batch(part, SOME.__contains__)
+    assert (batch and batch["seed"].to_pylist()) == seeds
 
 
 @pytest.mark.parametrize("phases", [["select"] * 2, ["report"], []], ids=["of-no-report", "fewer", "none"])

@@ -37,6 +37,12 @@ class Gpu:
         self.memory_stats = lambda: stats or None
 
 
+def test_less_stays_close_to_the_arithmetic_of_a_cpu():
+    """Its second-level caches hold some MB, and what a GPU is started for should be much more."""
+    cpu, gpu = (devices.cache_bytes(SimpleNamespace(platform=name)) for name in ("cpu", "gpu"))
+    assert 2**20 <= cpu <= 2**25 < gpu
+
+
 class TestMemory:
     def test_a_sweep_plans_for_four_fifths_of_what_is_free(self):
         assert devices.memory_limit_bytes(Gpu(bytes_limit=1000, bytes_in_use=100)) == 720

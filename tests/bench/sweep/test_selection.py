@@ -115,6 +115,18 @@ def test_a_target_is_reached_from_below_where_more_is_better(criterion, higher, 
     assert point_scores(curves, f"{criterion}_to_target", asked).tolist() == costs
 
 
+@pytest.mark.parametrize("criterion", ["steps_to_target", "gradients_to_target"])
+def test_a_target_that_is_never_reached_costs_infinity_however_few_points_there_are(criterion):
+    asked = problem(targets={"train_loss": 1.0})
+    assert point_scores(ends([[8.0]]), criterion, asked).tolist() == [INF]
+    assert point_scores(ends([[0.5], [0.25]]), criterion, asked).tolist() == [10]
+
+
+def test_an_accuracy_costs_its_negative():
+    curves = ends([[1.0, 1.0, INF]], validation_accuracy=[[0.75, 0.5, 1.0]])
+    assert point_scores(curves, "validation_accuracy", problem()).tolist() == [-0.75, -0.5, INF]
+
+
 def test_a_cell_is_chosen_by_what_its_problem_has():
     rows, target = {"validation": np.zeros(2)}, {"targets": {"train_loss": 1.0}}
     assert criteria_of((), problem()) == ("train_loss",)
