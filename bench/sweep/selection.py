@@ -22,7 +22,7 @@ def diverged(curves: Curves) -> Bool[np.ndarray, "seed point"]:
     drifts, is no divergence. Where a point that was dropped would have ended is not known.
     """
     loss = curves.metrics["train_loss"]
-    first, last, middle = loss[..., 0], loss[..., -1], loss[..., loss.shape[-1] // 2]
+    first, last, middle = loss[..., 0], loss[..., -1], loss[..., (loss.shape[-1] - 1) // 2]
     lowest = np.min(loss, initial=np.inf, where=np.isfinite(loss))
     margin = FAR * np.maximum(np.abs(first - lowest), np.ptp(first))
     rising = last > np.where(np.isfinite(middle), middle, -np.inf)

@@ -120,11 +120,15 @@ def _mutant(path: Path, tests: str, at: int, which: int) -> Mutant:
     return Mutant(path.relative_to(ROOT), getattr(node, "lineno", 0), change, text, tests)
 
 
+#: The change of a mutant that is none.
+NOTHING = "nothing"
+
+
 def unchanged(folders: set[str]) -> list[Mutant]:
     """Return one change that is none for each folder of tests."""
     modules = {tests: next(iter(sorted(ROOT.glob(pattern)))) for pattern, tests in TESTED_BY.items()}
     return [
-        Mutant(modules[tests].relative_to(ROOT), 0, "nothing", modules[tests].read_text(), tests)
+        Mutant(modules[tests].relative_to(ROOT), 0, NOTHING, modules[tests].read_text(), tests)
         for tests in sorted(folders)
     ]
 
@@ -192,7 +196,9 @@ def main(number: int = 100, seed: int = 0, only: str = "") -> None:
                 caught = is_caught(mutant, folder)
             finally:
                 folders.put(folder)
-            print("caught " if caught else "MISSED ", f"{mutant.path}:{mutant.line}", mutant.change, flush=True)
+            word = "caught " if caught else "MISSED "
+            if mutant.change != NOTHING:
+                print(word, f"{mutant.path}:{mutant.line}", mutant.change, flush=True)
             return caught
 
         if any(pool.map(attempt, unchanged({mutant.tests for mutant in drawn}))):

@@ -217,6 +217,8 @@ def test_far_is_by_the_spread_of_the_starts_too():
         *(([10, 5, 90, 91, 90], False), ([10, 5, 89, 91, 90], True), ([10, 5, 90, 89, 90], False)),
         # A loss in the middle that is not finite says nothing of it.
         *(([10, 5, INF, 91, 90], True), ([10, 5, NAN, 91, 90], True)),
+        # Of two records the first is the middle.
+        *(([10, 111], True), ([10, 9], False)),
     ],
 )
 def test_what_ends_far_above_its_start_has_diverged_unless_it_falls(losses, has_diverged):
