@@ -14,6 +14,7 @@ ENGINE: Mapping[str, tuple[str, ...]] = {
         "sweep/*.py",
         "runner/train_cell.py",
         "runner/program_spec.py",
+        "runner/randomness.py",
         "runner/trial_rows.py",
         "request/schedule.py",
         "request/studies.py",

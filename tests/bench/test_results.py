@@ -170,7 +170,7 @@ def test_missing_and_failed_cells_are_noted(run, handmade):
 
 def test_convergence_says_how_to_read_it(run):
     notes = "\n".join(run.convergence().notes)
-    for said in ("95 % bootstrap intervals", "select_by", "float32 on cpu", "at_edge"):
+    for said in ("95 % bootstrap intervals", "float32 on cpu", "a target is reached"):
         assert said in notes
 
 

@@ -109,7 +109,7 @@ def test_seconds_of_what_is_not_timed_are_refused(rivals):
 
 
 def test_the_unit_is_named(rivals, tmp_path):
-    assert "by gradient evaluations" in notes(SimpleNamespace(parts=rivals, timings=()), (), Slice())
+    assert "work is counted in gradient evaluations" in notes(SimpleNamespace(parts=rivals, timings=()), (), Slice())
     run = load_stored("handmade", tmp_path / "results")
     assert "by steps" in tables.table(run, "ert", by="steps").title
     with pytest.raises(RequestError, match="by: not accepted for best; accepted for ranks, ert, ecdf, profile"):

@@ -47,7 +47,7 @@ def test_throughput_compare_and_tune(optbench, kept, words, results):
         assert compared.code == 0 and "sgd" in compared.out
     asked = [word for word in words if word != "--no-throughput"]
     tuned = optbench("tune", *asked, "-o", "sgd", "--trials", "2", "--name", "tuned", "--results", results)
-    assert tuned.code == 0 and f"kept in {results}/tuned" in tuned.out
+    assert tuned.code == 0 and f"results in {results}/tuned" in tuned.out
 
 
 def test_report_plot_and_history(optbench, kept, results, bucket):

@@ -22,7 +22,7 @@ def test_the_latest_run_becomes_a_page(optbench, run, tmp_path):
     said = optbench("report")
     text = (tmp_path / "report.html").read_text()
     assert said.code == 0 and said.out.startswith("report.html: ") and said.out.endswith(" MB\n")
-    assert said.err.startswith("drawing handmade: Results\n")
+    assert said.err.startswith("drawing handmade: Which optimizer is best\ndrawing handmade: Results\n")
     assert text.startswith("<!doctype html>") and "handmade" in text
 
 

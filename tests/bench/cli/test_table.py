@@ -151,7 +151,9 @@ class TestSlices:
             "-p",
             "hill",
         )
-        assert said.out.startswith("handmade: expected running time to each target, at step 10, to train_loss <= 0.25")
+        assert said.out.replace("\n  ", " ").startswith(
+            "handmade: expected running time to each target, at step 10, to train_loss <= 0.25"
+        )
         assert "\nno optimizer reached train_loss <= 0.25 on hill\n" in said.out
 
 
