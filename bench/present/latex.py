@@ -1,7 +1,6 @@
 """Tables for papers: booktabs, names in words, powers of ten, the best of each problem in bold."""
 
 import re
-from collections.abc import Sequence
 from itertools import groupby
 
 from optbench.present.numbers import clean
@@ -24,43 +23,45 @@ def format_latex(table: Table) -> str:
     """Return a table as a tabular of booktabs, in which intervals stand beside their numbers."""
     folded = fold(table)
     bold = {name: _bold(folded, name) for name in folded.columns if name in folded.intervals}
-    cells = [
+    rows = [
         [_cell(text, number in bold.get(name, ())) for name, text in zip(folded.columns, texts, strict=True)]
         for number, texts in enumerate(folded.cells)
     ]
+    lines = [rf"{' & '.join(row)} \\" for row in rows]
+    groups = _groups(folded)
+    # A little space between problems, unless each has one row.
+    space = "\\addlinespace\n" if 1 < len(groups) < len(rows) else ""
     sides = "".join(side[0] for side in align(folded.cells)) or "l" * len(folded.columns)
     head = " & ".join(_escaped(clean(name).replace("_", " ")) for name in folded.columns)
-    lines = [*([BOLD_NOTE] if any(bold.values()) else []), rf"\begin{{tabular}}{{{sides}}}", r"\toprule"]
-    body = [f"{' & '.join(row)} \\\\" for row in _ruled(folded, cells)]
-    lines += [f"{head} \\\\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(lines).replace(r"\addlinespace \\", r"\addlinespace")
+    return "\n".join(
+        [
+            *([BOLD_NOTE] if any(bold.values()) else []),
+            rf"\begin{{tabular}}{{{sides}}}",
+            r"\toprule",
+            rf"{head} \\",
+            r"\midrule",
+            *([f"\n{space}".join("\n".join(lines[number] for number in group) for group in groups)] if lines else []),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
 
 
-def _ruled(folded: Folded, cells: Sequence[list[str]]) -> list[list[str]]:
-    """Return rows with a little space between groups."""
-    groups = [[*members] for _, members in groupby(range(len(cells)), key=lambda number: _group(folded, number))]
-    if len(groups) in (1, len(cells)):
-        return [*cells]
-    rows = [[cells[number] for number in members] for members in groups]
-    return [row for members in rows for row in ([[r"\addlinespace"], *members] if members is not rows[0] else members)]
-
-
-def _group(folded: Folded, number: int) -> tuple[object, ...]:
-    return tuple(folded.records[number].get(name) for name in GROUPS)
+def _groups(folded: Folded) -> list[list[int]]:
+    """Return the numbers of the rows of each problem and batch size, which follow one another."""
+    keys = [tuple(record.get(name) for name in GROUPS) for record in folded.records]
+    return [[*group] for _, group in groupby(range(len(keys)), key=keys.__getitem__)]
 
 
 def _bold(folded: Folded, name: str) -> set[int]:
     """Return the rows whose interval overlaps that of the best of their group; none of a group of one."""
-    higher = name.endswith("accuracy")
+    best_of = max if name.endswith("accuracy") else min
     rows: set[int] = set()
-    for _, group in groupby(range(len(folded.records)), key=lambda number: _group(folded, number)):
-        members = [number for number in group if _ends(folded, number, name) is not None]
-        if len(members) > 1:
-            ends = {number: _ends(folded, number, name) or (0.0, 0.0) for number in members}
-            values = {number: folded.records[number][name] for number in members}
-            best = (max if higher else min)(members, key=lambda number: values[number])
-            low, high = ends[best]
-            rows |= {number for number in members if ends[number][0] <= high and ends[number][1] >= low}
+    for group in _groups(folded):
+        ends = {number: pair for number in group if (pair := _ends(folded, number, name))}
+        if len(ends) > 1:
+            low, high = ends[best_of(ends, key=lambda number: folded.records[number][name])]
+            rows |= {number for number, own in ends.items() if own[0] <= high and own[1] >= low}
     return rows
 
 
@@ -70,9 +71,8 @@ def _ends(folded: Folded, number: int, name: str) -> tuple[float, float] | None:
 
 
 def _cell(text: str, bold: bool) -> str:
-    written = _POWER.sub(r"$\1 \\times 10^{\2}$", text) if _POWER.search(text) else None
-    escaped = _escaped(text) if written is None else written
-    return rf"\textbf{{{escaped}}}" if bold else escaped
+    written = _POWER.sub(r"$\1 \\times 10^{\2}$", _escaped(text))
+    return rf"\textbf{{{written}}}" if bold else written
 
 
 def _escaped(text: str) -> str:

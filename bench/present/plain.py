@@ -33,16 +33,14 @@ def format_plain(table: Table, width: int | None) -> str:
     names, shared = _split(folded)
     names = sorted(names, key=lambda name: name not in GROUPS)
     widths, left_out = _fitting(names, folded, table.important, width)
-    bare = {*table.important[:MOST_IMPORTANT]} & {*left_out}
-    if bare and any(name in folded.intervals for name in widths):
+    if {*table.important[:MOST_IMPORTANT]} & {*left_out} and folded.intervals & {*widths}:
         folded = fold(table, intervals=False)
         widths, left_out = _fitting(names, folded, table.important, width)
-    else:
-        bare = False
+        left_out = ["intervals", *left_out]
     rows = [list(cells) for cells in zip(*map(folded.column, widths), strict=True)]
     head = [_broken(name, widths[name]) for name in widths]
     body = tabulated(head, _grouped(rows, list(widths)), "simple", align(rows), list(widths.values()))
-    notes = [*_left_out_note(left_out, bool(bare)), *table.notes]
+    notes = [*_left_out_note(left_out), *table.notes]
     parts = (clean(table.title), _shared_line(shared), body, "\n".join(wrapped(clean(note), width) for note in notes))
     return "\n\n".join(wrapped(text, width) if text in parts[:2] else text for text in parts if text)
 
@@ -70,9 +68,10 @@ def _shared_line(shared: Mapping[str, str]) -> str:
     return f"in all rows: {listed}" if shared else ""
 
 
-def _left_out_note(names: Sequence[str], bare: bool) -> list[str]:
-    listed = ", ".join([*(["intervals"] if bare else []), *names])
-    return [f"not shown for want of width: {listed} (--wide shows all, --columns chooses)"] if listed else []
+def _left_out_note(names: Sequence[str]) -> list[str]:
+    listed = ", ".join(names)
+    hint = "`optbench table --wide` shows all, as does COLUMNS=200 before a command"
+    return [f"not shown for want of width: {listed} ({hint})"] if names else []
 
 
 def _fitting(

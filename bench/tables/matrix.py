@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optbench.analyse.comparison import Task
+from optbench.analyse.costs import default_metric
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.standings import TaskStanding, order_of, standings
 from optbench.analyse.statistics import median
 from optbench.present.numbers import significant
 from optbench.store.run import StoredRun
+from optbench.store.status import Outcome
 from optbench.tables.table_kind import Rows, TableKind, report_notes
 
 #: The mark of an optimizer that can't be told from the best.
@@ -61,20 +63,18 @@ def _text(standing: TaskStanding, name: str) -> str:
 
 
 def _ratio(ratio: float) -> str:
-    return (
-        f"{ratio:.2f}"
-        if ratio < 10
-        else f"{ratio:.0f}"
-        if ratio < 1000
-        else significant(ratio, 1 if ratio > 1e4 else 2)
-    )
+    if ratio < 1000:
+        return f"{ratio:.{2 if ratio < 10 else 0}f}"
+    return significant(ratio, 2)
 
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Return how to read a cell."""
     metrics: dict[str, list[str]] = {}
-    for (problem, _), standing in standings(run.parts, view).items():
-        metrics.setdefault(METRICS.get(standing.metric, standing.metric), []).append(problem)
+    for part in run.parts:
+        if part.outcome == Outcome.FINISHED:
+            metric = default_metric(part)
+            metrics.setdefault(METRICS.get(metric, metric), []).append(part.record.problem)
     # The commonest needs no list of its problems.
     common, *others = sorted(metrics, key=lambda metric: -len(metrics[metric])) or ["loss"]
     rest = "; ".join(f"{', '.join(dict.fromkeys(metrics[metric]))}: {metric}" for metric in others)
