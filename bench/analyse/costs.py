@@ -1,6 +1,6 @@
 """The metrics that comparisons read of a cell, as costs by seed: lower is better."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import comb, inf, isfinite
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from optbench.analyse.outcomes import Outcomes, Slice, outcomes, targets_of, tun
 from optbench.analyse.statistics import median
 from optbench.analyse.trials import is_higher_better
 from optbench.store.parts import Part
+from optbench.store.status import Outcome
 from optbench.store.trials import measured_columns
 
 #: Losses below this share of the target are no different from each other.
@@ -20,6 +21,8 @@ METRICS = (
     *("train_loss", "gap", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"),
     *("steps_to_target", "gradients_to_target", "time_to_target"),
 )
+#: What `default_metric` returns -> what it is called in a sentence.
+METRIC_WORDS = {"gap": "loss above the optimum", "test_loss": "test loss", "train_loss": "train loss"}
 #: Losses on rows that are not trained on.
 HELD_OUT = ("validation_loss", "test_loss")
 
@@ -69,6 +72,18 @@ def default_metric(part: Part) -> str:
         return "gap"
     by_validation = part.results.criteria[0].startswith("validation")
     return "test_loss" if by_validation and "test_loss" in measured_columns(part) else "train_loss"
+
+
+def compared_by(parts: Iterable[Part]) -> str:
+    """Return what finished cells are compared by, in words: "loss above the optimum (mlp: test loss)"."""
+    problems: dict[str, dict[str, None]] = {}
+    for part in parts:
+        if part.outcome == Outcome.FINISHED:
+            problems.setdefault(METRIC_WORDS[default_metric(part)], {})[part.record.problem] = None
+    # The commonest needs no list of its problems.
+    common, *others = sorted(problems, key=lambda words: -len(problems[words])) or ["loss"]
+    rest = "; ".join(f"{', '.join(problems[words])}: {words}" for words in others)
+    return f"{common} ({rest})" if rest else common
 
 
 def has_metric(part: Part, metric: str, view: Slice, seconds: float | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,12 +110,23 @@ def equal_slices(parts: Sequence[Part], view: Slice, work: Work) -> list[Slice]:
 def alike(means: Sequence[float], critical: float) -> list[tuple[int, int]]:
     """Return the groups of mean ranks, in ascending order, within which none is apart: first and last of each.
 
-    A group within another is left out. `critical` is the difference up to which two are not apart.
+    A mean apart from all others is a group of its own; a group within another is left out. `critical` is the difference
+    up to which two are not apart.
     Source: Demsar, Statistical comparisons of classifiers over multiple data sets, 2006, section 3.2.2.
     """
     lasts = [sum(other - mean <= critical for other in means[first:]) + first - 1 for first, mean in enumerate(means)]
-    longest = [first for first, last in enumerate(lasts) if last > first and (first == 0 or last > lasts[first - 1])]
-    return [(first, lasts[first]) for first in longest]
+    return [(first, last) for first, last in enumerate(lasts) if first == 0 or last > lasts[first - 1]]
+
+
+def rank_letters(names: Sequence[str], mean_ranks: Sequence[float], critical: float) -> dict[str, str]:
+    """Return letters such that optimizers that share one can't be told apart by their mean ranks, as `alike` has it."""
+    order = sorted(range(len(names)), key=lambda index: mean_ranks[index])
+    groups = alike([mean_ranks[index] for index in order], critical)
+    letters = [(ascii_lowercase[number % 26], *group) for number, group in enumerate(groups)]
+    return {
+        names[index]: "".join(letter for letter, first, last in letters if first <= place <= last)
+        for place, index in enumerate(order)
+    }
 
 
 class RankTest(NamedTuple):

@@ -107,24 +107,6 @@ def typical_distance(tasks: Mapping[Task, TaskStanding], name: str) -> tuple[flo
     return middle, min(low, middle), max(high, middle)
 
 
-def rank_groups(names: Sequence[str], mean_ranks: Sequence[float], critical: float) -> dict[str, str]:
-    """Return letters such that optimizers that share one can't be told apart by their mean ranks.
-
-    `critical` is how far two mean ranks must lie apart to differ.
-    """
-    order = sorted(range(len(names)), key=lambda index: mean_ranks[index])
-    spans: list[list[int]] = []
-    for index in order:
-        span = [o for o in order if 0 <= mean_ranks[o] - mean_ranks[index] <= critical]
-        if not any({*span} <= {*other} for other in spans):
-            spans.append(span)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    return {
-        names[index]: "".join(letters[number % 26] for number, span in enumerate(spans) if index in span)
-        for index in order
-    }
-
-
 def order_of(tasks: Mapping[Task, TaskStanding], names: Sequence[str]) -> list[str]:
     """Return the optimizers, those among the best most often first, and nearest to the best of these."""
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optbench.analyse.costs import compared_by
 from optbench.analyse.ranks import alike, problem_ranks, rank_test
 from optbench.analyse.series import X
 from optbench.analyse.significance import LEVEL
@@ -38,6 +39,8 @@ def draw(run: StoredRun, options: Options) -> "Spec":
     groups = []
     if test:
         groups = alike([dot.value for dot in means], test.critical) if test.p <= LEVEL else [(0, len(means) - 1)]
+    # A bar joins two at least.
+    groups = [(first, last) for first, last in groups if last > first]
     title = f"ranks over {num} problem{'s' if num > 1 else ''}"
     return dots([DotPanel(title, "", "mean rank", with_intervals(means), groups=groups)], look_of(run, options))
 
@@ -47,8 +50,8 @@ def caption(run: StoredRun, options: Options) -> str:
     return make_caption(
         run,
         f"Mean rank of each tuned optimizer over the problems that all were run on{slice_words(options)}, by the "
-        f"median train loss over {seed_words(run, options)}{_equal_words(run, options)}. Lines: its 95 % bootstrap "
-        f"interval over problems (of fewer than {FEWEST}, its best and worst rank). Bars at the right join those that "
+        f"median {compared_by(run.parts)} over {seed_words(run, options)}{_equal_words(run, options)}. Lines: its "
+        f"95 % bootstrap interval over problems (of fewer than {FEWEST}, its best and worst rank). Bars at the right join those that "
         "can't be told apart, by Nemenyi's critical difference (5 %); all where Friedman's test finds no difference.",
     )
 

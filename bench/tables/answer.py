@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.ranks import problem_ranks, rank_test
+from optbench.analyse.ranks import problem_ranks, rank_letters, rank_test
 from optbench.analyse.significance import LEVEL
-from optbench.analyse.standings import best_on, order_of, rank_groups, standings, typical_distance
+from optbench.analyse.standings import best_on, order_of, standings, typical_distance
 from optbench.analyse.statistics import median
 from optbench.store.run import StoredRun
 from optbench.store.status import Outcome
@@ -58,7 +58,7 @@ def _ranks(run: StoredRun, view: Slice) -> tuple[dict[str, float], dict[str, str
     if test is None:
         return {}, {}
     mean = ranked.mean(axis=0).tolist()
-    groups = rank_groups(names, mean, test.critical) if test.p <= LEVEL else {}
+    groups = rank_letters(names, mean, test.critical) if test.p <= LEVEL else {}
     # One letter for all would say nothing.
     return dict(zip(names, mean, strict=True)), groups if len({*groups.values()}) > 1 else {}
 

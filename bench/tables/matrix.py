@@ -4,19 +4,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from optbench.analyse.comparison import Task
-from optbench.analyse.costs import default_metric
+from optbench.analyse.costs import compared_by
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.standings import TaskStanding, order_of, standings
 from optbench.analyse.statistics import median
 from optbench.present.numbers import significant
 from optbench.store.run import StoredRun
-from optbench.store.status import Outcome
 from optbench.tables.table_kind import Rows, TableKind, report_notes
 
 #: The mark of an optimizer that can't be told from the best.
 AMONG_BEST = "*"
-#: Metric -> what it is called in a sentence.
-METRICS = {"gap": "loss above the optimum", "test_loss": "test loss", "train_loss": "train loss"}
 #: With more problems than that, they are the rows.
 MOST_ACROSS = 8
 
@@ -70,15 +67,7 @@ def _ratio(ratio: float) -> str:
 
 def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> list[str]:
     """Return how to read a cell."""
-    metrics: dict[str, list[str]] = {}
-    for part in run.parts:
-        if part.outcome == Outcome.FINISHED:
-            metric = default_metric(part)
-            metrics.setdefault(METRICS.get(metric, metric), []).append(part.record.problem)
-    # The commonest needs no list of its problems.
-    common, *others = sorted(metrics, key=lambda metric: -len(metrics[metric])) or ["loss"]
-    rest = "; ".join(f"{', '.join(dict.fromkeys(metrics[metric]))}: {metric}" for metric in others)
-    return [f"{common}{f' ({rest})' if rest else ''} over the best one's; {AMONG_BEST}: among the best"]
+    return [f"{compared_by(run.parts)} over the best one's; {AMONG_BEST}: among the best"]
 
 
 TABLE = TableKind(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from optbench.analyse.copies import copy_notes
+from optbench.analyse.costs import compared_by
 from optbench.analyse.outcomes import Slice
 from optbench.analyse.ranks import copies, problem_ranks, rank_test
 from optbench.analyse.significance import LEVEL
@@ -54,7 +55,8 @@ def notes(run: StoredRun, rows: Iterable[Mapping[str, Any]], view: Slice) -> lis
     unit = work_of(run.parts, view, seconds).unit
     num = len({part.record.problem for part in run.parts})
     lines = [
-        "on each problem optimizers are ranked by median train loss over the report seeds; equal ones share a rank "
+        f"on each problem optimizers are ranked by median {compared_by(run.parts)} over the report seeds; equal ones "
+        "share a rank "
         "(so do all that reach a known optimum), and diverged or failed ones come last",
         "batch sizes of a problem are ranked one by one, averaged, and ranked again",
     ]

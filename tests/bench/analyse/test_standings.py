@@ -8,7 +8,8 @@ import pytest
 from optbench.analyse import standings as module
 from optbench.analyse.costs import Costs
 from optbench.analyse.outcomes import Slice
-from optbench.analyse.standings import TaskStanding, best_on, order_of, rank_groups, standings, typical_distance
+from optbench.analyse.ranks import rank_letters
+from optbench.analyse.standings import TaskStanding, best_on, order_of, standings, typical_distance
 from optbench.store.run import load_stored
 
 SEEDS = 9
@@ -97,7 +98,7 @@ def test_those_among_the_best_most_often_come_first_then_the_nearest():
     ids=str,
 )
 def test_letters_of_ranks_that_cant_be_told_apart(ranks, critical, letters):
-    assert rank_groups(["x", "y", "z"], ranks, critical) == dict(zip("xyz", letters, strict=True))
+    assert rank_letters(["x", "y", "z"], ranks, critical) == dict(zip("xyz", letters, strict=True))
 
 
 def study(random, num_optimizers, num_better, shift, num_tasks=2):

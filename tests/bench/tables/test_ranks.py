@@ -188,10 +188,10 @@ class TestTests:
 @pytest.mark.parametrize(
     ("means", "groups"),
     [
-        ([1.0, 2.0, 3.0, 7.0], [(0, 1), (1, 2)]),
+        ([1.0, 2.0, 3.0, 7.0], [(0, 1), (1, 2), (3, 3)]),
         ([1.0, 1.5, 2.0, 2.5], [(0, 2), (1, 3)]),
         ([1.0, 1.0, 1.0], [(0, 2)]),
-        ([1.0, 3.0, 5.0], []),
+        ([1.0, 3.0, 5.0], [(0, 0), (1, 1), (2, 2)]),
     ],
 )
 def test_groups_join_all_that_lie_within_the_difference_and_none_lies_in_another(means, groups):
