@@ -113,9 +113,9 @@ def _draw_path(
 
     if len(problems) != 1:
         raise RequestError(f'{PATH} needs one problem of two parameters, as in -p "test_function[name=beale]"')
-    asked = {"optimizers": optimizers, "steps": steps, "learning_rate": rates}
+    options = {"optimizers": optimizers, "steps": steps, "learning_rate": rates}
     return plot_path(
-        problems[0], output, width=width, **{name: value for name, value in asked.items() if value is not None}
+        problems[0], output, width=width, **{name: value for name, value in options.items() if value is not None}
     )
 
 

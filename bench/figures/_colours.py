@@ -31,8 +31,8 @@ def look_of(run: StoredRun, options: Options, names: Iterable[str] | None = None
 
 def own_optimizers(run: StoredRun) -> set[str]:
     """Return the labels of a run's optimizers that are a user's own: ./file.py:make, or what that is shown as."""
-    given = {label for entry in run.manifest["suite"]["optimizers"] if (label := _own_label(entry["spec"]))}
-    return {name for name in _in_order(run) if ":" in name.partition("[")[0] or name.partition("[")[0] in given}
+    labels = {label for entry in run.manifest["suite"]["optimizers"] if (label := _own_label(entry["spec"]))}
+    return {name for name in _in_order(run) if ":" in name.partition("[")[0] or name.partition("[")[0] in labels}
 
 
 def _own_label(spec: str) -> str:

@@ -51,8 +51,9 @@ def caption(run: StoredRun, options: Options) -> str:
         run,
         f"Mean rank of each tuned optimizer over the problems that all were run on{slice_words(options)}, by the "
         f"median {compared_by(run.parts)} over {seed_words(run, options)}{_equal_words(run, options)}. Lines: its "
-        f"95 % bootstrap interval over problems (of fewer than {FEWEST}, its best and worst rank). Bars at the right join those that "
-        "can't be told apart, by Nemenyi's critical difference (5 %); all where Friedman's test finds no difference.",
+        f"95 % bootstrap interval over problems (of fewer than {FEWEST}, its best and worst rank). Bars at the "
+        "right join those that can't be told apart, by Nemenyi's critical difference (5 %); all where Friedman's test "
+        "finds no difference.",
     )
 
 
